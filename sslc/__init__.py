@@ -1,0 +1,1 @@
+"""How a model is compressed: calibration, scores, low-rank factors and the block loop (torch)."""
