@@ -144,12 +144,7 @@ class Artifact:
                 is not finite.
         """
         record = self._record(block, name)
-        stored = open_tensors(self.path / self.blocks[block].file)
-        parts = {part: stored.read(f"{name}.{part}") for part in record.shapes() if part != "mask"}
-        for part, array in parts.items():
-            if not np.isfinite(array.astype(np.float32)).all():
-                raise InputError(f"{stored.path}: {name}.{part} holds values that are not finite")
-        return CompressedTensors(_read_mask(stored, record), **parts)
+        return read_projection(open_tensors(self.path / self.blocks[block].file), record)
 
     def verify_hashes(self) -> None:
         """Compare every file's SHA-256 with the manifest.
@@ -166,6 +161,20 @@ class Artifact:
             if record.name == name:
                 return record
         raise InputError(f"{self.path}: block {block} has no projection {name!r}")
+
+
+def read_projection(stored: TensorFile, record: ProjectionRecord) -> CompressedTensors:
+    """One projection's tensors from its block's file.
+
+    Raises:
+        InputError: Its mask disagrees with the record, or a value is not finite.
+    """
+    names = {part: f"{record.name}.{part}" for part in record.shapes() if part != "mask"}
+    parts = {part: stored.read(name) for part, name in names.items()}
+    for part, array in parts.items():
+        if not np.isfinite(array.astype(np.float32)).all():
+            raise InputError(f"{stored.path}: {names[part]} holds values that are not finite")
+    return CompressedTensors(_read_mask(stored, record), **parts)
 
 
 def totals(blocks: tuple[BlockRecord, ...]) -> dict[str, int]:

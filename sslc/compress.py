@@ -1,0 +1,268 @@
+"""The one calibration and block loop: streaming, resumable, the same bytes every time.
+
+For each block: run it on the calibration inputs to collect statistics, compress its projections,
+store them, put the stored (rounded) weights in, and run it again for the next block's inputs.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from sslc.blocks import BlockwiseModel
+from sslc.checkpoint import TORCH_DTYPES, Checkpoint, load_config, tokenize
+from sslc.methods.base import Method
+from sslc.statistics import InputNorms, InputStatistics
+from sslc.stored import dense_weight, to_numpy, to_stored
+from workloads.artifact import (
+    Artifact,
+    CompressedTensors,
+    ProjectionRecord,
+    Settings,
+    open_artifact,
+    read_projection,
+)
+from workloads.artifact_writer import ArtifactWriter, start_artifact
+from workloads.errors import InputError
+from workloads.files import open_tensors
+from workloads.progress import Progress, silent
+from workloads.text import Text, load_text, random_windows
+from workloads.transformer import PROJECTION_MODULES
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Which text calibrates, and how it is cut.
+
+    Attributes:
+        source: ``embedded`` or a text file.
+        windows: How many.
+        window_tokens: Tokens in each.
+        seed: Of the windows' places.
+    """
+
+    source: str = "embedded"
+    windows: int = 16
+    window_tokens: int = 512
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.windows < 1 or self.window_tokens < 2 or self.seed < 0:
+            raise InputError(
+                "calibration needs at least 1 window of at least 2 tokens and a seed of at least "
+                f"0, got {self.windows}, {self.window_tokens} and {self.seed}"
+            )
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where an artifact goes and what may happen to what stands there."""
+
+    directory: Path
+    dtype: str = "auto"
+    resume: bool = False
+    overwrite: bool = False
+
+
+def compress(
+    checkpoint: Checkpoint,
+    method: tuple[str, Method],
+    calibration: Calibration,
+    output: Output,
+    device: torch.device | None = None,
+    progress: Progress = silent,
+) -> Artifact:
+    """Compress a causal LM into an artifact.
+
+    Args:
+        checkpoint: The dense model.
+        method: Registered name and its settings.
+        calibration: Text and windows.
+        output: Directory, stored dtype, and what to do with what is there.
+        device: Where the arithmetic runs; the CPU by default.
+        progress: Told after every block.
+
+    Returns:
+        The finished artifact, opened.
+
+    Raises:
+        InputError: Bad weights, a budget that does not fit a projection, text that is too short,
+            or a directory that may not be touched. What was finished before stays resumable.
+    """
+    text = load_text(calibration.source, "calibration")
+    settings = _settings(checkpoint, method, calibration, text, output.dtype)
+    if output.resume and output.directory.exists():
+        return _finished(output.directory, settings)
+    windows = _windows(checkpoint, text, calibration)
+    model = BlockwiseModel(checkpoint, device)
+    names = _projection_names(model)
+    writer = start_artifact(
+        output.directory, settings, resume=output.resume, overwrite=output.overwrite
+    )
+    hidden = model.embed(torch.from_numpy(windows))
+    for index in range(model.blocks):
+        progress(f"compress ({method[0]})", index, model.blocks)
+        with model.block(index) as block:
+            linears = {name: block.get_submodule(name) for name in names}
+            if index < len(writer.blocks):
+                stored = _read_back(writer, index)
+            else:
+                stored = _compress_block(model, index, block, linears, hidden, method[1], writer)
+            for name, tensors in stored.items():
+                block.get_parameter(f"{name}.weight").copy_(dense_weight(tensors))
+            if index + 1 < model.blocks:
+                model.run(index, block, hidden)
+    writer.finish(_rest(checkpoint, names, model.blocks), checkpoint.companions())
+    progress(f"compress ({method[0]})", model.blocks, model.blocks)
+    return open_artifact(output.directory)
+
+
+def _compress_block(
+    model: BlockwiseModel,
+    index: int,
+    block: nn.Module,
+    linears: Mapping[str, nn.Module],
+    hidden: torch.Tensor,
+    method: Method,
+    writer: ArtifactWriter,
+) -> dict[str, CompressedTensors]:
+    statistics = _input_statistics(model, index, block, linears, hidden)
+    records, stored = [], {}
+    for name, linear in linears.items():
+        try:
+            record, tensors = _compress_projection(
+                name, linear, statistics[name], method, writer.settings.dtype
+            )
+        except ValueError as error:
+            raise InputError(f"block {index}, {name}: {error}") from error
+        records.append(record)
+        stored[name] = tensors
+    writer.write_block(tuple(records), stored)
+    return stored
+
+
+def _compress_projection(
+    name: str, linear: nn.Module, statistics: InputStatistics, method: Method, dtype: str
+) -> tuple[ProjectionRecord, CompressedTensors]:
+    weight, bias = linear.weight, linear.bias
+    assert isinstance(weight, torch.Tensor)
+    assert bias is None or isinstance(bias, torch.Tensor)
+    if not torch.isfinite(weight).all():
+        raise ValueError("the weights hold NaN or infinite values")
+    if not torch.isfinite(statistics.norms).all():
+        raise ValueError("the calibration inputs are not finite; check the weights before it")
+    stored = to_stored(method.compress(weight, statistics), dtype, bias)
+    m, n = weight.shape
+    record = ProjectionRecord(
+        name=name,
+        module=PROJECTION_MODULES[name.rpartition(".")[2]],
+        m=m,
+        n=n,
+        rank=stored.u.shape[1],
+        kept_fraction=method.kept_fraction,
+        nonzeros=stored.mask.nnz,
+        bias=bias is not None,
+        scaled_error=_scaled_error(weight, dense_weight(stored), statistics),
+    )
+    return record, stored
+
+
+def _scaled_error(weight: torch.Tensor, stored: torch.Tensor, statistics: InputStatistics) -> float:
+    scale = statistics.scale()
+    whole = torch.linalg.norm(weight * scale)
+    if whole == 0:
+        return 0.0
+    lost = torch.linalg.norm((weight - stored.to(weight.device)) * scale)
+    return float(lost / whole)
+
+
+def _input_statistics(
+    model: BlockwiseModel,
+    index: int,
+    block: nn.Module,
+    linears: Mapping[str, nn.Module],
+    hidden: torch.Tensor,
+) -> dict[str, InputStatistics]:
+    norms = {}
+    handles = []
+    for name, linear in linears.items():
+        assert isinstance(linear, nn.Linear)
+        norms[name] = InputNorms(linear.in_features)
+        handles.append(linear.register_forward_pre_hook(norms[name]))
+    model.run(index, block, hidden, keep=False)
+    for handle in handles:
+        handle.remove()
+    return {name: sums.statistics(model.device) for name, sums in norms.items()}
+
+
+def _projection_names(model: BlockwiseModel) -> tuple[str, ...]:
+    """Dotted names of a block's linear layers, in the order in which they run."""
+    names = model.linear_names()
+    unknown = [name for name in names if name.rpartition(".")[2] not in PROJECTION_MODULES]
+    if unknown:
+        raise InputError(
+            f"{model.source.directory}: projection {unknown[0]!r} is not one of "
+            f"{', '.join(PROJECTION_MODULES)}"
+        )
+    return names
+
+
+def _read_back(writer: ArtifactWriter, index: int) -> dict[str, CompressedTensors]:
+    """The stored tensors of a block that an interrupted run had finished."""
+    block = writer.blocks[index]
+    file = open_tensors(writer.partial / block.file)
+    return {record.name: read_projection(file, record) for record in block.projections}
+
+
+def _settings(
+    checkpoint: Checkpoint,
+    method: tuple[str, Method],
+    calibration: Calibration,
+    text: Text,
+    dtype: str,
+) -> Settings:
+    if dtype == "auto":
+        projection = next(
+            (n for n in sorted(checkpoint.names()) if n.endswith("q_proj.weight")), ""
+        )
+        dtype = checkpoint.dtypes.get(projection, "F32")
+    if dtype not in TORCH_DTYPES:
+        raise InputError(f"dtype {dtype} cannot be stored; give one of {', '.join(TORCH_DTYPES)}")
+    return Settings(
+        base_model={
+            "name": checkpoint.name,
+            "architecture": load_config(checkpoint.directory).model_type,
+            "sha256": checkpoint.sha256(),
+        },
+        method={"name": method[0], "settings": asdict(method[1])},  # type: ignore[call-overload]
+        calibration={**asdict(calibration), "source": text.source, "sha256": text.sha256},
+        dtype=dtype,
+    )
+
+
+def _finished(directory: Path, settings: Settings) -> Artifact:
+    artifact = open_artifact(directory)
+    if artifact.settings != settings:
+        raise InputError(f"{directory} is finished, but was made with other settings")
+    return artifact
+
+
+def _windows(checkpoint: Checkpoint, text: Text, calibration: Calibration) -> NDArray[np.int64]:
+    tokens = tokenize(checkpoint.directory, text.content)
+    return random_windows(tokens, calibration.windows, calibration.window_tokens, calibration.seed)
+
+
+def _rest(checkpoint: Checkpoint, names: tuple[str, ...], blocks: int) -> dict[str, NDArray[Any]]:
+    compressed = {
+        f"model.layers.{index}.{name}.{part}"
+        for index in range(blocks)
+        for name in names
+        for part in ("weight", "bias")
+    }
+    rest = checkpoint.names() - compressed
+    return {name: to_numpy(checkpoint.tensor(name)) for name in sorted(rest)}

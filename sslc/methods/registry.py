@@ -1,0 +1,43 @@
+"""Methods by name: one lazy line each."""
+
+import dataclasses
+import importlib
+from collections.abc import Mapping
+from typing import Any
+
+from sslc.methods.base import Method
+from workloads.catalog import build
+from workloads.errors import unknown_name
+
+METHODS = {
+    "magnitude": "sslc.methods.magnitude:Magnitude",
+    "sslc": "sslc.methods.sslc:Sslc",
+    "wanda": "sslc.methods.wanda:Wanda",
+}
+
+
+def method_class(name: str) -> Any:
+    """The class behind a name.
+
+    Raises:
+        InputError: No method has that name.
+    """
+    if name not in METHODS:
+        raise unknown_name("method", name, METHODS)
+    module, _, attribute = METHODS[name].partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def load_method(name: str, settings: Mapping[str, Any]) -> Method:
+    """A method with some of its settings changed.
+
+    Raises:
+        InputError: The method or a setting is unknown, or a value is out of range.
+    """
+    method: Method = build(method_class(name), settings, f"method {name}")
+    return method
+
+
+def default_settings(name: str) -> dict[str, Any]:
+    """A method's settings and their defaults."""
+    return {field.name: field.default for field in dataclasses.fields(method_class(name))}

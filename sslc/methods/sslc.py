@@ -1,0 +1,113 @@
+"""SSLC: a sparse part and a low-rank part, found in turn in the activation-scaled space.
+
+Notation: W m×n, D = diag(d) the input norms, W̃ = W D, S sparse, L = U Vᵀ of rank r.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+
+from sslc.low_rank import random_factor, subspace_step
+from sslc.methods.base import CompressedProjection, check_choice, check_share
+from sslc.selection import GROUPS, keep_top
+from sslc.statistics import InputStatistics
+from workloads.gemm import kept_nonzeros, largest_rank
+
+
+@dataclass(frozen=True)
+class Sslc:
+    """Minimise ‖(W − L − S) X‖_F by alternation.
+
+    Attributes:
+        kept_fraction: p, kept share of all parameters, U and V included.
+        rank_share: Share of all parameters that U and V may take.
+        rank: A fixed rank instead of the share; −1 for the share.
+        preserved_fraction: Share of the entries with the largest |W̃| that S always keeps.
+        iterations: T.
+        group: Comparison group of the threshold.
+        tolerance: Stop early when the loss falls by less than this share; 0 runs all iterations.
+        seed: Of the starting factor.
+
+    Source: Zong et al., arXiv 2510.26446, Section 4 and Algorithm 1. Open there and decided here:
+    the low-rank step is a warm-started subspace iteration (``low_rank.subspace_step``), thresholds
+    are per output row, preserved places stay in S while their values follow the residual.
+    """
+
+    kept_fraction: float = 0.5
+    rank_share: float = 0.0625
+    rank: int = -1
+    preserved_fraction: float = 0.01
+    iterations: int = 40
+    group: str = "row"
+    tolerance: float = 0.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("kept_fraction", "rank_share", "preserved_fraction"):
+            check_share(name, getattr(self, name))
+        check_choice("group", self.group, GROUPS)
+        if self.iterations < 1:
+            raise ValueError(f"iterations must be at least 1, got {self.iterations}")
+        if self.rank < -1:
+            raise ValueError(f"rank must be -1 (from rank_share) or at least 0, got {self.rank}")
+        if self.tolerance < 0:
+            raise ValueError(f"tolerance must not be negative, got {self.tolerance}")
+
+    def compress(self, weight: torch.Tensor, statistics: InputStatistics) -> CompressedProjection:
+        """Alternate low-rank and sparse steps on W̃, then undo the scaling."""
+        scale = statistics.scale()
+        m, n = weight.shape
+        rank, nonzeros = self.budget(m, n)
+        scaled = weight * scale
+        if rank == 0:
+            mask = keep_top(scaled.abs(), nonzeros, self.group)
+            return CompressedProjection.sparse_only(weight, mask)
+        preserved = self._preserved(scaled, nonzeros)
+        q, v, mask = self._alternate(scaled, preserved, rank, nonzeros)
+        v = v / scale[:, None]
+        return CompressedProjection(mask, (weight - q @ v.T) * mask, q, v)
+
+    def budget(self, m: int, n: int) -> tuple[int, int]:
+        """Rank r and nonzeros of S for an m×n projection, r(m + n) + nonzeros = ⌊p m n⌋.
+
+        Raises:
+            ValueError: The rank does not fit the shape, or U and V alone exceed the budget.
+        """
+        rank = largest_rank(m, n, self.rank_share) if self.rank < 0 else self.rank
+        if rank >= min(m, n):
+            raise ValueError(f"rank {rank} does not fit a {m}x{n} projection")
+        nonzeros = kept_nonzeros(m, n, self.kept_fraction, rank)
+        if nonzeros < 0:
+            raise ValueError(
+                f"factors of rank {rank} take {rank * (m + n)} of {m * n} parameters, "
+                f"more than the kept fraction {self.kept_fraction} allows"
+            )
+        return rank, nonzeros
+
+    def _preserved(self, scaled: torch.Tensor, nonzeros: int) -> torch.Tensor:
+        count = min(int(self.preserved_fraction * scaled.numel()), nonzeros)
+        return keep_top(scaled.abs(), count, self.group)
+
+    def _alternate(
+        self, scaled: torch.Tensor, preserved: torch.Tensor, rank: int, nonzeros: int
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Q (m×r), V (n×r) and the mask of S after the alternation, all in the scaled space."""
+        sparse = scaled * preserved
+        forced = torch.zeros_like(scaled).masked_fill_(preserved, math.inf)
+        v = random_factor(scaled.shape[1], rank, self.seed, scaled.device)
+        residual, scores = torch.empty_like(scaled), torch.empty_like(scaled)
+        last = math.inf
+        for _ in range(self.iterations):
+            torch.sub(scaled, sparse, out=residual)
+            q, v = subspace_step(residual, v)
+            torch.addmm(scaled, q, v.T, alpha=-1, out=residual)
+            torch.abs(residual, out=scores).add_(forced)
+            mask = keep_top(scores, nonzeros, self.group)
+            sparse.copy_(mask).mul_(residual)
+            if self.tolerance > 0:
+                loss = float(torch.linalg.norm(residual - sparse))
+                if last - loss < self.tolerance * last:
+                    break
+                last = loss
+        return q, v, mask
