@@ -1,0 +1,74 @@
+"""What the stages leave behind: ``DIR/results/*.json``, read back by ``sslc report``."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from sslc.evaluate import Perplexity
+from workloads.artifact import Artifact
+from workloads.errors import InputError
+from workloads.files import read_json, write_json
+
+KINDS = ("perplexity", "cycles", "runtime")
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a result is about.
+
+    Attributes:
+        model: Base model.
+        method: Method name, or ``dense``.
+        kept_fraction: Kept share of the projections' parameters.
+        masks: ``real`` (an artifact's), ``none``, or how synthetic ones were made.
+    """
+
+    model: str
+    method: str
+    kept_fraction: float
+    masks: str
+
+
+def subject_of(artifact: Artifact) -> Subject:
+    """What results of an artifact are about."""
+    settings = artifact.settings
+    kept = float(settings.method["settings"].get("kept_fraction", 1.0))
+    return Subject(settings.base_model["name"], settings.method["name"], kept, "real")
+
+
+def perplexity_result(subject: Subject, result: Perplexity) -> dict[str, Any]:
+    """A perplexity with its subject, for the file."""
+    return {"kind": "perplexity", "subject": asdict(subject), **asdict(result)}
+
+
+def save_result(directory: Path, name: str, result: dict[str, Any]) -> Path:
+    """Write one stage's result under a directory's ``results``; returns the path."""
+    folder = directory / "results"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.json"
+    write_json(path, result)
+    return path
+
+
+def load_results(directory: Path) -> list[dict[str, Any]]:
+    """Every result under a directory, in name order.
+
+    Raises:
+        InputError: There is none, or a file is not a result.
+    """
+    paths = sorted((directory / "results").glob("*.json"))
+    if not paths:
+        raise InputError(
+            f"{directory}: no results yet; run sslc evaluate, simulate or measure on it first"
+        )
+    results = []
+    for path in paths:
+        result = read_json(path)
+        if not isinstance(result, dict) or result.get("kind") not in KINDS:
+            raise InputError(f"{path}: not a result (kind must be one of {', '.join(KINDS)})")
+        try:
+            Subject(**result["subject"])
+        except (KeyError, TypeError) as error:
+            raise InputError(f"{path}: subject is not whole ({error})") from error
+        results.append(result)
+    return results

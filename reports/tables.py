@@ -1,0 +1,151 @@
+"""One table object, five ways to write it: text, Markdown, LaTeX (booktabs), CSV and JSON."""
+
+import csv
+import io
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tabulate import tabulate
+
+from workloads.errors import unknown_name
+from workloads.files import write_atomic
+
+Cell = str | int | float | None
+FORMATS = {"text": "txt", "markdown": "md", "latex": "tex", "csv": "csv", "json": "json"}
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "#": r"\#",
+    "_": r"\_",
+    "$": r"\$",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column's heading and how its numbers are written for people (CSV and JSON keep all)."""
+
+    name: str
+    number_format: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A titled table with footnotes; ``name`` is its file name and LaTeX label."""
+
+    name: str
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for row in self.rows:
+            if len(row) != len(self.columns):
+                raise ValueError(f"{self.name}: {len(row)} cells for {len(self.columns)} columns")
+
+
+def render(table: Table, style: str) -> str:
+    """A table as text in one of ``FORMATS``, ending with a newline.
+
+    Raises:
+        InputError: The style is unknown.
+    """
+    if style not in FORMATS:
+        raise unknown_name("table format", style, FORMATS)
+    if style == "csv":
+        return _csv(table)
+    if style == "json":
+        return json.dumps(to_dict(table), indent=1) + "\n"
+    if style == "latex":
+        return _latex(table)
+    body = tabulate(
+        _written(table),
+        [column.name for column in table.columns],
+        tablefmt="github" if style == "markdown" else "simple",
+        disable_numparse=True,
+        colalign=_alignment(table),
+    )
+    title = f"**{table.title}**" if style == "markdown" else table.title
+    bullet = "- " if style == "markdown" else "  "
+    notes = "".join(f"{bullet}{note}\n" for note in table.notes)
+    return f"{title}\n\n{body}\n" + (f"\n{notes}" if notes else "")
+
+
+def write_tables(tables: list[Table], directory: Path) -> list[Path]:
+    """Write every table in every format; returns the paths."""
+    directory.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for table in tables:
+        for style, suffix in FORMATS.items():
+            paths.append(directory / f"{table.name}.{suffix}")
+            write_atomic(paths[-1], render(table, style).encode())
+    return paths
+
+
+def to_dict(table: Table) -> dict[str, Any]:
+    """The table for JSON: rows as objects keyed by column name."""
+    names = [column.name for column in table.columns]
+    rows = [dict(zip(names, row, strict=True)) for row in table.rows]
+    return {"name": table.name, "title": table.title, "rows": rows, "notes": list(table.notes)}
+
+
+def _written(table: Table) -> list[list[str]]:
+    formats = [column.number_format for column in table.columns]
+    return [
+        [_write_cell(cell, form) for cell, form in zip(row, formats, strict=True)]
+        for row in table.rows
+    ]
+
+
+def _write_cell(cell: Cell, number_format: str) -> str:
+    if cell is None:
+        return "-"
+    return cell if isinstance(cell, str) else format(cell, number_format)
+
+
+def _alignment(table: Table) -> list[str]:
+    return [
+        "right" if any(isinstance(row[place], int | float) for row in table.rows) else "left"
+        for place in range(len(table.columns))
+    ]
+
+
+def _csv(table: Table) -> str:
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow([column.name for column in table.columns])
+    writer.writerows(table.rows)
+    return stream.getvalue()
+
+
+def _latex(table: Table) -> str:
+    body = tabulate(
+        [[_escape(cell) for cell in row] for row in _written(table)],
+        [_escape(column.name) for column in table.columns],
+        tablefmt="latex_raw",
+        disable_numparse=True,
+        colalign=_alignment(table),
+    )
+    rules = iter([r"\toprule", r"\midrule", r"\bottomrule"])
+    lines = [next(rules) if line.strip() == r"\hline" else line for line in body.splitlines()]
+    notes = "".join(f"\\par\\footnotesize {_escape(note)}\n" for note in table.notes)
+    return (
+        "\\begin{table}\n\\centering\n"
+        f"\\caption{{{_escape(table.title)}}}\n\\label{{tab:{table.name}}}\n"
+        + "\n".join(lines)
+        + f"\n{notes}\\end{{table}}\n"
+    )
+
+
+def _escape(text: str) -> str:
+    return "".join(_LATEX.get(character, character) for character in text)
