@@ -1,1 +1,1 @@
-"""What a compressed model costs on hardware: tiles, cycles, stalls (numpy and simpy, never torch)."""
+"""What a compressed model costs on hardware: tiles, cycles, stalls (numpy, simpy; never torch)."""

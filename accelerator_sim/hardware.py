@@ -1,0 +1,222 @@
+"""The machine, as data: engines, buffers, DRAM. Frozen, validated, every field used by a model.
+
+First in the flow: ``catalog`` fills these from TOML, ``timing`` and ``planning`` read them.
+"""
+
+import math
+from collections.abc import Collection
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal
+
+Dataflow = Literal["reduction", "token"]
+IndexFormat = Literal["bitmap", "csc", "csr"]
+Buffering = Literal["single", "double"]
+RowAssignment = Literal["static", "next_free"]
+Schedule = Literal["sequential", "overlapped"]
+LineSplit = int | Literal["auto", "proportional"]
+Extent = int | Literal["auto"]
+
+
+def _whole(field: str, value: object, low: int, high: int | None = None) -> None:
+    top = math.inf if high is None else high
+    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= top:
+        limit = f"at least {low}" if high is None else f"from {low} to {high}"
+        raise ValueError(f"{field} must be a whole number {limit}, got {value!r}")
+
+
+def _one_of(field: str, value: object, choices: Collection[str]) -> None:
+    if value not in choices:
+        raise ValueError(f"{field} must be one of {', '.join(choices)}, got {value!r}")
+
+
+def _fraction(field: str, value: float, low_excluded: bool) -> None:
+    if not (0 <= value <= 1) or (low_excluded and value == 0):
+        raise ValueError(f"{field} must be in {'(' if low_excluded else '['}0, 1], got {value!r}")
+
+
+@dataclass(frozen=True)
+class TileChoice:
+    """Tile of a matrix product: rows x columns of the weights x tokens, or ``auto`` for each.
+
+    Attributes:
+        rows: Rows of the weight matrix in a tile.
+        columns: Columns of the weight matrix (reduction length) in a tile.
+        tokens: Tokens in a tile.
+    """
+
+    rows: Extent = "auto"
+    columns: Extent = "auto"
+    tokens: Extent = "auto"
+
+    def __post_init__(self) -> None:
+        for field in ("rows", "columns", "tokens"):
+            value = getattr(self, field)
+            if value != "auto":
+                _whole(f'{field} (unless "auto")', value, 1)
+
+
+@dataclass(frozen=True)
+class Bits:
+    """Widths of the number formats.
+
+    Attributes:
+        weight: A value of S, or of a dense column.
+        activation: An input, and an output as it is written back.
+        factor: A value of U or V.
+        accumulator: A partial sum in the output buffer.
+    """
+
+    weight: int
+    activation: int
+    factor: int
+    accumulator: int
+
+    def __post_init__(self) -> None:
+        for field in ("weight", "activation", "factor", "accumulator"):
+            _whole(field, getattr(self, field), 1, 64)
+
+
+@dataclass(frozen=True)
+class Index:
+    """How the places of nonzeros are stored, and how fast a line of the sparser engine reads them.
+
+    Attributes:
+        format: ``bitmap`` (one bit per place), ``csr`` or ``csc`` (one index per nonzero, one
+            pointer per row or column and one more).
+        decode_per_cycle: Bitmap bits, or CSR/CSC indices, that one line decodes per cycle.
+    """
+
+    format: IndexFormat
+    decode_per_cycle: int
+
+    def __post_init__(self) -> None:
+        _one_of("format", self.format, ("bitmap", "csc", "csr"))
+        _whole("decode_per_cycle", self.decode_per_cycle, 1)
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """An on-chip buffer.
+
+    Attributes:
+        capacity_bytes: All of it.
+        buffering: ``single``: one slot; ``double``: two slots of half the capacity.
+    """
+
+    capacity_bytes: int
+    buffering: Buffering
+
+    def __post_init__(self) -> None:
+        _whole("capacity_bytes", self.capacity_bytes, 1)
+        _one_of("buffering", self.buffering, ("single", "double"))
+
+    @property
+    def slots(self) -> int:
+        """1 or 2."""
+        return 2 if self.buffering == "double" else 1
+
+
+@dataclass(frozen=True)
+class Dram:
+    """The memory behind the buffers; one FIFO for all transfers.
+
+    Attributes:
+        bytes_per_second: Peak of all channels together; GB = 10⁹ bytes.
+        efficiency: Sustained share of the peak.
+        latency_cycles: From the last byte at the port to its arrival; pipelined.
+        burst_bytes: Smallest unit of one channel.
+        channels: Channels that a transfer is striped over, burst by burst.
+    """
+
+    bytes_per_second: int
+    efficiency: float
+    latency_cycles: int
+    burst_bytes: int
+    channels: int
+
+    def __post_init__(self) -> None:
+        _whole("bytes_per_second", self.bytes_per_second, 1)
+        _fraction("efficiency", self.efficiency, low_excluded=True)
+        _whole("latency_cycles", self.latency_cycles, 0)
+        _whole("burst_bytes", self.burst_bytes, 1)
+        _whole("channels", self.channels, 1)
+
+
+@dataclass(frozen=True)
+class Accelerator:
+    """One accelerator: two engines of PE lines, three buffers and a DRAM.
+
+    Attributes:
+        name: For reports.
+        clock_hz: Cycles per second.
+        lines: PE lines, shared by the denser and the sparser engine.
+        macs_per_line: Multiply-accumulates of one line per cycle (P).
+        dataflow: ``reduction``: the P PEs of a line take P nonzeros of a row for one token;
+            ``token``: one nonzero for P tokens.
+        denser_lines: Lines of the denser engine: a number, ``auto`` (least cycles of the slower
+            engine, per projection) or ``proportional`` (by MACs, the published rule).
+        dense_threshold: t; column j is dense when nnz_j > t·m. 1.0: none.
+        row_assignment: Rows of a tile go to sparser lines ``static``: row i to line i mod lines;
+            ``next_free``: to the line that is free first.
+        schedule: ``sequential``: the low-rank products on all lines, in turn with S;
+            ``overlapped``: on the denser engine while the sparser engine runs S.
+        link_elements_per_cycle: Partial sums that cross from the denser engine per cycle.
+        handoff_cycles: Cycles (0 or 1) from the end of an operation until another unit sees it.
+        tile: Rows, columns and tokens of a tile.
+        bits: Number formats.
+        index: Index format of the sparse part.
+        weight_buffer: Weights, indices and factors.
+        activation_buffer: Inputs.
+        output_buffer: Accumulators of outputs and of Vᵀx.
+        dram: The memory.
+    """
+
+    name: str
+    clock_hz: int
+    lines: int
+    macs_per_line: int
+    dataflow: Dataflow
+    denser_lines: LineSplit
+    dense_threshold: float
+    row_assignment: RowAssignment
+    schedule: Schedule
+    link_elements_per_cycle: int
+    handoff_cycles: int
+    tile: TileChoice
+    bits: Bits
+    index: Index
+    weight_buffer: Buffer
+    activation_buffer: Buffer
+    output_buffer: Buffer
+    dram: Dram
+
+    def __post_init__(self) -> None:
+        _whole("clock_hz", self.clock_hz, 1)
+        _whole("lines", self.lines, 1)
+        _whole("macs_per_line", self.macs_per_line, 1)
+        _one_of("dataflow", self.dataflow, ("reduction", "token"))
+        if self.denser_lines not in ("auto", "proportional"):
+            _whole(
+                'denser_lines (unless "auto" or "proportional")', self.denser_lines, 0, self.lines
+            )
+        _fraction("dense_threshold", self.dense_threshold, low_excluded=False)
+        _one_of("row_assignment", self.row_assignment, ("static", "next_free"))
+        _one_of("schedule", self.schedule, ("sequential", "overlapped"))
+        _whole("link_elements_per_cycle", self.link_elements_per_cycle, 1)
+        _whole("handoff_cycles", self.handoff_cycles, 0, 1)
+
+    @property
+    def peak_macs(self) -> int:
+        """Multiply-accumulates per cycle of all lines."""
+        return self.lines * self.macs_per_line
+
+    @property
+    def peak_bytes_per_cycle(self) -> Fraction:
+        """DRAM bytes per cycle without the efficiency: exact."""
+        return Fraction(self.dram.bytes_per_second, self.clock_hz)
+
+    @property
+    def bytes_per_cycle(self) -> Fraction:
+        """DRAM bytes per cycle that are sustained: exact for the efficiency as written."""
+        return self.peak_bytes_per_cycle * Fraction(str(self.dram.efficiency))

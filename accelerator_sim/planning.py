@@ -1,0 +1,211 @@
+"""Which tile, which dense columns, which split: one projection made ready to run. Pure.
+
+``auto`` extents are searched: powers of two times the lines (rows) and the MACs of a line
+(columns), from 64 on unless only smaller ones fit, and halvings of the tokens; of the tiles that
+fit, the one with the least lower bound.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from accelerator_sim.bounds import lower_bound
+from accelerator_sim.hardware import Accelerator, Extent
+from accelerator_sim.program import Program, build_program
+from accelerator_sim.split import choose_denser_lines
+from accelerator_sim.storage import Storage, storage_of
+from accelerator_sim.tiling import (
+    TiledProjection,
+    TileShape,
+    choose_dense_columns,
+    cut,
+    cut_dense,
+)
+from workloads.errors import InputError
+from workloads.gemm import Gemm
+from workloads.masks import SparseLowRankGemm
+
+AUTO: Literal["auto"] = "auto"
+_COARSE = 64
+
+Cut = Callable[[TileShape], TiledProjection]
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """A program, how it is stored, and how its tile was chosen.
+
+    Attributes:
+        program: The tiles.
+        storage: Residency.
+        tile_chosen_by: ``given``, or the search and its bound.
+        split_chosen_by: The rule that gave the lines.
+    """
+
+    program: Program
+    storage: Storage
+    tile_chosen_by: str
+    split_chosen_by: str
+
+
+def plan_projection(projection: SparseLowRankGemm, accelerator: Accelerator) -> Plan:
+    """Plan a whole projection: S and the low-rank part.
+
+    Raises:
+        InputError: The tile that is asked for does not fit the buffers, or no tile does.
+    """
+    dense = choose_dense_columns(projection.mask, accelerator.dense_threshold)
+
+    def cut_tiles(tile: TileShape) -> TiledProjection:
+        return cut(projection.gemm, projection.mask, projection.rank, dense, tile)
+
+    density = projection.mask.nnz / projection.gemm.parameters
+    return _plan(projection.gemm, accelerator, cut_tiles, density, dense_run=False)
+
+
+def plan_sparse_part(
+    projection: SparseLowRankGemm, accelerator: Accelerator, tile: TileShape
+) -> Plan:
+    """Plan S alone, at the tile of the whole projection: what the low-rank part is added to."""
+    dense = choose_dense_columns(projection.mask, accelerator.dense_threshold)
+    tiled = cut(projection.gemm, projection.mask, 0, dense, tile)
+    program = build_program(tiled, accelerator, choose_denser_lines(tiled, accelerator))
+    return Plan(program, storage_of(program), "the tile of the whole run", _split_rule(accelerator))
+
+
+def plan_dense(gemm: Gemm, accelerator: Accelerator) -> Plan:
+    """Plan the same matrix run dense: no index, every column dense, all lines.
+
+    Raises:
+        InputError: As for ``plan_projection``.
+    """
+    return _plan(gemm, accelerator, lambda tile: cut_dense(gemm, tile), 1.0, dense_run=True)
+
+
+def _split_rule(accelerator: Accelerator) -> str:
+    if isinstance(accelerator.denser_lines, int):
+        return "given"
+    return "least cycles" if accelerator.denser_lines == "auto" else "proportional"
+
+
+def _plan(
+    gemm: Gemm, accelerator: Accelerator, cut_tiles: Cut, density: float, dense_run: bool
+) -> Plan:
+    def program(tile: TileShape) -> Program:
+        tiled = cut_tiles(tile)
+        lines = accelerator.lines if dense_run else choose_denser_lines(tiled, accelerator)
+        return build_program(tiled, accelerator, lines)
+
+    rule = "all lines: the matrix is run dense" if dense_run else _split_rule(accelerator)
+    asked = (accelerator.tile.rows, accelerator.tile.columns, accelerator.tile.tokens)
+    if "auto" not in asked:
+        made = program(TileShape(*map(int, asked)))
+        storage = storage_of(made)
+        if storage.fits:
+            return Plan(made, storage, "given", rule)
+        best = _search(gemm, accelerator, (AUTO, AUTO, AUTO), density, program)
+    else:
+        best = _search(gemm, accelerator, asked, density, program)
+        if best is not None:
+            bound, made, storage = best
+            return Plan(made, storage, f"least bound of the tiles that fit ({bound} cycles)", rule)
+        smallest = TileShape(*(1 if extent == AUTO else int(extent) for extent in asked))
+        made = program(smallest)
+        storage = storage_of(made)
+        best = _search(gemm, accelerator, (AUTO, AUTO, AUTO), density, program)
+    raise _does_not_fit(gemm, made.tiled.tile, storage, best)
+
+
+_Found = tuple[int, Program, Storage]
+
+
+def _search(
+    gemm: Gemm,
+    accelerator: Accelerator,
+    asked: tuple[Extent, Extent, Extent],
+    density: float,
+    program: Callable[[TileShape], Program],
+) -> _Found | None:
+    """Best tile that fits: small tiles first, so that the smallest of equals is taken.
+
+    Tokens are halved until something fits, and once more: fewer tokens only fetch weights again.
+    """
+    for smallest in (_COARSE, 1):
+        best: _Found | None = None
+        halvings_left = 1
+        for tokens in _halvings(gemm.tokens, asked[2]):
+            for tile in _tiles(gemm, accelerator, asked, tokens, smallest):
+                if not _hopeless(tile, accelerator, density):
+                    best = _better(best, program(tile))
+            halvings_left -= best is not None
+            if halvings_left < 0:
+                break
+        if best is not None:
+            return best
+    return None
+
+
+def _better(best: _Found | None, made: Program) -> _Found | None:
+    storage = storage_of(made)
+    if not storage.fits:
+        return best
+    bound = lower_bound(made, storage)
+    return (bound, made, storage) if best is None or bound < best[0] else best
+
+
+def _hopeless(tile: TileShape, accelerator: Accelerator, density: float) -> bool:
+    """Whether a tile of average density exceeds a whole buffer: not worth building."""
+    weights = density * tile.rows * tile.columns * accelerator.bits.weight
+    accumulators = tile.rows * tile.tokens * accelerator.bits.accumulator
+    return (
+        weights > 8 * accelerator.weight_buffer.capacity_bytes
+        or accumulators > 8 * accelerator.output_buffer.capacity_bytes
+    )
+
+
+def _tiles(
+    gemm: Gemm,
+    accelerator: Accelerator,
+    asked: tuple[Extent, Extent, Extent],
+    tokens: int,
+    smallest: int,
+) -> list[TileShape]:
+    return [
+        TileShape(rows, columns, tokens)
+        for rows in _doublings(accelerator.lines, gemm.m, asked[0], smallest)
+        for columns in _doublings(accelerator.macs_per_line, gemm.n, asked[1], smallest)
+    ]
+
+
+def _doublings(unit: int, extent: int, asked: Extent, smallest: int) -> list[int]:
+    if asked != AUTO:
+        return [int(asked)]
+    sizes = [min(unit, extent)]
+    while sizes[-1] * 2 <= extent:
+        sizes.append(sizes[-1] * 2)
+    return [size for size in sizes if size >= smallest] or sizes[-1:]
+
+
+def _halvings(tokens: int, asked: Extent) -> list[int]:
+    if asked != AUTO:
+        return [int(asked)]
+    sizes = [tokens]
+    while sizes[-1] > 1:
+        sizes.append(-(-sizes[-1] // 2))
+    return sizes
+
+
+def _does_not_fit(gemm: Gemm, tile: TileShape, storage: Storage, best: _Found | None) -> InputError:
+    lacks = "; ".join(
+        f"{need.operand} need {need.needed} bytes and a slot has {need.available}"
+        for need in storage.needs
+        if not need.fits
+    )
+    would = "no tile of the search fits: enlarge the buffers"
+    if best is not None:
+        shape = best[1].tiled.tile
+        would = f"rows = {shape.rows}, columns = {shape.columns}, tokens = {shape.tokens} would fit"
+    return InputError(
+        f"{gemm.name}: a tile of {tile.rows} rows x {tile.columns} columns x {tile.tokens} tokens "
+        f"does not fit: {lacks}; {would}"
+    )

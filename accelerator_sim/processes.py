@@ -1,0 +1,200 @@
+"""The units of the machine: DRAM, link, loaders, outputs, engines. simpy owns the time.
+
+Between ``program`` (what takes how long) and ``event_engine`` (which wires the units and runs the
+phases of a cycle). A unit schedules the end of an operation as one simpy timeout; at that end it
+notes what has become visible and calls ``wake``, so that the phases of that cycle run once, after
+all ends of the cycle. ``docs/event_model.md`` walks one tile through these units.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import simpy
+
+NEVER = 1 << 62
+WEIGHTS, ACTIVATIONS, FACTORS, WRITE_BACK = range(4)
+
+Wake = Callable[[], None]
+
+
+class Dram:
+    """One FIFO port with an exact rate; latency is pipelined behind it."""
+
+    def __init__(self, env: simpy.Environment, ticks_per_cycle: int, latency: int, handoff: int):
+        self.last_arrival = 0
+        self._env = env
+        self._scale = ticks_per_cycle
+        self._latency = latency
+        self._handoff = handoff
+        self._port_free = 0
+        self._requests: list[tuple[int, int, int, int, Callable[[simpy.Event], None]]] = []
+
+    def request(
+        self,
+        priority: int,
+        stream: int,
+        tag: int,
+        ticks: int,
+        arrived: Callable[[simpy.Event], None],
+    ) -> None:
+        """Queue a transfer for the grants of this cycle; ``arrived`` gets its tag as the value."""
+        self._requests.append((priority, stream, tag, ticks, arrived))
+
+    def grant(self) -> None:
+        """Serve this cycle's requests: by class, then stream, then order within the stream."""
+        now = self._env.now
+        for _, _, tag, ticks, arrived in sorted(self._requests):
+            self._port_free = max(self._port_free, now * self._scale) + ticks
+            self.last_arrival = -(-self._port_free // self._scale) + self._latency
+            delay = self.last_arrival + self._handoff - now
+            self._env.timeout(delay, tag).callbacks.append(arrived)
+        self._requests.clear()
+
+
+class Link:
+    """The accumulation link: one transfer at a time, in the order of the denser engine."""
+
+    def __init__(self, env: simpy.Environment, handoff: int, crossed: Callable[[int], None]):
+        self.outstanding = 0
+        self._env = env
+        self._handoff = handoff
+        self._crossed = crossed
+        self._free = 0
+
+    def send(self, cycles: int, target: int) -> None:
+        """Send a tile's partial sums to the accumulators of an output block."""
+        self._free = max(self._free, self._env.now) + cycles
+        delay = self._free + self._handoff - self._env.now
+        self._env.timeout(delay, target).callbacks.append(self._done)
+
+    def _done(self, event: simpy.Event) -> None:
+        self.outstanding -= 1
+        self._crossed(event.value)
+
+
+@dataclass
+class Inputs:
+    """Activations on chip: arrival times by key, and, when resident, who still needs them.
+
+    Attributes:
+        arrival: Cycle from which a chunk is visible; the last entry is for tiles without inputs.
+        users: Tiles of each token block that still need its activations; resident only.
+        slots: Slots of the activation buffer that one stream, or all when resident, may hold.
+        opened: Token blocks that have got a slot.
+        closed: Token blocks that have given it back.
+    """
+
+    arrival: list[int]
+    users: list[int]
+    slots: int
+    opened: int = 0
+    closed: int = 0
+
+    def advance(self) -> None:
+        """Give free slots to the next token blocks; one without users needs none."""
+        while self.opened < len(self.users) and self.opened - self.closed < self.slots:
+            self.closed += not self.users[self.opened]
+            self.opened += 1
+
+    def release(self, token_block: int) -> None:
+        """One tile of a token block is done with its activations."""
+        self.users[token_block] -= 1
+        self.closed += not self.users[token_block]
+
+
+@dataclass
+class Tiles:
+    """One stream as plain lists, for the units (see ``program.Stream``).
+
+    Attributes:
+        priority: Class of the tile's weights at the DRAM.
+        weight_ticks: Port time of the weights.
+        input_ticks: Port time of the activations; 0: none.
+        input_key: Entry of ``Inputs.arrival``.
+        token_block: Token block.
+        output: Entry of ``Outputs.opened_at``.
+        gate: Entry of the gate times: Vᵀx complete (U), or free again (V).
+        target: Output block, or Vᵀx of a token block, that the tile adds to.
+        parts: Engines that are not yet done with the tile.
+        cycles: Cycles on the denser and on the sparser engine.
+        link_cycles: Cycles on the link; 0: no transfer.
+    """
+
+    priority: list[int]
+    weight_ticks: list[int]
+    input_ticks: list[int]
+    input_key: list[int]
+    token_block: list[int]
+    output: list[int]
+    gate: list[int]
+    target: list[int]
+    parts: list[int]
+    cycles: tuple[list[int], list[int]]
+    link_cycles: list[int]
+
+
+class Loader:
+    """Loads one stream in order: a tile's weights into a free slot, then its activations."""
+
+    def __init__(
+        self, stream: int, tiles: Tiles, dram: Dram, slots: int, inputs: Inputs, wake: Wake
+    ):
+        self.weights_at = [NEVER] * len(tiles.parts)
+        self._stream = stream
+        self._tiles = tiles
+        self._dram = dram
+        self._slots = slots
+        self._inputs = inputs
+        self._wake = wake
+        self._asked: set[int] = set()
+        self._weights_next = 0
+        self._inputs_next = 0
+        self._weights_held = 0
+        self._inputs_held = 0
+
+    def advance(self, env: simpy.Environment) -> None:
+        """Ask for what has a slot: weights tile by tile, activations no further than weights."""
+        tiles, dram = self._tiles, self._dram
+        while self._weights_next < len(tiles.parts) and self._weights_held < self._slots:
+            tile = self._weights_next
+            ticks = tiles.weight_ticks[tile]
+            dram.request(tiles.priority[tile], self._stream, tile, ticks, self._weights_arrived)
+            self._weights_next += 1
+            self._weights_held += 1
+        while self._inputs_next < self._weights_next and self._ask_inputs(self._inputs_next):
+            self._inputs_next += 1
+
+    def _ask_inputs(self, tile: int) -> bool:
+        """Ask for a tile's activations; False if they have no slot yet."""
+        tiles, inputs = self._tiles, self._inputs
+        if not tiles.input_ticks[tile]:
+            return True
+        if inputs.users:
+            if tiles.token_block[tile] >= inputs.opened:
+                return False
+            if inputs.arrival[tiles.input_key[tile]] != NEVER:
+                return True
+            inputs.arrival[tiles.input_key[tile]] = NEVER - 1
+        elif self._inputs_held == inputs.slots:
+            return False
+        self._inputs_held += 1
+        ticks = tiles.input_ticks[tile]
+        self._dram.request(ACTIVATIONS, self._stream, tile, ticks, self._inputs_arrived)
+        return True
+
+    def release(self, tile: int) -> None:
+        """Both engines are done with a tile: its slots are free."""
+        self._weights_held -= 1
+        if self._tiles.input_ticks[tile]:
+            if self._inputs.users:
+                self._inputs.release(self._tiles.token_block[tile])
+            else:
+                self._inputs_held -= 1
+
+    def _weights_arrived(self, event: simpy.Event) -> None:
+        self.weights_at[event.value] = event.env.now
+        self._wake()
+
+    def _inputs_arrived(self, event: simpy.Event) -> None:
+        self._inputs.arrival[self._tiles.input_key[event.value]] = event.env.now
+        self._wake()

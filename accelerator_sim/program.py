@@ -1,0 +1,227 @@
+"""What the engines run: every tile in order with its bytes and cycles, as arrays. Pure.
+
+After ``timing``: a ``Program`` holds every duration that an engine needs, so the event engine and
+any other engine with its semantics decide only when things happen, never how long they take.
+
+One tile has a denser part, a sparser part, or both; tiles with neither are left out. Order, for
+each token block: the tiles of V; then for each row block the tiles of S and those of U. The
+low-rank tiles are in the main stream (``sequential``: their rows dealt over all lines, those of the
+first ``denser_lines`` lines being the denser part) or in a stream of their own (``overlapped``:
+all rows on the denser engine).
+"""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from accelerator_sim.hardware import Accelerator
+from accelerator_sim.tiling import Counts, TiledProjection, block_sizes
+from accelerator_sim.timing import (
+    ceil_div,
+    columns_cycles,
+    dense_cycles,
+    index_bits,
+    slowest_line,
+    sparse_rows,
+)
+
+S, V, U = 0, 1, 2
+
+
+@dataclass(frozen=True, eq=False)
+class Stream:
+    """Tiles in the order in which they are loaded and run; one entry per tile in every array.
+
+    Attributes:
+        kind: S, V or U.
+        token_block: Token block.
+        row_block: Row block of the output (S, U) or of Vᵀx (V).
+        column_block: Column block of the activations (S, V), or of Vᵀx (U).
+        denser_cycles: Cycles on the denser engine; 0: no part there.
+        sparser_cycles: Cycles on the sparser engine; 0: no part there.
+        weight_bits: Values and indices.
+        activation_bits: Inputs that the tile reads from the activation buffer; 0 for U.
+        link_elements: Partial sums that the denser part sends over the link.
+        denser_compute: Line cycles with MACs in the denser part.
+        sparser_compute: Line cycles with MACs in the sparser part.
+        decode: Line cycles that index decode adds.
+    """
+
+    kind: Counts
+    token_block: Counts
+    row_block: Counts
+    column_block: Counts
+    denser_cycles: Counts
+    sparser_cycles: Counts
+    weight_bits: Counts
+    activation_bits: Counts
+    link_elements: Counts
+    denser_compute: Counts
+    sparser_compute: Counts
+    decode: Counts
+
+    def __len__(self) -> int:
+        return len(self.kind)
+
+    @property
+    def weight_bytes(self) -> Counts:
+        """Whole bytes of weights and indices per tile."""
+        return ceil_div(self.weight_bits, 8)
+
+    @property
+    def activation_bytes(self) -> Counts:
+        """Whole bytes of activations per tile."""
+        return ceil_div(self.activation_bits, 8)
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """A projection on one accelerator, ready to run.
+
+    Attributes:
+        tiled: The projection in tiles.
+        accelerator: The machine.
+        denser_lines: Lines of the denser engine.
+        sparser_lines: The others.
+        main: S, and the low-rank tiles when they run in turn with it.
+        factors: The low-rank tiles when they run beside S; otherwise empty.
+    """
+
+    tiled: TiledProjection
+    accelerator: Accelerator
+    denser_lines: int
+    main: Stream
+    factors: Stream
+
+    @property
+    def sparser_lines(self) -> int:
+        """Lines that the denser engine does not have."""
+        return self.accelerator.lines - self.denser_lines
+
+    @property
+    def streams(self) -> tuple[Stream, Stream]:
+        """Main and factors."""
+        return self.main, self.factors
+
+
+def build_program(tiled: TiledProjection, accelerator: Accelerator, denser_lines: int) -> Program:
+    """Every tile of a projection, with its bytes and cycles.
+
+    Args:
+        tiled: The projection in tiles.
+        accelerator: The machine.
+        denser_lines: Lines of the denser engine, from ``split``.
+    """
+    overlapped = accelerator.schedule == "overlapped" and tiled.rank > 0
+    factor_lines = accelerator.lines if not overlapped else denser_lines
+    main: list[Stream] = []
+    factors: list[Stream] = []
+    for block, tokens in enumerate(tiled.token_sizes.tolist()):
+        sparse = _sparse_tiles(tiled, tokens, accelerator, denser_lines)
+        thin, wide = (
+            _factor_tiles(tiled, kind, tokens, accelerator, denser_lines, factor_lines)
+            for kind in (V, U)
+        )
+        low_rank = factors if overlapped else main
+        low_rank.append(_in_order(block, thin))
+        if overlapped:
+            factors.append(_in_order(block, wide))
+            main.append(_in_order(block, sparse))
+        else:
+            main.append(_in_order(block, sparse, wide))
+    return Program(tiled, accelerator, denser_lines, _join(main), _join(factors))
+
+
+_Grid = dict[str, NDArray[np.int64]]
+
+
+def _sparse_tiles(
+    tiled: TiledProjection, tokens: int, accelerator: Accelerator, denser_lines: int
+) -> _Grid:
+    rows, columns = tiled.row_sizes[:, None], tiled.column_sizes
+    sparser_lines = accelerator.lines - denser_lines
+    timed = sparse_rows(tiled, tokens, accelerator)
+    nonzeros = tiled.counts.sum(axis=1, dtype=np.int64)
+    sparser = np.zeros_like(nonzeros)
+    if sparser_lines:
+        sparser = slowest_line(timed.cycles, sparser_lines, accelerator.row_assignment)
+    values = nonzeros + rows * tiled.dense
+    per_row = columns_cycles(tiled.dense, tokens, accelerator.macs_per_line, accelerator.dataflow)
+    link = rows * tokens * (tiled.dense > 0) if sparser_lines else np.zeros_like(nonzeros)
+    return {
+        "kind": np.full_like(nonzeros, S),
+        "denser_cycles": dense_cycles(rows, tiled.dense, tokens, denser_lines, accelerator),
+        "sparser_cycles": sparser,
+        "weight_bits": values * accelerator.bits.weight
+        + index_bits(rows, columns - tiled.dense, nonzeros, accelerator.index),
+        "activation_bits": np.broadcast_to(
+            columns * tokens * accelerator.bits.activation, nonzeros.shape
+        ),
+        "link_elements": link,
+        "denser_compute": rows * per_row,
+        "sparser_compute": timed.compute,
+        "decode": timed.decode,
+    }
+
+
+def _factor_tiles(
+    tiled: TiledProjection,
+    kind: int,
+    tokens: int,
+    accelerator: Accelerator,
+    denser_lines: int,
+    lines: int,
+) -> _Grid:
+    """Tiles of Vᵀ (kind V, r×n) or U (kind U, m×r), rows dealt over ``lines`` lines."""
+    shape = (tiled.rank, tiled.gemm.n) if kind == V else (tiled.gemm.m, tiled.rank)
+    if not tiled.rank:
+        rows, columns = np.zeros((2, 0, 0), dtype=np.int64)
+        if kind == U:
+            rows = np.zeros((len(tiled.row_sizes), 0), dtype=np.int64)
+            columns = rows
+    else:
+        rows, columns = np.broadcast_arrays(
+            block_sizes(shape[0], min(tiled.tile.rows, shape[0]))[:, None],
+            block_sizes(shape[1], min(tiled.tile.columns, shape[1])),
+        )
+    per_row = columns_cycles(columns, tokens, accelerator.macs_per_line, accelerator.dataflow)
+    rounds, rest = rows // lines, rows % lines
+    denser_rows = rounds * denser_lines + np.minimum(rest, denser_lines)
+    crosses = accelerator.lines > denser_lines
+    return {
+        "kind": np.full_like(rows, kind),
+        "denser_cycles": (rounds + (rest > 0)) * per_row * (denser_lines > 0),
+        "sparser_cycles": (rounds + (rest > denser_lines)) * per_row * (lines > denser_lines),
+        "weight_bits": rows * columns * accelerator.bits.factor,
+        "activation_bits": columns * tokens * accelerator.bits.activation * (kind == V),
+        "link_elements": denser_rows * tokens * crosses,
+        "denser_compute": denser_rows * per_row,
+        "sparser_compute": (rows - denser_rows) * per_row,
+        "decode": np.zeros_like(rows),
+    }
+
+
+def _in_order(token_block: int, *grids: _Grid) -> Stream:
+    """Tiles of some grids, row block by row block, those without any part left out."""
+    columns: dict[str, list[NDArray[np.int64]]] = {}
+    for grid in grids:
+        shape = grid["kind"].shape
+        places = np.indices(shape, dtype=np.int64)
+        whole = {**grid, "row_block": places[0], "column_block": places[1]}
+        for name, values in whole.items():
+            columns.setdefault(name, []).append(np.broadcast_to(values, shape))
+    arrays = {name: np.concatenate(parts, axis=1).ravel() for name, parts in columns.items()}
+    run = (arrays["denser_cycles"] + arrays["sparser_cycles"]) > 0
+    arrays = {name: values[run] for name, values in arrays.items()}
+    return Stream(token_block=np.full(int(run.sum()), token_block, dtype=np.int64), **arrays)
+
+
+def _join(parts: list[Stream]) -> Stream:
+    empty = np.zeros(0, dtype=np.int64)
+    return Stream(
+        **{
+            field.name: np.concatenate([empty, *(getattr(part, field.name) for part in parts)])
+            for field in fields(Stream)
+        }
+    )

@@ -1,0 +1,81 @@
+"""What is held on chip: slots, residency, and whether a tile fits. Pure.
+
+Double buffering is two slots of half the capacity. An operand of a whole token block that fits one
+slot stays there (resident); otherwise it goes through the slots tile by tile. With the overlapped
+schedule the weight slots, and activation slots that are not resident, are halved between S and the
+factors. The accumulators of Vᵀx have their place in the output buffer for the whole run.
+"""
+
+from dataclasses import dataclass
+
+from accelerator_sim.hardware import Accelerator
+from accelerator_sim.program import Program
+from accelerator_sim.timing import ceil_div
+
+
+@dataclass(frozen=True)
+class Need:
+    """One check: an operand, the bytes that it needs in a slot, and the bytes that it has."""
+
+    operand: str
+    needed: int
+    available: int
+
+    @property
+    def fits(self) -> bool:
+        """Whether the operand fits its slot."""
+        return self.needed <= self.available
+
+
+@dataclass(frozen=True)
+class Storage:
+    """What stays on chip.
+
+    Attributes:
+        activations_resident: All activations of a token block share one slot.
+        outputs_resident: All accumulators of a token block share one slot.
+        needs: The checks that the tiles must pass.
+    """
+
+    activations_resident: bool
+    outputs_resident: bool
+    needs: tuple[Need, ...]
+
+    @property
+    def fits(self) -> bool:
+        """Whether every operand fits."""
+        return all(need.fits for need in self.needs)
+
+
+def storage_of(program: Program) -> Storage:
+    """How a program's operands are held in the accelerator's buffers."""
+    accelerator, tiled = program.accelerator, program.tiled
+    tokens = int(tiled.token_sizes.max())
+    shares = 2 if len(program.factors) and len(program.main) else 1
+    inputs = _whole_bytes(tiled.gemm.n * tokens, accelerator.bits.activation)
+    activations = accelerator.activation_buffer
+    resident = inputs <= activations.capacity_bytes // activations.slots
+    needs = []
+    weight_slot = accelerator.weight_buffer.capacity_bytes // accelerator.weight_buffer.slots
+    for name, stream in zip(("weights", "factors"), program.streams, strict=True):
+        if len(stream):
+            needs.append(Need(name, int(stream.weight_bytes.max()), weight_slot // shares))
+            if not resident:
+                slot = activations.capacity_bytes // activations.slots // shares
+                needs.append(Need("activations", int(stream.activation_bytes.max()), slot))
+    block, whole, slot = _output_bytes(program, accelerator, tokens)
+    needs.append(Need("accumulators", block, slot))
+    return Storage(resident, whole <= slot, tuple(needs))
+
+
+def _output_bytes(program: Program, accelerator: Accelerator, tokens: int) -> tuple[int, int, int]:
+    """Accumulator bytes of one output block, of a token block, and of a slot."""
+    tiled, bits = program.tiled, accelerator.bits.accumulator
+    thin = _whole_bytes(tiled.rank * tokens, bits)
+    slot = (accelerator.output_buffer.capacity_bytes - thin) // accelerator.output_buffer.slots
+    block = _whole_bytes(tiled.tile.rows * tokens, bits)
+    return block, _whole_bytes(tiled.gemm.m * tokens, bits), slot
+
+
+def _whole_bytes(elements: int, bits: int) -> int:
+    return ceil_div(elements * bits, 8)

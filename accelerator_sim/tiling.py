@@ -1,0 +1,136 @@
+"""A projection cut into tiles, and its columns divided between the two engines. Pure.
+
+After ``hardware``, before ``timing``: says which nonzeros lie in which tile, not how long they
+take.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workloads.gemm import Gemm
+from workloads.mask_stats import column_counts, tile_row_counts
+from workloads.masks import PackedMask
+
+Counts = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class TileShape:
+    """Rows x columns of the weights x tokens of a full tile; tiles at the edges are smaller."""
+
+    rows: int
+    columns: int
+    tokens: int
+
+
+@dataclass(frozen=True, eq=False)
+class TiledProjection:
+    """One projection in tiles: I row blocks, J column blocks, Q token blocks of R rows at most.
+
+    Attributes:
+        gemm: Shape and tokens.
+        rank: Columns of U and V; 0: none.
+        tile: The full tile.
+        row_sizes: Rows of each row block, shape (I,).
+        column_sizes: Columns of each column block, shape (J,).
+        token_sizes: Tokens of each token block, shape (Q,).
+        dense: Dense columns in each column block, shape (J,).
+        counts: Nonzeros outside dense columns, shape (I, R, J), zero where a row block is short.
+        nonzeros: All nonzeros of S, those in dense columns included.
+    """
+
+    gemm: Gemm
+    rank: int
+    tile: TileShape
+    row_sizes: Counts
+    column_sizes: Counts
+    token_sizes: Counts
+    dense: Counts
+    counts: NDArray[np.int32]
+    nonzeros: int
+
+    @property
+    def dense_columns(self) -> int:
+        """G."""
+        return int(self.dense.sum())
+
+    @property
+    def sparse_nonzeros(self) -> int:
+        """Nonzeros outside the dense columns."""
+        return int(self.counts.sum(dtype=np.int64))
+
+
+def block_sizes(extent: int, size: int) -> Counts:
+    """Sizes of consecutive blocks of an extent; only the last may be smaller."""
+    sizes = np.full(-(-extent // size), size, dtype=np.int64)
+    sizes[-1] = extent - size * (len(sizes) - 1)
+    return sizes
+
+
+def choose_dense_columns(mask: PackedMask, threshold: float) -> NDArray[np.bool_]:
+    """Columns that the denser engine executes whole: those with more than t·m nonzeros.
+
+    Args:
+        mask: m×n.
+        threshold: t in [0, 1]; at 1 no column is dense.
+
+    Returns:
+        Shape (n,).
+    """
+    if threshold >= 1.0:
+        return np.zeros(mask.columns, dtype=np.bool_)
+    return column_counts(mask) > threshold * mask.rows
+
+
+def cut(
+    gemm: Gemm, mask: PackedMask, rank: int, dense_columns: NDArray[np.bool_], tile: TileShape
+) -> TiledProjection:
+    """Cut a sparse plus low-rank projection into tiles.
+
+    Args:
+        gemm: m×n and its tokens.
+        mask: Places of S.
+        rank: Columns of U and V.
+        dense_columns: Shape (n,), from ``choose_dense_columns``.
+        tile: The full tile; extents beyond the projection's are cut down to them.
+    """
+    shape = _clip(tile, gemm)
+    starts = np.arange(0, gemm.n, shape.columns)
+    dense = np.add.reduceat(dense_columns, starts, dtype=np.int64)
+    counts = tile_row_counts(mask, shape.columns, dense_columns)
+    return _tiled(gemm, rank, shape, dense, counts, mask.nnz)
+
+
+def cut_dense(gemm: Gemm, tile: TileShape) -> TiledProjection:
+    """Cut the same matrix, run dense: every column is dense and there is no index."""
+    shape = _clip(tile, gemm)
+    dense = block_sizes(gemm.n, shape.columns)
+    counts = np.zeros((gemm.m, len(dense)), dtype=np.int32)
+    return _tiled(gemm, 0, shape, dense, counts, gemm.parameters)
+
+
+def _clip(tile: TileShape, gemm: Gemm) -> TileShape:
+    return TileShape(
+        min(tile.rows, gemm.m), min(tile.columns, gemm.n), min(tile.tokens, gemm.tokens)
+    )
+
+
+def _tiled(
+    gemm: Gemm, rank: int, tile: TileShape, dense: Counts, counts: NDArray[np.int32], nonzeros: int
+) -> TiledProjection:
+    row_sizes = block_sizes(gemm.m, tile.rows)
+    padded = np.zeros((len(row_sizes) * tile.rows, counts.shape[1]), dtype=np.int32)
+    padded[: gemm.m] = counts
+    return TiledProjection(
+        gemm=gemm,
+        rank=rank,
+        tile=tile,
+        row_sizes=row_sizes,
+        column_sizes=block_sizes(gemm.n, tile.columns),
+        token_sizes=block_sizes(gemm.tokens, tile.tokens),
+        dense=dense,
+        counts=padded.reshape(len(row_sizes), tile.rows, -1),
+        nonzeros=nonzeros,
+    )
