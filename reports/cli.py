@@ -1,0 +1,47 @@
+"""The command ``sslc``: subcommands, and errors as one sentence with exit code 2."""
+
+import sys
+
+import typer
+
+from reports.commands import hardware, model
+from reports.commands import report as reporting
+from workloads.errors import InputError
+
+app = typer.Typer(
+    name="sslc",
+    help=(
+        "Compress a language model into sparse plus low-rank parts, and see what it costs on an "
+        "accelerator. Start with `sslc demo`, or stage by stage: compress, evaluate, simulate, "
+        "measure, report."
+    ),
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+app.command()(model.compress)
+app.command()(model.evaluate)
+app.command()(hardware.simulate)
+app.command()(hardware.measure)
+app.command()(reporting.report)
+app.command()(hardware.reproduce)
+app.command()(model.export)
+app.command("list")(reporting.list_names)
+app.command()(reporting.demo)
+
+
+def main() -> None:
+    """Run the command line.
+
+    Exit codes: 0 done, 2 bad input (one sentence on standard error), 130 interrupted.
+    """
+    try:
+        app()
+    except (InputError, OSError) as error:
+        print(f"sslc: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

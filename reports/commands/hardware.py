@@ -1,0 +1,124 @@
+"""``sslc simulate``, ``measure`` and ``reproduce``: what the model costs to run."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from reports.commands.options import (
+    AcceleratorName,
+    ArtifactPath,
+    CycleModel,
+    DeviceName,
+    JsonFlag,
+    Settings,
+    Style,
+    Tokens,
+    cycle_models,
+    parse_settings,
+)
+
+
+def simulate(
+    directory: ArtifactPath,
+    accelerator: AcceleratorName = "array-64x64",
+    cycle_model: CycleModel = "all",
+    tokens: Tokens = 1,
+    settings: Settings = None,
+    blocks: Annotated[
+        int | None, typer.Option(min=1, help="Only the first so many blocks.")
+    ] = None,
+    style: Style = "text",
+    as_json: JsonFlag = False,
+) -> None:
+    """Cycles of an artifact on an accelerator, from its real masks.
+
+    Example: sslc simulate runs/sslc --accelerator vitcod --set dram.efficiency=0.8 --tokens 16
+    """
+    from accelerator_sim.catalog import load_accelerator
+    from reports.console import Reporter, say, show
+    from reports.results import save_result
+    from reports.simulation import simulate_artifact
+    from reports.speedup import speedup_table
+    from workloads.artifact import open_artifact
+
+    models = cycle_models(cycle_model)
+    machine = load_accelerator(accelerator, parse_settings(settings))
+    artifact = open_artifact(directory)
+    with Reporter() as reporter:
+        results = [
+            simulate_artifact(artifact, model, machine, tokens, blocks, reporter)
+            for model in models
+        ]
+    show([speedup_table(results)], style, as_json, results)
+    for model, result in zip(models, results, strict=True):
+        name = f"cycles-{machine.name}-{model}-{tokens}"
+        say(f"wrote {save_result(directory, name, result)}")
+
+
+def measure(
+    directory: ArtifactPath,
+    tokens: Annotated[list[int] | None, typer.Option(min=1, help="May be repeated.")] = None,
+    block: Annotated[list[int] | None, typer.Option(min=0, help="May be repeated.")] = None,
+    device: DeviceName = "cpu",
+    seconds: Annotated[float, typer.Option(min=0.001, help="Measuring time per kernel.")] = 0.1,
+    style: Style = "text",
+    as_json: JsonFlag = False,
+) -> None:
+    """Runtimes on the device at hand: the dense product against what the artifact runs.
+
+    By default block 0 at 1 and 128 tokens.
+
+    Example: sslc measure runs/sslc --tokens 1 --tokens 128 --block 0 --device cuda
+    """
+
+    from reports.console import Reporter, say, show
+    from reports.results import save_result, subject_of
+    from reports.runtime import describe_device, find_device
+    from reports.runtime import measure as run
+    from reports.speedup import runtime_result, runtime_table
+    from workloads.artifact import open_artifact
+
+    target = find_device(device)
+    artifact = open_artifact(directory)
+    with Reporter() as reporter:
+        runtimes = run(artifact, tokens or [1, 128], block or [0], target, seconds, reporter)
+    subject, found = subject_of(artifact), describe_device(target)
+    result = runtime_result(subject, found, runtimes)
+    show([runtime_table([result])], style, as_json, result)
+    say(f"wrote {save_result(directory, f'runtime-{target.type}', result)}")
+
+
+def reproduce(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="table4")],
+    accelerator: AcceleratorName = "array-64x64",
+    cycle_model: CycleModel = "all",
+    tokens: Tokens = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Of the synthetic masks.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="Directory for tables and results.")] = None,
+    style: Style = "text",
+    as_json: JsonFlag = False,
+) -> None:
+    """A table of the paper, ours beside the published numbers.
+
+    table4: cycles of one block of LLaMA2-7B and Qwen2.5-7B from seeded synthetic masks, under
+    both readings of the budget.
+
+    Example: sslc reproduce table4 --cycle-model event --format markdown
+    """
+    from accelerator_sim.catalog import load_accelerator
+    from reports.console import Reporter, say, show
+    from reports.simulation import reproduce_table4
+    from reports.tables import write_tables
+    from workloads.errors import unknown_name
+
+    if name != "table4":
+        raise unknown_name("table or figure", name, ["table4"])
+    models = cycle_models(cycle_model)
+    machine = load_accelerator(accelerator)
+    with Reporter() as reporter:
+        table, results = reproduce_table4(machine, models, tokens, seed, reporter)
+    show([table], style, as_json, results)
+    if out is not None:
+        for path in write_tables([table], out):
+            say(f"wrote {path}")

@@ -1,0 +1,122 @@
+"""``sslc compress``, ``evaluate`` and ``export``: what happens to the model."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from reports.commands.options import DeviceName, JsonFlag, Settings, Style, parse_settings
+
+Model = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL",
+        help="Hub name (org/name), local Hugging Face directory, .gguf file, or smollm2-135m.",
+    ),
+]
+KeptFraction = Annotated[
+    float | None, typer.Option(help="Kept share of each projection's parameters.")
+]
+RankShare = Annotated[
+    float | None, typer.Option(help="Share of the parameters that U and V may take.")
+]
+
+
+def compress(
+    model: Model,
+    out: Annotated[Path, typer.Option(help="Where the artifact goes.")],
+    method: Annotated[str, typer.Option(help="A name from `sslc list methods`.")] = "sslc",
+    kept_fraction: KeptFraction = None,
+    rank_share: RankShare = None,
+    settings: Settings = None,
+    calibration: Annotated[str, typer.Option(help="`embedded` or a text file.")] = "embedded",
+    windows: Annotated[int, typer.Option(help="Calibration windows.")] = 16,
+    window_tokens: Annotated[int, typer.Option(help="Tokens per window.")] = 512,
+    seed: Annotated[int, typer.Option(help="Of the calibration windows' places.")] = 0,
+    dtype: Annotated[str, typer.Option(help="Stored dtype: auto, BF16, F16 or F32.")] = "auto",
+    device: DeviceName = "cpu",
+    resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Compress a causal LM: every projection becomes S + U Vᵀ.
+
+    Runs block by block, so memory holds one block; a killed run continues with --resume.
+
+    Example: sslc compress smollm2-135m --out runs/sslc --kept-fraction 0.5 --set iterations=20
+    """
+    from reports.console import Reporter, say, show
+    from reports.runtime import find_device
+    from reports.summary import artifact_summary, artifact_table
+    from sslc.checkpoint import open_checkpoint
+    from sslc.compress import Calibration, Output
+    from sslc.compress import compress as run
+    from sslc.methods.registry import load_method
+
+    chosen = {"kept_fraction": kept_fraction, "rank_share": rank_share}
+    given = {name: value for name, value in chosen.items() if value is not None}
+    loaded = load_method(method, given | parse_settings(settings))
+    cut = Calibration(calibration, windows, window_tokens, seed)
+    output = Output(out, dtype, resume, overwrite)
+    target = find_device(device)
+    with Reporter() as reporter:
+        checkpoint = open_checkpoint(model, reporter)
+        artifact = run(checkpoint, (method, loaded), cut, output, target, reporter)
+    show([artifact_table(artifact)], "text", as_json, artifact_summary(artifact))
+    say(f"wrote {out}")
+
+
+def evaluate(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="An artifact, or any MODEL.")],
+    text: Annotated[str, typer.Option(help="`embedded` or a text file.")] = "embedded",
+    window_tokens: Annotated[int, typer.Option(help="Tokens per window.")] = 512,
+    most_tokens: Annotated[int, typer.Option(help="Use at most so many tokens.")] = 16_384,
+    save: Annotated[
+        Path | None, typer.Option(help="Directory for the result; an artifact keeps its own.")
+    ] = None,
+    device: DeviceName = "cpu",
+    style: Style = "text",
+    as_json: JsonFlag = False,
+) -> None:
+    """Perplexity of an artifact or a dense model on held-out text.
+
+    Example: sslc evaluate runs/sslc --text my.txt --json
+    """
+    from reports.commands.options import open_weights
+    from reports.console import Reporter, say, show
+    from reports.results import Subject, perplexity_result, save_result, subject_of
+    from reports.runtime import find_device
+    from reports.speedup import perplexity_table
+    from sslc.evaluate import perplexity
+    from sslc.stored import ArtifactWeights
+
+    target = find_device(device)
+    with Reporter() as reporter:
+        source = open_weights(model, reporter)
+        found = perplexity(source, text, window_tokens, most_tokens, target, reporter)
+    if isinstance(source, ArtifactWeights):
+        subject, save = subject_of(source.artifact), save or source.directory
+    else:
+        subject = Subject(model, "dense", 1.0, "none")
+    result = perplexity_result(subject, found)
+    show([perplexity_table([result])], style, as_json, result)
+    if save is not None:
+        say(f"wrote {save_result(save, 'perplexity', result)}")
+
+
+def export(
+    artifact: Annotated[Path, typer.Argument(metavar="DIR", help="An artifact.")],
+    out: Annotated[Path, typer.Option(help="Directory of the checkpoint.")],
+    dtype: Annotated[str, typer.Option(help="F32, BF16 or F16.")] = "F32",
+) -> None:
+    """Write an artifact as a dense Hugging Face checkpoint, W' = S + U Vᵀ.
+
+    Example: sslc export runs/sslc --out runs/sslc-dense
+    """
+    from reports.console import Reporter, say
+    from sslc.export import export_dense
+    from workloads.artifact import open_artifact
+
+    with Reporter() as reporter:
+        export_dense(open_artifact(artifact), out, dtype, reporter)
+    say(f"wrote {out}")

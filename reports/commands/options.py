@@ -1,0 +1,70 @@
+"""Options that several subcommands share."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from sslc.checkpoint import WeightSource
+    from workloads.progress import Progress
+
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print the full result as JSON.")]
+Style = Annotated[
+    str, typer.Option("--format", help="Table format: text, markdown, latex, csv or json.")
+]
+DeviceName = Annotated[str, typer.Option("--device", help="cpu, cuda or cuda:N.")]
+Tokens = Annotated[int, typer.Option("--tokens", min=1, help="Tokens per product.")]
+CycleModel = Annotated[
+    str, typer.Option("--cycle-model", help="published, roofline, event, or all of them.")
+]
+ArtifactPath = Annotated[
+    Path, typer.Argument(metavar="DIR", help="An artifact that `sslc compress` wrote.")
+]
+AcceleratorName = Annotated[
+    str,
+    typer.Option("--accelerator", help="A preset (`sslc list accelerators`) or a TOML file."),
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change one setting; may be repeated."),
+]
+
+
+def parse_settings(texts: Sequence[str] | None) -> dict[str, Any]:
+    """``KEY=VALUE`` texts as a table.
+
+    Raises:
+        InputError: A text has no ``=``.
+    """
+    from accelerator_sim.catalog import parse_override
+
+    return dict(parse_override(text) for text in texts or ())
+
+
+def cycle_models(name: str) -> tuple[str, ...]:
+    """One cycle model, or all.
+
+    Raises:
+        InputError: The name is unknown.
+    """
+    from accelerator_sim.simulate import MODELS
+    from workloads.errors import unknown_name
+
+    if name == "all":
+        return MODELS
+    if name not in MODELS:
+        raise unknown_name("cycle model", name, [*MODELS, "all"])
+    return (name,)
+
+
+def open_weights(model: str, progress: "Progress") -> "WeightSource":
+    """An artifact or a dense checkpoint, whichever the name means."""
+    from sslc.checkpoint import open_checkpoint
+    from sslc.stored import ArtifactWeights
+    from workloads.artifact import MANIFEST, open_artifact
+
+    if (Path(model) / MANIFEST).is_file():
+        return ArtifactWeights(open_artifact(Path(model)))
+    return open_checkpoint(model, progress)

@@ -1,0 +1,82 @@
+"""The whole pipeline on one model: what ``make demo`` runs."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from accelerator_sim.catalog import load_accelerator
+from accelerator_sim.simulate import MODELS
+from reports.report import report_tables
+from reports.results import Subject, perplexity_result, save_result, subject_of
+from reports.runtime import describe_device, measure
+from reports.simulation import reproduce_table4, simulate_artifact
+from reports.speedup import runtime_result
+from reports.tables import Table, to_dict, write_tables
+from sslc.checkpoint import Checkpoint, open_checkpoint
+from sslc.compress import Calibration, Output, compress
+from sslc.evaluate import perplexity
+from sslc.methods.registry import load_method
+from sslc.stored import ArtifactWeights
+from workloads.artifact import Artifact
+from workloads.progress import Progress
+
+ACCELERATOR = "array-64x64"
+MEASURED_TOKENS = (1, 128)
+
+
+def run_demo(
+    model: str, out: Path, overwrite: bool, progress: Progress
+) -> tuple[list[Table], list[Path]]:
+    """Compress, evaluate, simulate, measure and tabulate.
+
+    Args:
+        model: Any model that ``open_checkpoint`` takes.
+        out: Directory of everything that is written.
+        overwrite: Compress again even where a finished artifact stands.
+        progress: Told where it is.
+
+    Returns:
+        The tables, and the paths of what was written.
+    """
+    checkpoint = open_checkpoint(model, progress)
+    dense = perplexity(checkpoint, progress=progress, label="evaluate dense")
+    subject = Subject(checkpoint.name, "dense", 1.0, "none")
+    save_result(out / "dense", "perplexity", perplexity_result(subject, dense))
+    artifacts = {
+        method: _compress(checkpoint, method, out / method, overwrite, progress)
+        for method in ("wanda", "sslc")
+    }
+    artifact = artifacts["sslc"]
+    machine = load_accelerator(ACCELERATOR)
+    for cycle_model in MODELS:
+        result = simulate_artifact(artifact, cycle_model, machine, progress=progress)
+        save_result(artifact.path, f"cycles-{machine.name}-{cycle_model}-1", result)
+    _measure(artifact, progress)
+    published, results = reproduce_table4(machine, MODELS, progress=progress)
+    save_result(out / "table4", "table4", {"table": to_dict(published), "results": results})
+    tables = [*report_tables([out / "dense", *(a.path for a in artifacts.values())]), published]
+    written = write_tables(tables, out / "tables")
+    return tables, [*(a.path for a in artifacts.values()), *written]
+
+
+def _compress(
+    checkpoint: Checkpoint, method: str, directory: Path, overwrite: bool, progress: Progress
+) -> Artifact:
+    output = Output(directory, resume=not overwrite, overwrite=overwrite)
+    loaded = load_method(method, {})
+    artifact = compress(checkpoint, (method, loaded), Calibration(), output, progress=progress)
+    weights = ArtifactWeights(artifact)
+    found = perplexity(weights, progress=progress, label=f"evaluate {method}")
+    save_result(directory, "perplexity", perplexity_result(subject_of(artifact), found))
+    return artifact
+
+
+def _measure(artifact: Artifact, progress: Progress) -> dict[str, Any]:
+    device = torch.device("cpu")
+    last = len(artifact.blocks) - 1
+    blocks = sorted({0, last // 2, last})
+    runtimes = measure(artifact, MEASURED_TOKENS, blocks, device, 0.05, progress)
+    result = runtime_result(subject_of(artifact), describe_device(device), runtimes)
+    save_result(artifact.path, "runtime-cpu", result)
+    return result

@@ -1,0 +1,47 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from workloads.errors import InputError
+from workloads.text import consecutive_windows, load_text, random_windows
+
+
+def test_load_text_embedded_halves_share_no_paragraph() -> None:
+    halves = [load_text("embedded", part).content for part in ("calibration", "evaluation")]
+    paragraphs = [{p.strip() for p in half.split("\n\n")} for half in halves]
+    assert not paragraphs[0] & paragraphs[1]
+    assert min(map(len, halves)) > 100_000
+
+
+def test_random_windows_are_slices_and_seeded() -> None:
+    tokens = np.arange(1000)
+    windows = random_windows(tokens, 5, 20, seed=3)
+    assert (np.diff(windows, axis=1) == 1).all()
+    assert (windows == random_windows(tokens, 5, 20, seed=3)).all()
+    assert len(set(windows[:, 0].tolist())) > 1
+
+
+def test_random_windows_text_of_one_window_is_that_window() -> None:
+    assert random_windows(np.arange(7), 2, 7, 0).tolist() == [list(range(7))] * 2
+
+
+def test_consecutive_windows_cover_from_start_without_overlap() -> None:
+    assert consecutive_windows(np.arange(100), 8, 30).ravel().tolist() == list(range(24))
+
+
+@pytest.mark.parametrize(
+    "call", [lambda t: random_windows(t, 1, 9, 0), lambda t: consecutive_windows(t, 9, 99)]
+)
+def test_windows_text_too_short_raises(call) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(InputError, match="8 tokens"):
+        call(np.arange(8))
+
+
+@pytest.mark.parametrize("content", [None, b"  \n", b"\xff\xfe\x00"])
+def test_load_text_unusable_file_raises(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "t.txt"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(InputError, match=r"t\.txt"):
+        load_text(str(path), "evaluation")
