@@ -19,8 +19,14 @@ def write_back_bytes(program: Program) -> Counts:
     return ceil_div(elements * program.accelerator.bits.activation, 8).ravel()
 
 
-def activation_loads(program: Program, storage: Storage) -> Counts:
-    """Bytes of every activation transfer: once per tile, or per token block when resident."""
+def activation_loads(program: Program, storage: Storage, once: bool = False) -> Counts:
+    """Bytes of every activation transfer: one per tile, or per token block when resident.
+
+    Args:
+        program: The tiles.
+        storage: Whether activations are resident.
+        once: Count as if they were, to tell what is fetched again.
+    """
     streams = [
         (s.token_block, s.column_block, s.activation_bytes, s.activation_bytes > 0)
         for s in program.streams
@@ -28,7 +34,7 @@ def activation_loads(program: Program, storage: Storage) -> Counts:
     blocks, columns, sizes = (
         np.concatenate([part[i][part[3]] for part in streams]) for i in range(3)
     )
-    if not storage.activations_resident:
+    if not (storage.activations_resident or once):
         return sizes
     _, first = np.unique(blocks * len(program.tiled.column_sizes) + columns, return_index=True)
     return np.asarray(sizes[first])

@@ -7,7 +7,8 @@ all ends of the cycle. ``docs/event_model.md`` walks one tile through these unit
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import simpy
 
@@ -27,7 +28,7 @@ class Dram:
         self._latency = latency
         self._handoff = handoff
         self._port_free = 0
-        self._requests: list[tuple[int, int, int, int, Callable[[simpy.Event], None]]] = []
+        self.requests: list[tuple[int, int, int, int, Callable[[Any], None]]] = []
 
     def request(
         self,
@@ -35,20 +36,21 @@ class Dram:
         stream: int,
         tag: int,
         ticks: int,
-        arrived: Callable[[simpy.Event], None],
+        arrived: Callable[[Any], None],
     ) -> None:
         """Queue a transfer for the grants of this cycle; ``arrived`` gets its tag as the value."""
-        self._requests.append((priority, stream, tag, ticks, arrived))
+        self.requests.append((priority, stream, tag, ticks, arrived))
 
     def grant(self) -> None:
         """Serve this cycle's requests: by class, then stream, then order within the stream."""
-        now = self._env.now
-        for _, _, tag, ticks, arrived in sorted(self._requests):
+        now = int(self._env.now)
+        self.requests.sort()
+        for _, _, tag, ticks, arrived in self.requests:
             self._port_free = max(self._port_free, now * self._scale) + ticks
             self.last_arrival = -(-self._port_free // self._scale) + self._latency
             delay = self.last_arrival + self._handoff - now
             self._env.timeout(delay, tag).callbacks.append(arrived)
-        self._requests.clear()
+        self.requests.clear()
 
 
 class Link:
@@ -63,11 +65,12 @@ class Link:
 
     def send(self, cycles: int, target: int) -> None:
         """Send a tile's partial sums to the accumulators of an output block."""
-        self._free = max(self._free, self._env.now) + cycles
-        delay = self._free + self._handoff - self._env.now
+        now = int(self._env.now)
+        self._free = max(self._free, now) + cycles
+        delay = self._free + self._handoff - now
         self._env.timeout(delay, target).callbacks.append(self._done)
 
-    def _done(self, event: simpy.Event) -> None:
+    def _done(self, event: Any) -> None:
         self.outstanding -= 1
         self._crossed(event.value)
 
@@ -78,8 +81,9 @@ class Inputs:
 
     Attributes:
         arrival: Cycle from which a chunk is visible; the last entry is for tiles without inputs.
-        users: Tiles of each token block that still need its activations; resident only.
+        users: Tiles of each token block that still need its activations; empty unless resident.
         slots: Slots of the activation buffer that one stream, or all when resident, may hold.
+        requested: Chunks that are on chip or on their way; resident only.
         opened: Token blocks that have got a slot.
         closed: Token blocks that have given it back.
     """
@@ -87,6 +91,7 @@ class Inputs:
     arrival: list[int]
     users: list[int]
     slots: int
+    requested: set[int] = field(default_factory=set)
     opened: int = 0
     closed: int = 0
 
@@ -146,13 +151,12 @@ class Loader:
         self._slots = slots
         self._inputs = inputs
         self._wake = wake
-        self._asked: set[int] = set()
         self._weights_next = 0
         self._inputs_next = 0
         self._weights_held = 0
         self._inputs_held = 0
 
-    def advance(self, env: simpy.Environment) -> None:
+    def advance(self) -> None:
         """Ask for what has a slot: weights tile by tile, activations no further than weights."""
         tiles, dram = self._tiles, self._dram
         while self._weights_next < len(tiles.parts) and self._weights_held < self._slots:
@@ -172,12 +176,13 @@ class Loader:
         if inputs.users:
             if tiles.token_block[tile] >= inputs.opened:
                 return False
-            if inputs.arrival[tiles.input_key[tile]] != NEVER:
+            if tiles.input_key[tile] in inputs.requested:
                 return True
-            inputs.arrival[tiles.input_key[tile]] = NEVER - 1
-        elif self._inputs_held == inputs.slots:
+            inputs.requested.add(tiles.input_key[tile])
+        elif self._inputs_held < inputs.slots:
+            self._inputs_held += 1
+        else:
             return False
-        self._inputs_held += 1
         ticks = tiles.input_ticks[tile]
         self._dram.request(ACTIVATIONS, self._stream, tile, ticks, self._inputs_arrived)
         return True
@@ -191,10 +196,144 @@ class Loader:
             else:
                 self._inputs_held -= 1
 
-    def _weights_arrived(self, event: simpy.Event) -> None:
+    def _weights_arrived(self, event: Any) -> None:
         self.weights_at[event.value] = event.env.now
         self._wake()
 
-    def _inputs_arrived(self, event: simpy.Event) -> None:
+    def _inputs_arrived(self, event: Any) -> None:
         self._inputs.arrival[self._tiles.input_key[event.value]] = event.env.now
         self._wake()
+
+
+class Outputs:
+    """Output blocks: room, parts still to come, write-back when the last has come."""
+
+    def __init__(
+        self,
+        env: simpy.Environment,
+        dram: Dram,
+        slots: int,
+        groups: list[list[int]],
+        pending: list[int],
+        ticks: list[int],
+        wake: Wake,
+    ):
+        self.opened_at = [NEVER] * len(groups) + [0]
+        self.written = 0
+        self._env = env
+        self._dram = dram
+        self._slots = slots
+        self._groups = groups
+        self._pending = pending
+        self._ticks = ticks
+        self._wake = wake
+        self._group_of = {block: g for g, blocks in enumerate(groups) for block in blocks}
+        self._unwritten = [len(blocks) for blocks in groups]
+        self._opened = 0
+        self._closed = 0
+
+    def advance(self) -> None:
+        """Give free slots to the next output blocks; one that nothing adds to is complete."""
+        while self._opened < len(self._groups) and self._opened - self._closed < self._slots:
+            self.opened_at[self._opened] = int(self._env.now)
+            for block in self._groups[self._opened]:
+                if not self._pending[block]:
+                    self._write_back(block)
+            self._opened += 1
+
+    def add(self, block: int) -> None:
+        """A part of a block is in its accumulators; the last one starts the write-back."""
+        self._pending[block] -= 1
+        if not self._pending[block]:
+            self._write_back(block)
+
+    def _write_back(self, block: int) -> None:
+        self._dram.request(WRITE_BACK, 0, block, self._ticks[block], self._arrived)
+
+    def _arrived(self, event: Any) -> None:
+        self.written += 1
+        group = self._group_of[event.value]
+        self._unwritten[group] -= 1
+        self._closed += not self._unwritten[group]
+        self._wake()
+
+
+class Engine:
+    """One engine: runs its tiles in order, first lane first, and keeps its account."""
+
+    def __init__(
+        self,
+        env: simpy.Environment,
+        number: int,
+        lanes: list[tuple[Tiles, Loader]],
+        link: Link,
+        ended: Callable[[int, int, int], None],
+    ):
+        self.busy = 0
+        self.fill = 0
+        self.waits = [0, 0, 0, 0]
+        self.last_end = 0
+        self._env = env
+        self._number = number
+        self._link = link
+        self._ended = ended
+        self.running = False
+        self._lanes = lanes
+        self._queues = [
+            [tile for tile, cycles in enumerate(tiles.cycles[number]) if cycles]
+            for tiles, _ in lanes
+        ]
+        self._next = [0] * len(lanes)
+        self._started = False
+
+    def start(self, opened_at: list[int], arrivals: list[list[int]], gates: list[int]) -> None:
+        """If idle, start the next tile once all that it needs is there; charge the wait before it.
+
+        A wait is charged to what the first lane with tiles left was waiting for.
+        """
+        now = int(self._env.now)
+        needs: tuple[int, int, int] | None = None
+        for lane, queue in enumerate(self._queues):
+            if self._next[lane] == len(queue):
+                continue
+            tile = queue[self._next[lane]]
+            tiles, loader = self._lanes[lane]
+            times = (
+                opened_at[tiles.output[tile]],
+                loader.weights_at[tile],
+                arrivals[lane][tiles.input_key[tile]],
+            )
+            needs = needs or times
+            if max(times) <= now and gates[tiles.gate[tile]] <= now and self._link_ready():
+                self._run(lane, tile, needs, now)
+                return
+
+    def _link_ready(self) -> bool:
+        """The denser engine may run ahead of the link by one tile."""
+        return self._number == 1 or self._link.outstanding < 2
+
+    def _run(self, lane: int, tile: int, needs: tuple[int, int, int], now: int) -> None:
+        if self._started:
+            since = self.last_end
+            for reason, met in enumerate(needs):
+                until = min(max(met, since), now)
+                self.waits[reason] += until - since
+                since = until
+            self.waits[3] += now - since
+        else:
+            self._started = True
+            self.fill = now
+        self.running = True
+        self._next[lane] += 1
+        tiles = self._lanes[lane][0]
+        cycles = tiles.cycles[self._number][tile]
+        self.busy += cycles
+        self._env.timeout(cycles, (lane, tile)).callbacks.append(self._end)
+
+    def _end(self, event: Any) -> None:
+        self.running = False
+        self.last_end = int(self._env.now)
+        lane, tile = event.value
+        if self._number == 0 and self._lanes[lane][0].link_cycles[tile]:
+            self._link.outstanding += 1
+        self._ended(self._number, lane, tile)

@@ -1,4 +1,4 @@
-"""What a run of the event model found, and what a projection and a block cost. Frozen, JSON-safe."""
+"""What a run of the event model found, and what projections cost. Frozen, JSON-safe."""
 
 import dataclasses
 from collections.abc import Iterable

@@ -1,0 +1,133 @@
+"""From a finished run to its result: accounts that sum exactly, traffic and action counts. Pure."""
+
+from typing import Protocol
+
+import numpy as np
+
+from accelerator_sim.analytic import roofline_cycles
+from accelerator_sim.bounds import activation_loads, write_back_bytes
+from accelerator_sim.planning import Plan
+from accelerator_sim.program import Program, S
+from accelerator_sim.result import Actions, EventResult, Stalls, Traffic
+from accelerator_sim.timing import dram_bytes
+
+
+class EngineTimes(Protocol):
+    """What a run notes of one engine, in cycles.
+
+    Attributes:
+        busy: With a tile.
+        fill: Before its first tile.
+        waits: Between tiles, for output space, weights, activations and accumulation.
+        last_end: End of its last tile; 0 if it had none.
+    """
+
+    busy: int
+    fill: int
+    waits: list[int]
+    last_end: int
+
+
+def event_result(plan: Plan, cycles: int, denser: EngineTimes, sparser: EngineTimes) -> EventResult:
+    """The result of a run.
+
+    Args:
+        plan: What was run.
+        cycles: When the last output was written back.
+        denser: What the run noted of the denser engine.
+        sparser: What it noted of the sparser engine.
+    """
+    program = plan.program
+    accelerator, tiled = program.accelerator, program.tiled
+    macs = useful_macs(program)
+    last = max(denser.last_end, sparser.last_end)
+    denser_compute = sum(int(stream.denser_compute.sum()) for stream in program.streams)
+    sparser_compute = int(program.main.sparser_compute.sum())
+    decode = int(program.main.decode.sum())
+    return EventResult(
+        cycles=cycles,
+        roofline_cycles=roofline_cycles(program),
+        utilisation=macs / (accelerator.peak_macs * cycles),
+        denser=_stalls(program.denser_lines, cycles, last, denser, denser_compute, 0),
+        sparser=_stalls(program.sparser_lines, cycles, last, sparser, sparser_compute, decode),
+        traffic=_traffic(plan),
+        actions=_actions(plan),
+        tiles=sum(len(stream) for stream in program.streams),
+        tile=(tiled.tile.rows, tiled.tile.columns, tiled.tile.tokens),
+        tile_chosen_by=plan.tile_chosen_by,
+        denser_lines=program.denser_lines,
+        split_chosen_by=plan.split_chosen_by,
+        dense_columns=tiled.dense_columns,
+        dense_threshold=accelerator.dense_threshold,
+        activations_resident=plan.storage.activations_resident,
+        outputs_resident=plan.storage.outputs_resident,
+    )
+
+
+def useful_macs(program: Program) -> int:
+    """Multiply-accumulates with kept weights and with the factors: no executed zeros."""
+    tiled = program.tiled
+    return tiled.nonzeros * tiled.gemm.tokens + tiled.gemm.low_rank_macs(tiled.rank)
+
+
+def _stalls(
+    lines: int, cycles: int, last: int, times: EngineTimes, compute: int, decode: int
+) -> Stalls:
+    output_space, weights, activations, accumulation = (lines * wait for wait in times.waits)
+    return Stalls(
+        compute=compute,
+        imbalance=lines * times.busy - compute - decode,
+        index_decode=decode,
+        output_space=output_space,
+        weights=weights,
+        activations=activations,
+        accumulation=accumulation,
+        fill=lines * times.fill,
+        drain=lines * (cycles - last),
+        idle=lines * (last - times.last_end),
+    )
+
+
+def _traffic(plan: Plan) -> Traffic:
+    program, accelerator = plan.program, plan.program.accelerator
+    sparse = first = factors = 0
+    for stream in program.streams:
+        moved = dram_bytes(stream.weight_bytes, accelerator)
+        sparse += int(moved[stream.kind == S].sum())
+        factors += int(moved[stream.kind != S].sum())
+        first += int(moved[stream.token_block == 0].sum())
+    loads = dram_bytes(activation_loads(program, plan.storage), accelerator)
+    once = dram_bytes(activation_loads(program, plan.storage, once=True), accelerator)
+    outputs = int(dram_bytes(write_back_bytes(program), accelerator).sum())
+    return Traffic(
+        weights=sparse,
+        factors=factors,
+        activations=int(loads.sum()),
+        outputs=outputs,
+        refetched=sparse + factors - first + int(loads.sum() - once.sum()),
+    )
+
+
+def _actions(plan: Plan) -> Actions:
+    program, tiled = plan.program, plan.program.tiled
+    traffic = _traffic(plan)
+    dense_entries = tiled.gemm.m * tiled.dense_columns
+    zeros = (dense_entries - (tiled.nonzeros - tiled.sparse_nonzeros)) * tiled.gemm.tokens
+    return Actions(
+        macs=useful_macs(program) + zeros,
+        executed_zeros=zeros,
+        decoded=_decoded(program),
+        link_elements=sum(int(stream.link_elements.sum()) for stream in program.streams),
+        dram_read_bytes=traffic.total - traffic.outputs,
+        dram_write_bytes=traffic.outputs,
+    )
+
+
+def _decoded(program: Program) -> int:
+    """Bitmap bits or indices that the sparser engine decodes, over all token blocks."""
+    tiled = program.tiled
+    if program.accelerator.index.format != "bitmap":
+        return tiled.sparse_nonzeros * len(tiled.token_sizes)
+    stored = tiled.counts.sum(axis=1, dtype=np.int64) > 0
+    places = tiled.row_sizes[:, None] * (tiled.column_sizes - tiled.dense)
+    return int((places * stored).sum()) * len(tiled.token_sizes)

@@ -1,0 +1,105 @@
+"""Costs without simulation: the roofline, and the published compute-only model. Pure."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from accelerator_sim.program import Program
+from accelerator_sim.split import proportional_lines
+from workloads.mask_stats import column_counts
+from workloads.masks import PackedMask
+
+
+def roofline_cycles(program: Program) -> int:
+    """Cycles that no run of a program can beat: the larger of compute and DRAM traffic.
+
+    Compute: useful MACs over all MACs of the machine. Traffic: every operand once, as encoded at
+    the program's tiles and without rounding to bytes or bursts, at the peak bandwidth; activations
+    of columns that nothing uses are left out, outputs are included.
+
+    Returns:
+        ⌈max(MACs / peak, bytes / peak bandwidth)⌉.
+    """
+    tiled, accelerator = program.tiled, program.accelerator
+    macs = tiled.nonzeros * tiled.gemm.tokens + tiled.gemm.low_rank_macs(tiled.rank)
+    bits = tiled.gemm.m * tiled.gemm.tokens * accelerator.bits.activation
+    used = np.zeros(len(tiled.column_sizes), dtype=np.bool_)
+    for stream in program.streams:
+        bits += int(stream.weight_bits[stream.token_block == 0].sum())
+        used[stream.column_block[stream.activation_bits > 0]] = True
+    inputs = int(tiled.column_sizes[used].sum())
+    bits += inputs * tiled.gemm.tokens * accelerator.bits.activation
+    traffic = Fraction(bits, 8) / accelerator.peak_bytes_per_cycle
+    return -int(-max(Fraction(macs, accelerator.peak_macs), traffic) // 1)
+
+
+@dataclass(frozen=True)
+class PublishedSparse:
+    """S alone by the compute-only model.
+
+    Attributes:
+        threshold: t; column j is dense when nnz_j > t·m.
+        cycles: Of the slower engine.
+        dense_columns: G.
+        denser_lines: Lines of the denser engine.
+        executed_zeros: Zeros inside dense columns, for all tokens.
+    """
+
+    threshold: float
+    cycles: int
+    dense_columns: int
+    denser_lines: int
+    executed_zeros: int
+
+
+def published_sparse_cycles(
+    counts: NDArray[np.int64],
+    m: int,
+    threshold: float,
+    lines: int,
+    macs_per_line: int,
+    tokens: int = 1,
+) -> PublishedSparse:
+    """Cycles of S by the compute-only model: perfect balance, no index, no tiles, no memory.
+
+    Args:
+        counts: Nonzeros of every column, shape (n,).
+        m: Rows.
+        threshold: t in [0, 1].
+        lines: PE lines.
+        macs_per_line: MACs of one line per cycle.
+        tokens: Columns of X; the published table has 1.
+
+    Returns:
+        With G dense columns and nnz_s nonzeros outside them: the denser engine's
+        ⌈m·G·tokens / (dw·P)⌉ or the sparser engine's ⌈nnz_s·tokens / ((lines − dw)·P)⌉, whichever
+        is more, dw in proportion to m·G against m·G + nnz_s.
+
+    Source: You et al. 2023 (ViTCoD), corrected: its script rounds the split down and gives lines to
+    an engine without work. Zong et al., arXiv 2510.26446v1, Table 4 gives no threshold. Executed
+    zeros only add work, so no threshold beats G = 0, which takes ⌈nnz·tokens / (lines·P)⌉.
+    """
+    dense = counts > threshold * m if threshold < 1.0 else np.zeros(len(counts), dtype=np.bool_)
+    columns = int(dense.sum())
+    outside = int(counts[~dense].sum())
+    denser_lines = proportional_lines(m * columns, outside, lines)
+    cycles = max(
+        -(-work * tokens // (share * macs_per_line)) if share else 0
+        for work, share in ((m * columns, denser_lines), (outside, lines - denser_lines))
+    )
+    zeros = (m * columns - int(counts[dense].sum())) * tokens
+    return PublishedSparse(threshold, cycles, columns, denser_lines, zeros)
+
+
+def published_curve(
+    mask: PackedMask, thresholds: Iterable[float], lines: int, macs_per_line: int, tokens: int = 1
+) -> list[PublishedSparse]:
+    """The compute-only model of S over dense-column thresholds; see ``published_sparse_cycles``."""
+    counts = column_counts(mask)
+    return [
+        published_sparse_cycles(counts, mask.rows, threshold, lines, macs_per_line, tokens)
+        for threshold in thresholds
+    ]
