@@ -92,7 +92,7 @@ def reproduce_table4(
     Returns:
         The table, and the full results with their budget reading.
     """
-    results = []
+    results: list[tuple[str, dict[str, Any]]] = []
     total = len(TABLE4_MODELS) * len(READINGS) * len(models)
     for name in TABLE4_MODELS:
         shape = load_model(name)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from accelerator_sim.simulate import Model
     from sslc.checkpoint import WeightSource
     from workloads.progress import Progress
 
@@ -43,7 +44,7 @@ def parse_settings(texts: Sequence[str] | None) -> dict[str, Any]:
     return dict(parse_override(text) for text in texts or ())
 
 
-def cycle_models(name: str) -> tuple[str, ...]:
+def cycle_models(name: str) -> "tuple[Model, ...]":
     """One cycle model, or all.
 
     Raises:
@@ -52,11 +53,10 @@ def cycle_models(name: str) -> tuple[str, ...]:
     from accelerator_sim.simulate import MODELS
     from workloads.errors import unknown_name
 
-    if name == "all":
-        return MODELS
-    if name not in MODELS:
+    chosen = tuple(model for model in MODELS if name in (model, "all"))
+    if not chosen:
         raise unknown_name("cycle model", name, [*MODELS, "all"])
-    return (name,)
+    return chosen
 
 
 def open_weights(model: str, progress: "Progress") -> "WeightSource":

@@ -17,7 +17,7 @@ from workloads.gemm import kept_nonzeros, largest_rank
 
 @dataclass(frozen=True)
 class Sslc:
-    """Minimise ‖(W − L − S) X‖_F by alternation.
+    """Sparse plus low-rank by alternation, minimising ‖(W − L − S) X‖_F.
 
     Attributes:
         kept_fraction: p, kept share of all parameters, U and V included.

@@ -12,7 +12,7 @@ from workloads.gemm import kept_nonzeros
 
 @dataclass(frozen=True)
 class Wanda:
-    """Pruning by weight times input norm.
+    """Pruning by weight times input norm, one threshold per output row by default.
 
     Source: Sun et al. 2023, Eq. 1 (score) and Section 3 (comparison per output row).
     """
