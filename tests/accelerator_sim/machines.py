@@ -1,0 +1,107 @@
+"""Machines, projections and hypothesis strategies that the simulator's tests share."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+
+from accelerator_sim.hardware import Accelerator, Bits, Buffer, Dram, Index, TileChoice
+from workloads.gemm import Gemm
+from workloads.masks import PackedMask, SparseLowRankGemm
+
+PLENTY = 1 << 20
+
+
+def small_machine(**changes: Any) -> Accelerator:
+    """2 lines of 2 MACs, 4 bytes a cycle, latency 2, registered hand-offs, room for everything."""
+    machine = Accelerator(
+        name="small",
+        clock_hz=1000,
+        lines=2,
+        macs_per_line=2,
+        dataflow="reduction",
+        denser_lines="auto",
+        dense_threshold=1.0,
+        row_assignment="static",
+        schedule="sequential",
+        link_elements_per_cycle=2,
+        handoff_cycles=1,
+        tile=TileChoice(4, 8, 8),
+        bits=Bits(weight=8, activation=8, factor=8, accumulator=32),
+        index=Index("bitmap", decode_per_cycle=8),
+        weight_buffer=Buffer(PLENTY, "double"),
+        activation_buffer=Buffer(PLENTY, "double"),
+        output_buffer=Buffer(PLENTY, "double"),
+        dram=Dram(4000, efficiency=1.0, latency_cycles=2, burst_bytes=1, channels=1),
+    )
+    return replace(machine, **changes)
+
+
+def with_rows(nonzeros: list[int], columns: int) -> np.ndarray:
+    """A mask whose row i keeps its first nonzeros[i] columns."""
+    return np.arange(columns) < np.asarray(nonzeros)[:, None]
+
+
+def projection(mask: np.ndarray, rank: int = 0, tokens: int = 1) -> SparseLowRankGemm:
+    """A projection with a given mask."""
+    gemm = Gemm("p", "MHA", mask.shape[0], mask.shape[1], tokens)
+    return SparseLowRankGemm(gemm, PackedMask.pack(mask), rank)
+
+
+def random_mask(m: int, n: int, density: float, seed: int) -> np.ndarray:
+    """A seeded mask."""
+    return np.random.default_rng(seed).random((m, n)) < density
+
+
+def buffers(smallest: int, largest: int) -> st.SearchStrategy[Buffer]:
+    sizes = st.one_of(st.just(PLENTY), st.integers(smallest, largest))
+    return st.builds(Buffer, sizes, st.sampled_from(["single", "double"]))
+
+
+@st.composite
+def machines(draw: st.DrawFn) -> Accelerator:
+    """Small machines of every kind; many have tiles that do not fit."""
+    lines = draw(st.integers(1, 5))
+    split = st.one_of(st.sampled_from(["auto", "proportional"]), st.integers(0, lines))
+    return Accelerator(
+        name="random",
+        clock_hz=1000,
+        lines=lines,
+        macs_per_line=draw(st.integers(1, 4)),
+        dataflow=draw(st.sampled_from(["reduction", "token"])),
+        denser_lines=draw(split),
+        dense_threshold=draw(st.sampled_from([0.0, 0.3, 0.5, 0.7, 1.0])),
+        row_assignment=draw(st.sampled_from(["static", "next_free"])),
+        schedule=draw(st.sampled_from(["sequential", "overlapped"])),
+        link_elements_per_cycle=draw(st.integers(1, 5)),
+        handoff_cycles=draw(st.integers(0, 1)),
+        tile=draw(st.builds(TileChoice, *[st.integers(1, 7)] * 2, st.integers(1, 4))),
+        bits=draw(st.builds(Bits, *[st.integers(1, 17)] * 4)),
+        index=draw(
+            st.builds(Index, st.sampled_from(["bitmap", "csc", "csr"]), st.integers(1, 5))
+        ),
+        weight_buffer=draw(buffers(20, 120)),
+        activation_buffer=draw(buffers(10, 120)),
+        output_buffer=draw(buffers(40, 400)),
+        dram=draw(
+            st.builds(
+                Dram,
+                st.integers(500, 20000),
+                st.sampled_from([1.0, 0.72, 0.3]),
+                st.integers(0, 7),
+                st.sampled_from([1, 2, 8]),
+                st.integers(1, 3),
+            )
+        ),
+    )
+
+
+@st.composite
+def projections(draw: st.DrawFn) -> SparseLowRankGemm:
+    """Small projections: empty, sparse, with dense columns, full; with and without factors."""
+    m, n, seed = draw(st.integers(1, 14)), draw(st.integers(1, 14)), draw(st.integers(0, 999))
+    mask = random_mask(m, n, draw(st.sampled_from([0, 0.05, 0.3, 0.6, 1])), seed)
+    dense = draw(st.integers(0, n))
+    mask[:, :dense] |= random_mask(m, dense, 0.9, seed + 1)
+    return projection(mask, draw(st.sampled_from([0, 1, 3, 6])), draw(st.integers(1, 5)))

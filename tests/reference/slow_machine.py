@@ -1,0 +1,394 @@
+"""The machine again, slowly: one step per cycle, plain lists, loops over rows and entries.
+
+An independent reading of docs/event_model.md to hold the event engine against. It takes the same
+``Accelerator`` and shares no code with ``accelerator_sim``: durations, bytes, residency, phases and
+accounts are all worked out here. Only the tile and the split are given, since they are choices.
+"""
+
+from fractions import Fraction
+from itertools import pairwise
+from math import ceil, log2
+
+from accelerator_sim.hardware import Accelerator
+
+REASONS = [
+    "compute",
+    "imbalance",
+    "index_decode",
+    "output_space",
+    "weights",
+    "activations",
+    "accumulation",
+    "fill",
+    "drain",
+    "idle",
+]
+
+
+def pieces(extent, size):
+    """(start, stop) of consecutive pieces."""
+    edges = [*range(0, extent, size), extent]
+    return list(pairwise(edges))
+
+
+def mac_cycles(products, tokens, acc):
+    if acc.dataflow == "reduction":
+        return ceil(products / acc.macs_per_line) * tokens
+    return products * ceil(tokens / acc.macs_per_line)
+
+
+def bits_of_places(rows, columns, nonzeros, kind):
+    pointer = ceil(log2(rows * columns + 1))
+    if not nonzeros:
+        return 0
+    if kind == "bitmap":
+        return rows * columns
+    if kind == "csr":
+        return nonzeros * ceil(log2(columns)) + (rows + 1) * pointer
+    return nonzeros * ceil(log2(rows)) + (columns + 1) * pointer
+
+
+def sparse_tile(mask, dense, row_range, column_range, tokens, acc, ld):
+    """One tile of S."""
+    ls = acc.lines - ld
+    columns = range(*column_range)
+    dense_here = [c for c in columns if dense[c]]
+    counts = [sum(mask[r][c] for c in columns if not dense[c]) for r in range(*row_range)]
+    width = len(columns) - len(dense_here)
+    lines = [0] * max(ls, 1)
+    compute = decode = 0
+    for place, count in enumerate(counts):
+        read = width if acc.index.format == "bitmap" else count
+        need = ceil(read / acc.index.decode_per_cycle) if any(counts) else 0
+        macs = mac_cycles(count, tokens, acc)
+        line = place % max(ls, 1)
+        if acc.row_assignment == "next_free":
+            line = lines.index(min(lines))
+        lines[line] += max(macs, need)
+        compute += macs
+        decode += max(macs, need) - macs
+    rows = len(counts)
+    bits = (sum(counts) + rows * len(dense_here)) * acc.bits.weight
+    bits += bits_of_places(rows, width, sum(counts), acc.index.format)
+    per_row = mac_cycles(len(dense_here), tokens, acc)
+    return {
+        "parts": [ceil(rows / ld) * per_row if ld else 0, max(lines)],
+        "compute": [rows * per_row, compute],
+        "decode": decode,
+        "bytes": ceil(bits / 8),
+        "input_bytes": ceil(len(columns) * tokens * acc.bits.activation / 8),
+        "link": rows * tokens if dense_here and ls else 0,
+    }
+
+
+def factor_tile(rows, columns, tokens, acc, ld, lines, reads_inputs):
+    """One tile of V or U, its rows dealt over the given lines."""
+    load = [0] * lines
+    per_row = mac_cycles(columns, tokens, acc)
+    for row in range(rows):
+        load[row % lines] += per_row
+    denser_rows = sum(1 for row in range(rows) if row % lines < ld)
+    return {
+        "parts": [max(load[:ld], default=0), max(load[ld:], default=0)],
+        "compute": [denser_rows * per_row, (rows - denser_rows) * per_row],
+        "decode": 0,
+        "bytes": ceil(rows * columns * acc.bits.factor / 8),
+        "input_bytes": ceil(columns * tokens * acc.bits.activation / 8) if reads_inputs else 0,
+        "link": denser_rows * tokens if acc.lines > ld else 0,
+    }
+
+
+def tile_lists(mask, tokens, rank, acc, tile, ld, dense):
+    """The main stream and the factor stream."""
+    m, n = len(mask), len(mask[0])
+    overlapped = acc.schedule == "overlapped" and rank > 0
+    main, factors = [], []
+    low_rank = factors if overlapped else main
+    lines = ld if overlapped else acc.lines
+    for q, (t0, t1) in enumerate(pieces(tokens, tile[2])):
+        made = t1 - t0
+        for r in pieces(rank, tile[0]) if rank else []:
+            for j, c in enumerate(pieces(n, tile[1])):
+                part = factor_tile(r[1] - r[0], c[1] - c[0], made, acc, ld, lines, True)
+                low_rank.append(part | {"kind": "V", "q": q, "j": j})
+        for i, r in enumerate(pieces(m, tile[0])):
+            for j, c in enumerate(pieces(n, tile[1])):
+                part = sparse_tile(mask, dense, r, c, made, acc, ld)
+                main.append(part | {"kind": "S", "q": q, "i": i, "j": j})
+            for c in pieces(rank, tile[1]) if rank else []:
+                part = factor_tile(r[1] - r[0], c[1] - c[0], made, acc, ld, lines, False)
+                low_rank.append(part | {"kind": "U", "q": q, "i": i})
+    return [[t for t in stream if any(t["parts"])] for stream in (main, factors)]
+
+
+class SlowMachine:
+    """State of the machine at a cycle."""
+
+    def __init__(self, mask, tokens, rank, acc: Accelerator, tile, ld, dense):
+        self.acc, self.ld, self.now = acc, ld, 0
+        m, n = len(mask), len(mask[0])
+        tile = (min(tile[0], m), min(tile[1], n), min(tile[2], tokens))
+        self.streams = tile_lists(mask, tokens, rank, acc, tile, ld, dense)
+        self.blocks = [
+            (q, i)
+            for q in range(len(pieces(tokens, tile[2])))
+            for i in range(len(pieces(m, tile[0])))
+        ]
+        self.out_bytes = {
+            (q, i): ceil((b - a) * (d - c) * acc.bits.activation / 8)
+            for q, (a, b) in enumerate(pieces(tokens, tile[2]))
+            for i, (c, d) in enumerate(pieces(m, tile[0]))
+        }
+        slot = acc.activation_buffer.capacity_bytes // acc.activation_buffer.slots
+        self.inputs_stay = ceil(n * tile[2] * acc.bits.activation / 8) <= slot
+        thin = ceil(rank * tile[2] * acc.bits.accumulator / 8)
+        slot = (acc.output_buffer.capacity_bytes - thin) // acc.output_buffer.slots
+        self.outputs_stay = ceil(m * tile[2] * acc.bits.accumulator / 8) <= slot
+        self.missing = dict.fromkeys(self.blocks, 0)
+        self.thin_missing = [0] * len(pieces(tokens, tile[2]))
+        for number, stream in enumerate(self.streams):
+            for place, t in enumerate(stream):
+                t |= {"stream": number, "place": place, "left": sum(p > 0 for p in t["parts"])}
+                t |= {"weights": "no", "inputs": "no" if t["input_bytes"] else "here"}
+                t["done"] = False
+                if t["kind"] == "V":
+                    self.thin_missing[t["q"]] += t["left"]
+                else:
+                    self.missing[t["q"], t["i"]] += t["left"]
+        self.chunks = {}
+        self.open_blocks, self.written, self.asked = set(), set(), set()
+        self.queue, self.later, self.dram_queue = [], {}, []
+        self.link_queue, self.link_left, self.link_pending = [], 0, 0
+        self.running = [None, None]
+        self.queues = [
+            [[t for t in stream if t["parts"][e]] for stream in self.streams] for e in (0, 1)
+        ]
+        self.started, self.ended = [False, False], [0, 0]
+        self.accounts = [dict.fromkeys(REASONS, 0) for _ in (0, 1)]
+        self.no_tile_left = [[], []]
+        self.bytes_moved = 0
+
+    def at(self, cycle, action, *arguments):
+        self.later.setdefault(cycle, []).append((action, arguments))
+
+    # what ends in a cycle
+
+    def part_seen(self, engine, t):
+        t["left"] -= 1
+        if not t["left"]:
+            t["done"] = True
+        if engine == 0 and t["link"]:
+            self.link_queue.append([ceil(t["link"] / self.acc.link_elements_per_cycle), t])
+        else:
+            self.arrived(t)
+
+    def arrived(self, t):
+        """A part is in its accumulators."""
+        if t["kind"] == "V":
+            self.thin_missing[t["q"]] -= 1
+        else:
+            self.missing[t["q"], t["i"]] -= 1
+
+    def crossed(self, t):
+        self.link_pending -= 1
+        self.arrived(t)
+
+    def set_state(self, table, key, value):
+        table[key] = value
+
+    # phases
+
+    def hand_offs(self):
+        self.open_outputs()
+        for block in self.blocks:
+            if block in self.open_blocks and not self.missing[block] and block not in self.asked:
+                self.asked.add(block)
+                self.dram_queue.append(
+                    (
+                        3,
+                        0,
+                        self.blocks.index(block),
+                        self.out_bytes[block],
+                        (self.written.add, block),
+                    )
+                )
+        for stream in self.streams:
+            for t in stream:
+                if t["weights"] != "no":
+                    continue
+                held = sum(o["weights"] != "no" and not o["done"] for o in stream)
+                if held >= self.acc.weight_buffer.slots:
+                    break
+                t["weights"] = "asked"
+                self.dram_queue.append(
+                    (
+                        0 if t["kind"] == "S" else 2,
+                        t["stream"],
+                        t["place"],
+                        t["bytes"],
+                        (self.set_state, t, "weights", "here"),
+                    )
+                )
+            for t in stream:
+                if t["weights"] == "no" or not self.ask_inputs(t, stream):
+                    break
+
+    def open_outputs(self):
+        def group(block):
+            return block[0] if self.outputs_stay else block
+
+        for block in self.blocks:
+            groups = {group(b) for b in self.open_blocks}
+            live = {
+                g
+                for g in groups
+                if any(group(b) == g and b not in self.written for b in self.blocks)
+            }
+            if group(block) in groups or len(live) < self.acc.output_buffer.slots:
+                self.open_blocks.add(block)
+            else:
+                return
+
+    def ask_inputs(self, t, stream):
+        if t["inputs"] != "no":
+            return True
+        slots = self.acc.activation_buffer.slots
+        if self.inputs_stay:
+            readers = [o for s in self.streams for o in s if o["input_bytes"]]
+            live = {o["q"] for o in readers if o["q"] < t["q"] and not o["done"]}
+            if len(live) >= slots:
+                return False
+            key = (t["q"], t["j"])
+            t["inputs"] = "shared"
+            if key in self.chunks:
+                return True
+            self.chunks[key] = "asked"
+            target = (self.set_state, self.chunks, key, "here")
+        else:
+            held = sum(
+                o["input_bytes"] > 0 and o["inputs"] != "no" and not o["done"] for o in stream
+            )
+            if held >= slots:
+                return False
+            t["inputs"] = "asked"
+            target = (self.set_state, t, "inputs", "here")
+        self.dram_queue.append((1, t["stream"], t["place"], t["input_bytes"], target))
+        return True
+
+    def unmet(self, engine, t):
+        """First thing that a tile waits for, or None."""
+        if t["kind"] != "V" and (t["q"], t["i"]) not in self.open_blocks:
+            return "output_space"
+        if t["weights"] != "here":
+            return "weights"
+        inputs = t["inputs"]
+        if inputs == "shared":
+            inputs = self.chunks[t["q"], t["j"]]
+        if inputs != "here":
+            return "activations"
+        everything = [o for s in self.streams for o in s]
+        wide_left = any(
+            o["kind"] == "U" and o["q"] == t["q"] - 1 and not o["done"] for o in everything
+        )
+        if (
+            (t["kind"] == "V" and wide_left)
+            or (t["kind"] == "U" and self.thin_missing[t["q"]])
+            or (engine == 0 and self.link_pending > 1)
+        ):
+            return "accumulation"
+        return None
+
+    def start(self, engine):
+        heads = [queue[0] for queue in self.queues[engine] if queue]
+        if self.running[engine] is None:
+            for t in heads:
+                if self.unmet(engine, t) is None:
+                    self.queues[engine][t["stream"]].pop(0)
+                    self.running[engine] = [t["parts"][engine], t]
+                    self.started[engine] = True
+                    break
+        account = self.accounts[engine]
+        lines = (self.ld, self.acc.lines - self.ld)[engine]
+        if self.running[engine] is not None:
+            account["imbalance"] += lines
+        elif not heads:
+            self.no_tile_left[engine].append(lines)
+        elif not self.started[engine]:
+            account["fill"] += lines
+        else:
+            account[self.unmet(engine, heads[0])] += lines
+
+    # one cycle of work, from now to now + 1
+
+    def work(self):
+        hand_off = self.acc.handoff_cycles
+        for engine in (0, 1):
+            if self.running[engine] is None:
+                continue
+            self.running[engine][0] -= 1
+            if not self.running[engine][0]:
+                self.at(self.now + 1, self.end_part, engine, self.running[engine][1])
+                self.at(self.now + 1 + hand_off, self.part_seen, engine, self.running[engine][1])
+        if self.link_queue:
+            self.link_queue[0][0] -= 1
+            if not self.link_queue[0][0]:
+                _, t = self.link_queue.pop(0)
+                self.at(self.now + 1 + hand_off, self.crossed, t)
+        self.transfer()
+
+    def end_part(self, engine, t):
+        self.running[engine] = None
+        self.ended[engine] = self.now
+        self.accounts[engine]["compute"] += t["compute"][engine]
+        self.accounts[engine]["imbalance"] -= t["compute"][engine]
+        if engine == 1:
+            self.accounts[1]["index_decode"] += t["decode"]
+            self.accounts[1]["imbalance"] -= t["decode"]
+        if engine == 0 and t["link"]:
+            self.link_pending += 1
+
+    def transfer(self):
+        """Move a cycle's worth of bytes, first come first served."""
+        dram = self.acc.dram
+        stripe = dram.burst_bytes * dram.channels
+        for _, _, _, size, (action, *arguments) in sorted(self.dram_queue, key=lambda r: r[:3]):
+            self.queue.append([Fraction(ceil(size / stripe) * stripe), action, arguments])
+            self.bytes_moved += ceil(size / dram.burst_bytes) * dram.burst_bytes
+        self.dram_queue.clear()
+        budget = Fraction(dram.bytes_per_second, self.acc.clock_hz) * Fraction(str(dram.efficiency))
+        while budget and self.queue:
+            moved = min(budget, self.queue[0][0])
+            budget -= moved
+            self.queue[0][0] -= moved
+            if not self.queue[0][0]:
+                _, action, arguments = self.queue.pop(0)
+                arrival = self.now + 1 + dram.latency_cycles
+                self.at(arrival + self.acc.handoff_cycles, action, *arguments)
+                self.last_arrival = arrival
+
+
+def simulate(mask, tokens, rank, acc, tile, ld, dense):
+    """Cycles, accounts of the denser and sparser engine, and bytes moved.
+
+    Args: mask as rows of booleans; tile as (rows, columns, tokens); ld denser lines; dense as one
+    boolean per column.
+    """
+    machine = SlowMachine(mask, tokens, rank, acc, tile, ld, dense)
+    while len(machine.written) < len(machine.blocks):
+        for action, arguments in machine.later.pop(machine.now, []):
+            action(*arguments)
+        if len(machine.written) == len(machine.blocks):
+            break
+        machine.hand_offs()
+        machine.start(0)
+        machine.start(1)
+        machine.work()
+        machine.now += 1
+        assert machine.now < 200_000, "the slow machine is stuck"
+    cycles = machine.last_arrival
+    last = max(machine.ended)
+    for engine in (0, 1):
+        lines = (ld, acc.lines - ld)[engine]
+        machine.accounts[engine]["idle"] = lines * (last - machine.ended[engine])
+        machine.accounts[engine]["drain"] = lines * (cycles - last)
+    return cycles, machine.accounts[0], machine.accounts[1], machine.bytes_moved
