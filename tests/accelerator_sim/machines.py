@@ -78,9 +78,7 @@ def machines(draw: st.DrawFn) -> Accelerator:
         handoff_cycles=draw(st.integers(0, 1)),
         tile=draw(st.builds(TileChoice, *[st.integers(1, 7)] * 2, st.integers(1, 4))),
         bits=draw(st.builds(Bits, *[st.integers(1, 17)] * 4)),
-        index=draw(
-            st.builds(Index, st.sampled_from(["bitmap", "csc", "csr"]), st.integers(1, 5))
-        ),
+        index=draw(st.builds(Index, st.sampled_from(["bitmap", "csc", "csr"]), st.integers(1, 5))),
         weight_buffer=draw(buffers(20, 120)),
         activation_buffer=draw(buffers(10, 120)),
         output_buffer=draw(buffers(40, 400)),

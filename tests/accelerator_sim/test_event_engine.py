@@ -215,7 +215,9 @@ def test_run_event_progress_is_called_with_done_and_all_tiles() -> None:
 def test_plan_projection_too_large_tile_says_what_fits() -> None:
     machine = small_machine(weight_buffer=Buffer(16, "double"))
     item = SparseLowRankGemm(Gemm("q", "MHA", 8, 8), PackedMask.pack(np.ones((8, 8), bool)), 0)
-    with pytest.raises(InputError, match=r"q: a tile of 4 rows .* weights need 36 bytes .* 8; rows"):
+    with pytest.raises(
+        InputError, match=r"q: a tile of 4 rows .* weights need 36 bytes .* 8; rows"
+    ):
         plan_projection(item, machine)
 
 

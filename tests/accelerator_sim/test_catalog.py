@@ -1,0 +1,85 @@
+"""Presets and users' files: strict keys, errors that say where."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from accelerator_sim.catalog import accelerator_names, load_accelerator, parse_override
+from workloads.errors import InputError
+
+
+def preset_text(name: str) -> str:
+    import accelerator_sim
+
+    folder = Path(accelerator_sim.__file__).parent / "presets"
+    return (folder / f"{name}.toml").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", accelerator_names())
+def test_load_accelerator_preset_has_its_name_and_a_source_per_number(name: str) -> None:
+    assert load_accelerator(name).name == name
+    values = [line for line in preset_text(name).splitlines() if "=" in line.partition("#")[0]]
+    bare = [
+        line for line in values if "#" not in line and "auto" not in line and "name" not in line
+    ]
+    assert bare == []
+
+
+def test_load_accelerator_array_is_the_published_machine() -> None:
+    array = load_accelerator("array-64x64")
+    assert array.peak_macs == 4096
+    assert float(array.bytes_per_cycle) == 153.6
+
+
+def test_load_accelerator_vitcod_is_the_published_configuration() -> None:
+    vitcod = load_accelerator("vitcod")
+    assert (vitcod.clock_hz, vitcod.lines, vitcod.macs_per_line) == (500_000_000, 64, 8)
+    assert vitcod.output_buffer.capacity_bytes == 108 * 1024
+
+
+def test_load_accelerator_file_loads_like_a_preset(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(preset_text("vitcod"), encoding="utf-8")
+    assert load_accelerator(path) == load_accelerator("vitcod")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("dram.efficency", 0.8, r"\[dram\].*unknown key 'efficency': did you mean efficiency"),
+        ("dram.efficiency", 1.5, r"\[dram\].*efficiency must be in \(0, 1\], got 1.5"),
+        ("dram.channels", 2.5, r"\[dram\].*channels must be int"),
+        ("index.format", "ell", r"\[index\].*format must be one of bitmap, csc, csr, got 'ell'"),
+        ("lines", 0, "lines must be a whole number at least 1, got 0"),
+        ("lines", True, "lines must be int"),
+        ("denser_lines", 65, "denser_lines.*from 0 to 64, got 65"),
+        ("denser_lines", "some", "denser_lines.*got 'some'"),
+        ("tile.rows", 0, r"\[tile\].*rows.*at least 1"),
+        ("dram", 3, "dram must be a table"),
+        ("cache.ways", 2, "override 'cache.ways': tables are"),
+        ("speed", 2, "unknown key 'speed'"),
+    ],
+)
+def test_load_accelerator_bad_value_names_table_and_key(key: str, value: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        load_accelerator("vitcod", {key: value})
+
+
+def test_load_accelerator_missing_table_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(preset_text("vitcod").replace("[link", "[no").partition("[dram]")[0])
+    with pytest.raises(InputError, match=r"mine\.toml: key 'dram' is missing"):
+        load_accelerator(path)
+
+
+def test_load_accelerator_unknown_name_lists_the_presets() -> None:
+    with pytest.raises(InputError, match="unknown accelerator 'vitcot': did you mean vitcod"):
+        load_accelerator("vitcot")
+
+
+def test_parse_override_reads_toml_values_and_bare_words() -> None:
+    assert parse_override("dram.efficiency=0.8") == ("dram.efficiency", 0.8)
+    assert parse_override("tile.rows = auto") == ("tile.rows", "auto")
+    with pytest.raises(InputError, match="write key=value"):
+        parse_override("lines")

@@ -1,0 +1,118 @@
+"""Durations, bits and tiles, each against a count by hand."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from accelerator_sim.hardware import Dram, Index, TileChoice
+from accelerator_sim.planning import plan_dense, plan_projection
+from accelerator_sim.tiling import TileShape, block_sizes, choose_dense_columns, cut
+from accelerator_sim.timing import (
+    columns_cycles,
+    dram_bytes,
+    dram_ticks,
+    index_bits,
+    link_cycles,
+    slowest_line,
+    ticks_per_cycle,
+)
+from tests.accelerator_sim.machines import projection, random_mask, small_machine, with_rows
+from workloads.errors import InputError
+from workloads.gemm import Gemm
+from workloads.masks import PackedMask
+
+
+@pytest.mark.parametrize(("flow", "cycles"), [("reduction", 9), ("token", 5)])
+def test_columns_cycles_by_dataflow_rounds_its_parallel_extent(flow: str, cycles: int) -> None:
+    """5 products for 3 tokens: ⌈5/2⌉·3 by reduction on 2 MACs, 5·⌈3/4⌉ by token on 4."""
+    macs = {"reduction": 2, "token": 4}[flow]
+    assert columns_cycles(5, 3, macs, flow) == cycles  # type: ignore[arg-type]
+
+
+def test_slowest_line_next_free_balances_what_static_does_not() -> None:
+    cycles = np.array([10, 0, 0, 10, 0, 0]).reshape(1, 6, 1)
+    assert slowest_line(cycles, 3, "static").item() == 20
+    assert slowest_line(cycles, 3, "next_free").item() == 10
+
+
+@pytest.mark.parametrize(
+    ("kind", "bits"), [("bitmap", 48), ("csr", 5 * 4 + 5 * 6), ("csc", 5 * 2 + 13 * 6)]
+)
+def test_index_bits_of_a_4x12_tile_with_5_nonzeros_is_exact(kind: str, bits: int) -> None:
+    """Indices of ⌈log₂ 12⌉ = 4 or ⌈log₂ 4⌉ = 2 bits, pointers of ⌈log₂ 49⌉ = 6 bits."""
+    sizes = [np.array(value) for value in (4, 12, 5)]
+    assert index_bits(*sizes, Index(kind, 1)).item() == bits  # type: ignore[arg-type]
+    assert index_bits(sizes[0], sizes[1], np.array(0), Index("csr", 1)).item() == 0
+
+
+def test_dram_ticks_carries_the_exact_rate_and_stripes_bursts() -> None:
+    """153.6·0.75 bytes a cycle is 576/5: a cycle is 576 ticks, a byte 5. 3 bursts on 2 channels."""
+    dram = Dram(76_800_000_000, 0.75, latency_cycles=0, burst_bytes=64, channels=2)
+    machine = dataclasses.replace(small_machine(dram=dram), clock_hz=500_000_000)
+    assert ticks_per_cycle(machine) == 576
+    assert dram_ticks(np.array([129, 128, 0]), machine).tolist() == [256 * 5, 128 * 5, 0]
+    assert dram_bytes(np.array([129, 128, 0]), machine).tolist() == [192, 128, 0]
+
+
+def test_link_cycles_rounds_up() -> None:
+    assert link_cycles(np.array([0, 1, 4, 5]), small_machine()).tolist() == [0, 1, 2, 3]
+
+
+def test_block_sizes_only_the_last_is_smaller() -> None:
+    assert block_sizes(10, 4).tolist() == [4, 4, 2]
+    assert block_sizes(8, 4).tolist() == [4, 4]
+
+
+def test_choose_dense_columns_needs_more_than_the_threshold() -> None:
+    mask = PackedMask.pack(with_rows([3, 2, 2, 1], 4))
+    assert choose_dense_columns(mask, 0.5).tolist() == [True, True, False, False]
+    assert choose_dense_columns(mask, 0.75).tolist() == [True, False, False, False]
+    assert not choose_dense_columns(mask, 1.0).any()
+
+
+def test_cut_counts_every_nonzero_once() -> None:
+    mask = PackedMask.pack(random_mask(11, 29, 0.4, seed=1))
+    dense = choose_dense_columns(mask, 0.5)
+    tiled = cut(Gemm("p", "MHA", 11, 29, 5), mask, 0, dense, TileShape(4, 10, 2))
+    unpacked = mask.unpack()
+    assert tiled.sparse_nonzeros == unpacked[:, ~dense].sum()
+    assert tiled.counts[1, 2, 1] == unpacked[6, 10:20][~dense[10:20]].sum()
+    assert tiled.dense.tolist() == [dense[:10].sum(), dense[10:20].sum(), dense[20:].sum()]
+    assert tiled.token_sizes.tolist() == [2, 2, 1]
+
+
+def test_plan_dense_auto_tile_fits_and_is_reported() -> None:
+    machine = small_machine(tile=TileChoice())
+    plan = plan_dense(Gemm("p", "MHA", 48, 96, 6), machine)
+    assert plan.storage.fits
+    assert plan.tile_chosen_by.startswith("least bound of the tiles that fit")
+
+
+def test_plan_projection_auto_tile_in_tiny_buffers_takes_a_small_tile() -> None:
+    machine = small_machine(tile=TileChoice())
+    tiny = dataclasses.replace(machine.weight_buffer, capacity_bytes=48)
+    plan = plan_projection(
+        projection(random_mask(40, 40, 0.5, seed=1)),
+        dataclasses.replace(machine, weight_buffer=tiny),
+    )
+    assert plan.program.tiled.tile.rows * plan.program.tiled.tile.columns <= 48
+    none = dataclasses.replace(machine.weight_buffer, capacity_bytes=1)
+    with pytest.raises(InputError, match="no tile of the search fits: enlarge the buffers"):
+        plan_projection(
+            projection(np.ones((40, 40), dtype=bool)),
+            dataclasses.replace(machine, weight_buffer=none),
+        )
+
+
+def test_choose_denser_lines_auto_is_no_slower_than_any_fixed_split() -> None:
+    mask = random_mask(32, 48, 0.3, seed=4)
+    mask[:, ::5] = True
+    machine = small_machine(lines=8, dense_threshold=0.75, tile=TileChoice(16, 48, 1))
+
+    def slower_engine(split: int | str) -> int:
+        changed = dataclasses.replace(machine, denser_lines=split)
+        main = plan_projection(projection(mask), changed).program.main
+        return int(max(main.denser_cycles.sum(), main.sparser_cycles.sum()))
+
+    assert slower_engine("auto") == min(slower_engine(split) for split in range(1, 8))
