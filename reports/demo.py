@@ -7,12 +7,12 @@ import torch
 
 from accelerator_sim.catalog import load_accelerator
 from accelerator_sim.simulate import MODELS
-from reports.report import report_tables
+from reports.report import report_tables, write_report
 from reports.results import Subject, perplexity_result, save_result, subject_of
 from reports.runtime import describe_device, measure
 from reports.simulation import reproduce_table4, simulate_artifact
 from reports.speedup import runtime_result
-from reports.tables import Table, to_dict, write_tables
+from reports.tables import Table, to_dict
 from sslc.checkpoint import Checkpoint, open_checkpoint
 from sslc.compress import Calibration, Output, compress
 from sslc.evaluate import perplexity
@@ -55,9 +55,9 @@ def run_demo(
     _measure(artifact, progress)
     published, results = reproduce_table4(machine, MODELS, progress=progress)
     save_result(out / "table4", "table4", {"table": to_dict(published), "results": results})
-    tables = [*report_tables([out / "dense", *(a.path for a in artifacts.values())]), published]
-    written = write_tables(tables, out / "tables")
-    return tables, [*(a.path for a in artifacts.values()), *written]
+    places = [out / "dense", *(artifact.path for artifact in artifacts.values())]
+    written = write_report(places, [published], out / "report")
+    return [*report_tables(places), published], [*places, *written]
 
 
 def _compress(

@@ -1,12 +1,15 @@
-"""From the results that the stages left behind to tables."""
+"""From the results that the stages left behind to tables, figures and a page."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from reports.figures import cycles_figure, stalls_figure, write_figure
+from reports.html import write_page
 from reports.results import load_results
-from reports.speedup import perplexity_table, runtime_table, speedup_table
-from reports.tables import Table
+from reports.speedup import PROVENANCE, perplexity_table, runtime_table, speedup_table
+from reports.tables import Table, write_tables
 from workloads.errors import InputError
 
 _BUILDERS = {"perplexity": perplexity_table, "cycles": speedup_table, "runtime": runtime_table}
@@ -28,6 +31,46 @@ def report_tables(directories: Sequence[Path]) -> list[Table]:
         if chosen:
             tables.append(_build(builder, chosen, directories))
     return tables
+
+
+def write_report(directories: Sequence[Path], extra: Sequence[Table], out: Path) -> list[Path]:
+    """Write every table in every format, the figures, and one HTML page.
+
+    Args:
+        directories: Where the results are.
+        extra: Further tables for the end of the page.
+        out: Where to.
+
+    Returns:
+        The paths, the page first.
+
+    Raises:
+        InputError: As ``report_tables``.
+    """
+    tables = [*report_tables(directories), *extra]
+    paths = write_tables(tables, out)
+    for directory in directories:
+        paths += _write_figures(directory, out)
+    page = out / "index.html"
+    write_page(page, "SSLC report", tables, [path for path in paths if path.suffix == ".svg"])
+    return [page, *paths]
+
+
+def _write_figures(directory: Path, out: Path) -> list[Path]:
+    """Figures of one directory's cycles, one pair per accelerator and number of tokens."""
+    groups: dict[tuple[str, int], list[dict[str, Any]]] = defaultdict(list)
+    for result in load_results(directory):
+        if result["kind"] == "cycles":
+            groups[result["accelerator"], result["tokens"]].append(result)
+    paths = []
+    for (accelerator, tokens), results in groups.items():
+        results.sort(key=lambda result: list(PROVENANCE).index(result["cycle_model"]))
+        name = f"{directory.resolve().name}-{accelerator}-{tokens}"
+        paths += write_figure(cycles_figure(results), out, f"cycles-{name}")
+        for result in results:
+            if result["cycle_model"] == "event":
+                paths += write_figure(stalls_figure(result), out, f"stalls-{name}")
+    return paths
 
 
 def _build(builder: Any, results: list[dict[str, Any]], directories: Sequence[Path]) -> Table:

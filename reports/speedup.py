@@ -81,8 +81,9 @@ def speedup_table(results: Iterable[dict[str, Any]], name: str = "speedup") -> T
         name: Of the table.
     """
     rows: list[tuple[Cell, ...]] = []
-    for result in results:
-        for module, cycles in result["mean_per_block"].items():
+    for result in sorted(results, key=lambda result: list(PROVENANCE).index(result["cycle_model"])):
+        for module in MODULES:
+            cycles = result["mean_per_block"][module]
             label = (result["subject"]["model"], result["subject"]["method"], module)
             machine = (result["accelerator"], result["tokens"], result["provenance"])
             rows.append((*label, *machine, *_cycle_cells(cycles), result["subject"]["masks"]))

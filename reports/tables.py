@@ -69,11 +69,11 @@ def render(table: Table, style: str) -> str:
     if style == "latex":
         return _latex(table)
     body = tabulate(
-        _written(table),
+        written_rows(table),
         [column.name for column in table.columns],
         tablefmt="github" if style == "markdown" else "simple",
         disable_numparse=True,
-        colalign=_alignment(table),
+        colalign=alignment(table),
     )
     title = f"**{table.title}**" if style == "markdown" else table.title
     bullet = "- " if style == "markdown" else "  "
@@ -99,7 +99,8 @@ def to_dict(table: Table) -> dict[str, Any]:
     return {"name": table.name, "title": table.title, "rows": rows, "notes": list(table.notes)}
 
 
-def _written(table: Table) -> list[list[str]]:
+def written_rows(table: Table) -> list[list[str]]:
+    """Every cell as people read it."""
     formats = [column.number_format for column in table.columns]
     return [
         [_write_cell(cell, form) for cell, form in zip(row, formats, strict=True)]
@@ -113,7 +114,8 @@ def _write_cell(cell: Cell, number_format: str) -> str:
     return cell if isinstance(cell, str) else format(cell, number_format)
 
 
-def _alignment(table: Table) -> list[str]:
+def alignment(table: Table) -> list[str]:
+    """Numbers to the right, words to the left, per column."""
     return [
         "right" if any(isinstance(row[place], int | float) for row in table.rows) else "left"
         for place in range(len(table.columns))
@@ -130,11 +132,11 @@ def _csv(table: Table) -> str:
 
 def _latex(table: Table) -> str:
     body = tabulate(
-        [[_escape(cell) for cell in row] for row in _written(table)],
+        [[_escape(cell) for cell in row] for row in written_rows(table)],
         [_escape(column.name) for column in table.columns],
         tablefmt="latex_raw",
         disable_numparse=True,
-        colalign=_alignment(table),
+        colalign=alignment(table),
     )
     rules = iter([r"\toprule", r"\midrule", r"\bottomrule"])
     lines = [next(rules) if line.strip() == r"\hline" else line for line in body.splitlines()]

@@ -158,7 +158,7 @@ def open_checkpoint(model: str, progress: Progress = silent) -> Checkpoint:
     if path.is_file():
         if path.suffix != ".gguf":
             raise InputError(f"{path}: a model file must be .gguf; for others give the directory")
-        return _open_directory(_convert_gguf(path, progress), path.name)
+        return _open_directory(_convert_gguf(path, progress), path.stem)
     if path.is_dir():
         return _open_directory(path, path.resolve().name)
     if _HUB_NAME.fullmatch(model) and not model.startswith((".", "/")):

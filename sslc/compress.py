@@ -27,7 +27,7 @@ from workloads.artifact import (
     open_artifact,
     read_projection,
 )
-from workloads.artifact_writer import ArtifactWriter, start_artifact
+from workloads.artifact_writer import ArtifactWriter, rename_into_place, start_artifact
 from workloads.errors import InputError
 from workloads.files import open_tensors
 from workloads.progress import Progress, silent
@@ -96,8 +96,10 @@ def compress(
     """
     text = load_text(calibration.source, "calibration")
     settings = _settings(checkpoint, method, calibration, text, output.dtype)
-    if output.resume and output.directory.exists():
-        return _finished(output.directory, settings)
+    if output.resume:
+        finished = _finished(output, settings)
+        if finished is not None:
+            return finished
     windows = _windows(checkpoint, text, calibration)
     model = BlockwiseModel(checkpoint, device)
     names = _projection_names(model)
@@ -245,11 +247,19 @@ def _settings(
     )
 
 
-def _finished(directory: Path, settings: Settings) -> Artifact:
-    artifact = open_artifact(directory)
-    if artifact.settings != settings:
-        raise InputError(f"{directory} is finished, but was made with other settings")
-    return artifact
+def _finished(output: Output, settings: Settings) -> Artifact | None:
+    """The artifact that stands there already, if it was made under the same settings."""
+    rename_into_place(output.directory)
+    if not output.directory.exists():
+        return None
+    artifact = open_artifact(output.directory)
+    if artifact.settings == settings:
+        return artifact
+    if output.overwrite:
+        return None
+    raise InputError(
+        f"{output.directory} is finished, but was made with other settings; --overwrite replaces it"
+    )
 
 
 def _windows(checkpoint: Checkpoint, text: Text, calibration: Calibration) -> NDArray[np.int64]:

@@ -29,6 +29,7 @@ from workloads.files import (
     read_json,
     sha256_file,
     sync_directory,
+    write_atomic,
     write_json,
     write_tensors,
 )
@@ -53,7 +54,7 @@ class ArtifactWriter:
     @property
     def partial(self) -> Path:
         """The working directory beside the target."""
-        return self.target.with_name(self.target.name + ".partial")
+        return _beside(self.target, ".partial")
 
     def write_block(
         self, records: tuple[ProjectionRecord, ...], tensors: Mapping[str, CompressedTensors]
@@ -79,7 +80,7 @@ class ArtifactWriter:
         """
         rest_digest = write_tensors(self.partial / REST, rest)
         for file in files:
-            shutil.copyfile(file, self.partial / file.name)
+            write_atomic(self.partial / file.name, file.read_bytes())
         names = sorted(file.name for file in files)
         blocks = tuple(self.blocks)
         manifest = self.settings.to_json() | {
@@ -93,21 +94,28 @@ class ArtifactWriter:
         write_json(self.partial / MANIFEST, manifest)
         open_artifact(self.partial)
         (self.partial / PROGRESS).unlink()
-        self._rename_into_place()
-
-    def _rename_into_place(self) -> None:
-        old = self.target.with_name(self.target.name + ".old")
-        shutil.rmtree(old, ignore_errors=True)
-        if self.target.exists():
-            self.target.rename(old)
-        self.partial.rename(self.target)
-        sync_directory(self.target.parent)
-        shutil.rmtree(old, ignore_errors=True)
+        rename_into_place(self.target)
 
     def _note_progress(self) -> None:
         blocks = [dataclasses.asdict(block) for block in self.blocks]
         progress = {"settings": self.settings.to_json(), "blocks": blocks}
         write_json(self.partial / PROGRESS, progress)
+
+
+def rename_into_place(target: Path) -> None:
+    """Put a wholly written working directory where the artifact belongs; else do nothing.
+
+    Safe to call at any time: a run that was killed just before its last rename is completed.
+    """
+    partial, old = _beside(target, ".partial"), _beside(target, ".old")
+    if not (partial / MANIFEST).is_file() or (partial / PROGRESS).exists():
+        return
+    shutil.rmtree(old, ignore_errors=True)
+    if target.exists():
+        target.rename(old)
+    partial.rename(target)
+    sync_directory(target.parent)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def start_artifact(
@@ -134,10 +142,10 @@ def start_artifact(
     if target.exists() and not (target / MANIFEST).is_file() and any(target.iterdir()):
         raise InputError(f"{target} is not an artifact and is not empty; it is left alone")
     if writer.partial.exists():
-        if resume:
+        if resume and (writer.partial / PROGRESS).is_file():
             writer.blocks.extend(_finished_blocks(writer))
             return writer
-        if not overwrite:
+        if not (resume or overwrite):
             raise InputError(
                 f"{writer.partial} holds an interrupted run; --resume continues it, "
                 "--overwrite starts again"
@@ -146,6 +154,10 @@ def start_artifact(
     (writer.partial / "blocks").mkdir(parents=True)
     writer._note_progress()
     return writer
+
+
+def _beside(target: Path, suffix: str) -> Path:
+    return target.with_name(target.name + suffix)
 
 
 def _finished_blocks(writer: ArtifactWriter) -> list[BlockRecord]:

@@ -107,11 +107,22 @@ def wanda_lognormal_mask(
 
 
 def _top_per_row(scores: NDArray[np.float32], nonzeros: int) -> PackedMask:
-    m, n = scores.shape
+    m = scores.shape[0]
     base, extra = row_budgets(nonzeros, m)
-    mask = np.zeros((m, n), dtype=np.bool_)
+    mask = np.zeros(scores.shape, dtype=np.bool_)
     for start, stop, keep in ((0, extra, base + 1), (extra, m, base)):
         if start < stop and keep:
-            places = np.argpartition(scores[start:stop], n - keep, axis=1)[:, n - keep :]
-            np.put_along_axis(mask[start:stop], places, True, axis=1)
+            mask[start:stop] = _largest(scores[start:stop], keep)
     return PackedMask.pack(mask)
+
+
+def _largest(scores: NDArray[np.float32], keep: int) -> NDArray[np.bool_]:
+    """Places of the largest ``keep`` scores of each row; the first of equal ones."""
+    place = scores.shape[1] - keep
+    threshold = np.partition(scores, place, axis=1)[:, place : place + 1]
+    mask: NDArray[np.bool_] = scores >= threshold
+    for row in np.flatnonzero(np.count_nonzero(mask, axis=1) > keep):
+        tied = np.flatnonzero(scores[row] == threshold[row])
+        surplus = np.count_nonzero(mask[row]) - keep
+        mask[row, tied[len(tied) - surplus :]] = False
+    return mask

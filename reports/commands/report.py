@@ -13,23 +13,22 @@ def report(
         list[Path], typer.Argument(metavar="DIR...", help="Artifacts with results.")
     ],
     out: Annotated[
-        Path | None, typer.Option(help="Write every table in every format here.")
+        Path | None, typer.Option(help="Directory for tables, figures and a page.")
     ] = None,
     style: Style = "text",
     as_json: JsonFlag = False,
 ) -> None:
-    """Tables from what evaluate, simulate and measure left in each directory.
+    """Tables, figures and one HTML page from what evaluate, simulate and measure left.
 
     Example: sslc report runs/wanda runs/sslc --format latex
     """
     from reports.console import say, show
-    from reports.report import report_tables
-    from reports.tables import write_tables
+    from reports.report import report_tables, write_report
 
     tables = report_tables(directories)
     show(tables, style, as_json)
     if out is not None:
-        for path in write_tables(tables, out):
+        for path in write_report(directories, [], out):
             say(f"wrote {path}")
 
 

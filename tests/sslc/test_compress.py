@@ -137,6 +137,19 @@ def test_compress_resumed_run_is_byte_identical(
     assert not (tmp_path / "resumed.partial").exists()
 
 
+def test_compress_killed_before_last_rename_is_completed(
+    llama: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("workloads.artifact_writer.rename_into_place", lambda _: None)
+        with pytest.raises(InputError, match="not an artifact"):
+            _run(llama, tmp_path / "b")
+    written = (tmp_path / "b.partial" / "manifest.json").stat().st_mtime_ns
+    _run(llama, tmp_path / "b", resume=True)
+    assert (tmp_path / "b" / "manifest.json").stat().st_mtime_ns == written
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["b"]
+
+
 def test_compress_resume_of_finished_run_changes_nothing(llama: Path, tmp_path: Path) -> None:
     _run(llama, tmp_path / "a")
     before = (tmp_path / "a" / "manifest.json").stat().st_mtime_ns

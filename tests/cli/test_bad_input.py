@@ -1,0 +1,88 @@
+"""Bad input of each kind: exit code 2, one sentence on standard error, nothing touched."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Run
+
+
+def _refused(sslc: Run, message: str, *arguments: object) -> None:
+    done = sslc(*arguments)
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    assert message in done.stderr
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("message", "arguments"),
+    [
+        ("no such directory", ["compress", "nowhere", "--out", "OUT"]),
+        ("did you mean wanda", ["compress", "LLAMA", "--out", "OUT", "--method", "wnda"]),
+        ("give one of BF16", ["compress", "LLAMA", "--out", "OUT", "--dtype", "int8"]),
+        ("unknown key 'iters'", ["compress", "LLAMA", "--out", "OUT", "--set", "iters=3"]),
+        ("key=value", ["compress", "LLAMA", "--out", "OUT", "--set", "iterations"]),
+        ("must lie in [0, 1]", ["compress", "LLAMA", "--out", "OUT", "--kept-fraction", "50"]),
+        ("nothere.txt", ["compress", "LLAMA", "--out", "OUT", "--calibration", "nothere.txt"]),
+        ("--out", ["compress", "LLAMA"]),
+        ("at least 1 window", ["compress", "LLAMA", "--out", "OUT", "--windows", "0"]),
+        ("device 'tpu'", ["compress", "LLAMA", "--out", "OUT", "--device", "tpu"]),
+        ("no CUDA device", ["compress", "LLAMA", "--out", "OUT", "--device", "cuda"]),
+        ("more text or shorter", ["evaluate", "LLAMA", "--window-tokens", "99999999"]),
+        ("not an artifact", ["simulate", "LLAMA"]),
+        ("not an artifact", ["measure", "nowhere"]),
+        ("did you mean vitcod", ["simulate", "ARTIFACT", "--accelerator", "vitcd"]),
+        ("my.toml", ["simulate", "ARTIFACT", "--accelerator", "my.toml"]),
+        ("did you mean event", ["simulate", "ARTIFACT", "--cycle-model", "evnt"]),
+        ("dram", ["simulate", "ARTIFACT", "--set", "dram.speed=1"]),
+        ("Invalid value for '--tokens'", ["simulate", "ARTIFACT", "--tokens", "0"]),
+        ("blocks 0 to 2", ["measure", "ARTIFACT", "--block", "3"]),
+        ("no results yet", ["report", "LLAMA"]),
+        ("unknown table format", ["list", "models", "--format", "html"]),
+        ("known: accelerators", ["list", "things"]),
+        ("known: table4", ["reproduce", "table5"]),
+        ("exists already", ["export", "ARTIFACT", "--out", "LLAMA"]),
+        ("exists already", ["compress", "LLAMA", "--out", "ARTIFACT"]),
+    ],
+)
+def test_command_bad_argument_is_refused(
+    sslc: Run, llama: Path, artifact: Path, tmp_path: Path, message: str, arguments: list[str]
+) -> None:
+    places = {"LLAMA": llama, "ARTIFACT": artifact, "OUT": tmp_path / "out"}
+    _refused(sslc, message, *(places.get(argument, argument) for argument in arguments))
+    assert not (tmp_path / "out").exists()
+
+
+def test_installed_command_bad_input_is_one_sentence(sslc_process: Run, tmp_path: Path) -> None:
+    done = sslc_process("simulate", tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith("sslc: ")
+    assert done.stderr.count("\n") == 1
+    assert done.stdout == ""
+
+
+@pytest.fixture
+def damaged(artifact: Path, tmp_path: Path) -> Path:
+    shutil.copytree(artifact, tmp_path / "damaged")
+    return tmp_path / "damaged"
+
+
+@pytest.mark.parametrize("stage", ["simulate", "evaluate", "measure"])
+def test_stage_truncated_artifact_is_refused(sslc: Run, damaged: Path, stage: str) -> None:
+    file = damaged / "blocks" / "001.safetensors"
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    _refused(sslc, "001.safetensors", stage, damaged)
+
+
+def test_report_garbled_result_is_refused(sslc: Run, damaged: Path) -> None:
+    results = damaged / "results"
+    shutil.rmtree(results, ignore_errors=True)
+    results.mkdir()
+    subject = {"model": "m", "method": "x", "kept_fraction": 0.5, "masks": "real"}
+    (results / "cycles.json").write_text(json.dumps({"kind": "cycles", "subject": subject}))
+    _refused(sslc, "cycles result lacks", "report", damaged)
+    (results / "cycles.json").write_text('{"kind": "cycles"}')
+    _refused(sslc, "subject", "report", damaged)

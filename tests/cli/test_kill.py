@@ -1,0 +1,72 @@
+"""A real SIGKILL in the middle of a compression, and what --resume makes of it."""
+
+import json
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import SMALL_CUT, Run, command
+
+SLOW = ["--set", "iterations=25"]
+
+
+def _finished_blocks(progress: Path) -> int:
+    try:
+        return len(json.loads(progress.read_text())["blocks"])
+    except FileNotFoundError:
+        return 0
+
+
+def _kill_after(blocks: int, model: Path, out: Path, *flags: str) -> int:
+    """Start compressing, kill -9 once so many blocks are finished; returns how many there were."""
+    process = subprocess.Popen(
+        command("compress", model, "--out", out, *SMALL_CUT, *SLOW, *flags),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    progress = out.with_name(f"{out.name}.partial") / "progress.json"
+    deadline = time.monotonic() + 120
+    while _finished_blocks(progress) < blocks:
+        assert process.poll() is None, "the run ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    return _finished_blocks(progress)
+
+
+def _bytes(directory: Path) -> dict[str, bytes]:
+    files = (path for path in directory.rglob("*") if path.is_file())
+    return {str(path.relative_to(directory)): path.read_bytes() for path in files}
+
+
+def test_compress_killed_twice_and_resumed_is_byte_identical(
+    sslc_process: Run, deep: Path, tmp_path: Path
+) -> None:
+    whole = sslc_process("compress", deep, "--out", tmp_path / "whole", *SMALL_CUT, *SLOW)
+    assert whole.returncode == 0, whole.stderr
+    out = tmp_path / "killed"
+    assert _kill_after(2, deep, out) < 8
+    refused = sslc_process("compress", deep, "--out", out, *SMALL_CUT, *SLOW)
+    assert refused.returncode == 2
+    assert "--resume" in refused.stderr
+    assert 5 <= _kill_after(5, deep, out, "--resume") < 8
+    assert not out.exists()
+    done = sslc_process("compress", deep, "--out", out, *SMALL_CUT, *SLOW, "--resume")
+    assert done.returncode == 0, done.stderr
+    assert _bytes(out) == _bytes(tmp_path / "whole")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["killed", "whole"]
+
+
+@pytest.mark.parametrize("flag", ["--resume", "--overwrite"])
+def test_compress_killed_before_first_block_starts_over(
+    sslc: Run, deep: Path, tmp_path: Path, flag: str
+) -> None:
+    out = tmp_path / "a"
+    (tmp_path / "a.partial" / "blocks").mkdir(parents=True)
+    done = sslc("compress", deep, "--out", out, *SMALL_CUT, "--set", "iterations=2", flag)
+    assert done.returncode == 0, done.stderr
+    assert (out / "manifest.json").is_file()

@@ -1,0 +1,175 @@
+"""Every stage from the command line, each reading what the one before it wrote."""
+
+import csv
+import io
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import SMALL_CUT, Run
+from workloads.artifact import open_artifact
+
+
+def _json(sslc: Run, *arguments: object) -> object:
+    done = sslc(*arguments, "--json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_compress_prints_what_each_projection_kept(sslc: Run, llama: Path, tmp_path: Path) -> None:
+    out = tmp_path / "a"
+    summary = _json(
+        sslc, "compress", llama, "--out", out, *SMALL_CUT, "--kept-fraction", "0.4",
+        "--set", "iterations=2", "--rank-share", "0.1",
+    )  # fmt: skip
+    assert isinstance(summary, dict)
+    assert summary["method"]["settings"]["iterations"] == 2
+    assert summary["kept_share"] == pytest.approx(0.4, abs=1e-4)
+    artifact = open_artifact(out)
+    kept = sum(r.nonzeros for block in artifact.blocks for r in block.projections)
+    assert summary["nonzeros"] == kept
+
+
+def test_evaluate_artifact_and_dense_leave_results(
+    sslc: Run, llama: Path, artifact: Path, tmp_path: Path
+) -> None:
+    for model, save in ((artifact, artifact), (llama, tmp_path)):
+        found = _json(
+            sslc, "evaluate", model, "--window-tokens", 64, "--most-tokens", 640, "--save", save
+        )
+        assert isinstance(found, dict)
+        assert found["windows"] == 10
+        assert json.loads((save / "results" / "perplexity.json").read_text()) == found
+
+
+def test_simulate_three_models_agree_on_what_must_hold(sslc: Run, artifact: Path) -> None:
+    results = _json(sslc, "simulate", artifact, "--tokens", 4)
+    assert isinstance(results, list)
+    by_model = {result["cycle_model"]: result for result in results}
+    assert set(by_model) == {"published", "roofline", "event"}
+    event, bound = by_model["event"], by_model["roofline"]
+    assert len(event["blocks"]) == 3
+    for module in ("MHA", "FFN"):
+        for part in ("dense_cycles", "sparse_cycles", "sum_cycles"):
+            assert event["mean_per_block"][module][part] >= bound["mean_per_block"][module][part]
+            mean = event["total"][module][part] / 3
+            assert event["mean_per_block"][module][part] == pytest.approx(mean)
+
+
+def test_simulate_published_sparse_is_counted_from_the_masks(sslc: Run, artifact: Path) -> None:
+    [result] = _json(sslc, "simulate", artifact, "--cycle-model", "published")  # type: ignore[misc]
+    block = open_artifact(artifact).blocks[0]
+    expected = sum(-(-r.nonzeros // 4096) for r in block.projections if r.module == "FFN")
+    assert result["blocks"][0]["modules"]["FFN"]["sparse_cycles"] == expected
+
+
+def test_measure_reports_every_projection(sslc: Run, artifact: Path) -> None:
+    result = _json(sslc, "measure", artifact, "--seconds", 0.001, "--tokens", 1, "--tokens", 8)
+    assert isinstance(result, dict)
+    assert len(result["projections"]) == 14
+    assert result["device"]["name"]
+    for entry in result["projections"]:
+        assert min(entry[f"{part}_seconds"] for part in ("dense", "sparse", "low_rank")) > 0
+
+
+@pytest.fixture
+def finished(sslc: Run, artifact: Path, tmp_path: Path) -> Path:
+    copy = tmp_path / "finished"
+    shutil.copytree(artifact, copy)
+    for stage in (["evaluate"], ["simulate"], ["measure", "--seconds", 0.001]):
+        done = sslc(stage[0], copy, *stage[1:])
+        assert done.returncode == 0, done.stderr
+    return copy
+
+
+def test_report_writes_the_same_numbers_in_every_format(
+    sslc: Run, finished: Path, tmp_path: Path
+) -> None:
+    done = sslc("report", finished, "--out", tmp_path / "tables")
+    assert done.returncode == 0, done.stderr
+    for title in ("Perplexity", "Cycles of one block", "Measured runtime"):
+        assert title in done.stdout
+    kinds = ("perplexity", "speedup", "runtime")
+    styles = ("txt", "md", "tex", "csv", "json")
+    names = [f"{kind}.{style}" for kind in kinds for style in styles]
+    text = {name: (tmp_path / "tables" / name).read_text() for name in names}
+    rows = list(csv.DictReader(io.StringIO(text["speedup.csv"])))
+    same = json.loads(text["speedup.json"])["rows"]
+    assert [float(row["Sum"]) for row in rows] == [row["Sum"] for row in same]
+    assert [row["Cycles are"] for row in rows[::2]] == [
+        "analytic (published)",
+        "analytic (roofline)",
+        "simulated (event)",
+    ]
+    assert r"\toprule" in text["speedup.tex"]
+    assert f"{same[0]['Sum']:,.1f}" in text["speedup.md"]
+
+
+def test_export_writes_a_checkpoint_that_evaluates(
+    sslc: Run, artifact: Path, tmp_path: Path
+) -> None:
+    done = sslc("export", artifact, "--out", tmp_path / "dense")
+    assert done.returncode == 0, done.stderr
+    cut = ("--window-tokens", 64, "--most-tokens", 640)
+    ours, dense = (_json(sslc, "evaluate", path, *cut) for path in (artifact, tmp_path / "dense"))
+    assert isinstance(ours, dict)
+    assert isinstance(dense, dict)
+    assert dense["perplexity"] == pytest.approx(ours["perplexity"], rel=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["models", "methods", "accelerators"])
+def test_list_names_every_preset(sslc: Run, kind: str) -> None:
+    table = _json(sslc, "list", kind)
+    assert isinstance(table, dict)
+    names = [next(iter(row.values())) for row in table["tables"][0]["rows"]]
+    expected = {
+        "models": "qwen2.5-7b",
+        "methods": "sslc",
+        "accelerators": "vitcod",
+    }[kind]
+    assert expected in names
+
+
+def test_reproduce_table4_published_model_hits_published_rows(sslc: Run, tmp_path: Path) -> None:
+    out = ("--out", tmp_path)
+    results = _json(sslc, "reproduce", "table4", "--cycle-model", "published", *out)
+    assert isinstance(results, list)
+    dense = [
+        (r["subject"]["model"], m, c["dense_cycles"], c["low_rank_cycles"])
+        for r in results
+        for m, c in r["mean_per_block"].items()
+    ]
+    expected = [
+        ("llama2-7b", "MHA", 16384, 1024),
+        ("llama2-7b", "FFN", 33024, 1416),
+        ("qwen2.5-7b", "MHA", 7168, 704),
+        ("qwen2.5-7b", "FFN", 49728, 2112),
+    ]
+    assert sorted(set(dense)) == sorted(expected)
+    readings = {
+        r["budget_reading"]: r["mean_per_block"]["MHA"]["sparse_cycles"] for r in results[:2]
+    }
+    assert readings == {"S keeps p minus the low-rank share": 7168, "S keeps p": 8192}
+    assert "16,384.0" in (tmp_path / "table4.txt").read_text()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "compress",
+        "evaluate",
+        "simulate",
+        "measure",
+        "report",
+        "reproduce",
+        "export",
+        "list",
+        "demo",
+    ],
+)
+def test_help_of_every_command_shows_an_example(sslc: Run, name: str) -> None:
+    done = sslc(name, "--help")
+    assert done.returncode == 0
+    assert f"Example: sslc {name}" in " ".join(done.stdout.split())
