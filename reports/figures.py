@@ -93,7 +93,7 @@ def stalls_figure(result: dict[str, Any]) -> Figure:
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     axes.set_xlabel("share of PE-line cycles, both engines")
     axes.spines[["top", "right"]].set_visible(False)
-    axes.set_title(f"{_subject(result)}: where the cycles go, simulated (event)", fontsize=10)
+    figure.suptitle(f"{_subject(result)}\nwhere the cycles go, simulated (event)", fontsize=10)
     figure.legend(loc="outside lower center", ncols=5, frameon=False, fontsize=8)
     return figure
 

@@ -15,7 +15,7 @@ body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 75re
 .wide { overflow-x: auto }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 13px }
 th, td { padding: .25rem .6rem; border-bottom: 1px solid #ddd; white-space: nowrap }
-thead th { border-bottom: 2px solid #444 }
+thead th { border-bottom: 2px solid #444; text-align: left }
 ul { color: #444; font-size: 13px; padding-left: 1.2rem }
 svg { max-width: 100%; height: auto }
 """

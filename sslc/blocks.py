@@ -63,9 +63,17 @@ class BlockwiseModel:
 
         Returns:
             Hidden states, shape (w, L, h), on the CPU.
+
+        Raises:
+            InputError: A token id has no embedding: the tokenizer belongs to another model.
         """
-        stubs = [_Recorder(layer) for layer in self._layers]
         body = self._model.model
+        if int(windows.max()) >= body.embed_tokens.num_embeddings:
+            raise InputError(
+                f"{self.source.directory}: the tokenizer gives id {int(windows.max())}, "
+                f"the model has {body.embed_tokens.num_embeddings} embeddings"
+            )
+        stubs = [_Recorder(layer) for layer in self._layers]
         body.rotary_emb.to(self.device)
         with self._real(body.embed_tokens, "model.embed_tokens"):
             hidden: torch.Tensor = body.embed_tokens(windows.to(self.device)).cpu()

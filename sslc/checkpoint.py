@@ -224,7 +224,7 @@ def _convert_gguf(path: Path, progress: Progress) -> Path:
     partial = target.with_name(f"{target.name}.{os.getpid()}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    stage = f"convert {path.name} (once)"
+    stage = f"convert {path.name} (once, up to a minute)"
     progress(stage, 0, 1)
     try:
         _save_gguf(path, partial)
@@ -241,7 +241,9 @@ def _convert_gguf(path: Path, progress: Progress) -> Path:
 def _save_gguf(path: Path, target: Path) -> None:
     """Dequantise a GGUF file to fp32 through transformers and save it with its tokenizer."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()
     try:
         model: Any = AutoModelForCausalLM.from_pretrained(
             path.parent, gguf_file=path.name, dtype=torch.float32
