@@ -27,16 +27,13 @@ def activation_loads(program: Program, storage: Storage, once: bool = False) -> 
         storage: Whether activations are resident.
         once: Count as if they were, to tell what is fetched again.
     """
-    streams = [
-        (s.token_block, s.column_block, s.activation_bytes, s.activation_bytes > 0)
-        for s in program.streams
-    ]
-    blocks, columns, sizes = (
-        np.concatenate([part[i][part[3]] for part in streams]) for i in range(3)
-    )
+    main = program.main
+    read = main.activation_bits > 0
+    sizes = main.activation_bytes[read]
     if not (storage.activations_resident or once):
         return sizes
-    _, first = np.unique(blocks * len(program.tiled.column_sizes) + columns, return_index=True)
+    chunk = main.token_block * len(program.tiled.column_sizes) + main.column_block
+    _, first = np.unique(chunk[read], return_index=True)
     return np.asarray(sizes[first])
 
 

@@ -69,12 +69,11 @@ class Machine:
         latency = accelerator.dram.latency_cycles
         self._dram = Dram(self._env, scale, latency, self._handoff)
         self._link = Link(self._env, self._handoff, self._credit)
-        self._inputs = _inputs(plan, self._tiles)
-        self._arrivals = [inputs.arrival for inputs in self._inputs]
+        self._inputs = _inputs(plan, self._tiles[0])
         slots = accelerator.weight_buffer.slots
         self._loaders = [
-            Loader(i, tiles, self._dram, slots, inputs, self._wake)
-            for i, (tiles, inputs) in enumerate(zip(self._tiles, self._inputs, strict=True))
+            Loader(stream, tiles, self._dram, slots, self._inputs, self._wake)
+            for stream, tiles in enumerate(self._tiles)
         ]
         self._outputs = self._make_outputs(plan)
         lanes = list(zip(self._tiles, self._loaders, strict=True))
@@ -141,13 +140,12 @@ class Machine:
         if self._freed:
             self._freed = False
             self._outputs.advance()
-            for inputs in self._inputs:
-                inputs.advance()
+            self._inputs.advance()
             for loader in self._loaders:
                 loader.advance()
         for engine in (self.denser, self.sparser):
             if not engine.running:
-                engine.start(self._outputs.opened_at, self._arrivals, self._gates)
+                engine.start(self._outputs.opened_at, self._inputs.arrival, self._gates)
         if self._dram.requests:
             self._dram.grant()
 
@@ -230,19 +228,17 @@ def _tiles(stream: Stream, plan: Plan) -> Tiles:
     )
 
 
-def _inputs(plan: Plan, streams: list[Tiles]) -> list[Inputs]:
-    """Activations: one shared table when resident, else one per stream."""
+def _inputs(plan: Plan, main: Tiles) -> Inputs:
+    """Activations, which only the main stream reads: one table entry per chunk or per tile."""
     accelerator: Accelerator = plan.program.accelerator
     slots = accelerator.activation_buffer.slots
     if not plan.storage.activations_resident:
-        return [Inputs([NEVER] * len(t.parts) + [0], [], slots) for t in streams]
+        return Inputs([NEVER] * len(main.parts) + [0], [], slots)
     users = [0] * len(plan.program.tiled.token_sizes)
-    for tiles in streams:
-        for token_block, ticks in zip(tiles.token_block, tiles.input_ticks, strict=True):
-            users[token_block] += ticks > 0
+    for token_block, ticks in zip(main.token_block, main.input_ticks, strict=True):
+        users[token_block] += ticks > 0
     chunks = len(users) * len(plan.program.tiled.column_sizes)
-    shared = Inputs([NEVER] * chunks + [0], users, slots)
-    return [shared, shared]
+    return Inputs([NEVER] * chunks + [0], users, slots)
 
 
 def _gates(program: Program) -> tuple[list[int], list[int], list[int]]:

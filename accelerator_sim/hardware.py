@@ -160,7 +160,7 @@ class Accelerator:
         row_assignment: Rows of a tile go to sparser lines ``static``: row i to line i mod lines;
             ``next_free``: to the line that is free first.
         schedule: ``sequential``: the low-rank products on all lines, in turn with S;
-            ``overlapped``: on the denser engine while the sparser engine runs S.
+            ``overlapped``: Vᵀx on all lines, then U on the denser engine while S runs.
         link_elements_per_cycle: Partial sums that cross from the denser engine per cycle.
         handoff_cycles: Cycles (0 or 1) from the end of an operation until another unit sees it.
         tile: Rows, columns and tokens of a tile.

@@ -2,7 +2,7 @@
 
 ``auto`` extents are searched: powers of two times the lines (rows) and the MACs of a line
 (columns), from 64 on unless only smaller ones fit, and halvings of the tokens; of the tiles that
-fit, the one with the least lower bound.
+fit, the one with the least lower bound; then rows that the chosen sparser lines divide.
 """
 
 from collections.abc import Callable
@@ -141,8 +141,26 @@ def _search(
             if halvings_left < 0:
                 break
         if best is not None:
-            return best
+            return _refined(best, gemm, asked, program)
     return None
+
+
+def _refined(
+    best: _Found,
+    gemm: Gemm,
+    asked: tuple[Extent, Extent, Extent],
+    program: Callable[[TileShape], Program],
+) -> _Found:
+    """Try rows that the lines of the sparser engine divide: a tile ends with its slowest line."""
+    made = best[1]
+    tile, lines = made.tiled.tile, made.sparser_lines
+    if asked[0] != AUTO or not 0 < lines < made.accelerator.lines:
+        return best
+    for rounds in (tile.rows // lines, tile.rows // lines + 1):
+        if 0 < rounds * lines <= gemm.m:
+            found = _better(best, program(TileShape(rounds * lines, tile.columns, tile.tokens)))
+            best = found or best
+    return best
 
 
 def _better(best: _Found | None, made: Program) -> _Found | None:

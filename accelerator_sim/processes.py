@@ -286,7 +286,7 @@ class Engine:
         self._next = [0] * len(lanes)
         self._started = False
 
-    def start(self, opened_at: list[int], arrivals: list[list[int]], gates: list[int]) -> None:
+    def start(self, opened_at: list[int], arrival: list[int], gates: list[int]) -> None:
         """If idle, start the next tile once all that it needs is there; charge the wait before it.
 
         A wait is charged to what the first lane with tiles left was waiting for.
@@ -301,7 +301,7 @@ class Engine:
             times = (
                 opened_at[tiles.output[tile]],
                 loader.weights_at[tile],
-                arrivals[lane][tiles.input_key[tile]],
+                arrival[tiles.input_key[tile]],
             )
             needs = needs or times
             if max(times) <= now and gates[tiles.gate[tile]] <= now and self._link_ready():

@@ -4,10 +4,10 @@ After ``timing``: a ``Program`` holds every duration that an engine needs, so th
 any other engine with its semantics decide only when things happen, never how long they take.
 
 One tile has a denser part, a sparser part, or both; tiles with neither are left out. Order, for
-each token block: the tiles of V; then for each row block the tiles of S and those of U. The
-low-rank tiles are in the main stream (``sequential``: their rows dealt over all lines, those of the
-first ``denser_lines`` lines being the denser part) or in a stream of their own (``overlapped``:
-all rows on the denser engine).
+each token block: the tiles of V; then for each row block the tiles of S and those of U. Low-rank
+tiles have their rows dealt over all lines, those of the first ``denser_lines`` lines being the
+denser part. With the ``overlapped`` schedule the tiles of U are a stream of their own, all rows on
+the denser engine beside S; V stays in front, since no output block can leave before Vᵀx is there.
 """
 
 from dataclasses import dataclass, fields
@@ -84,8 +84,8 @@ class Program:
         accelerator: The machine.
         denser_lines: Lines of the denser engine.
         sparser_lines: The others.
-        main: S, and the low-rank tiles when they run in turn with it.
-        factors: The low-rank tiles when they run beside S; otherwise empty.
+        main: V and S, and U when it runs in turn with S.
+        factors: U when it runs beside S; otherwise empty.
     """
 
     tiled: TiledProjection
@@ -113,21 +113,18 @@ def build_program(tiled: TiledProjection, accelerator: Accelerator, denser_lines
         accelerator: The machine.
         denser_lines: Lines of the denser engine, from ``split``.
     """
-    overlapped = accelerator.schedule == "overlapped" and tiled.rank > 0
-    factor_lines = accelerator.lines if not overlapped else denser_lines
+    overlapped = accelerator.schedule == "overlapped"
     main: list[Stream] = []
     factors: list[Stream] = []
     for block, tokens in enumerate(tiled.token_sizes.tolist()):
         sparse = _sparse_tiles(tiled, tokens, accelerator, denser_lines)
-        thin, wide = (
-            _factor_tiles(tiled, kind, tokens, accelerator, denser_lines, factor_lines)
-            for kind in (V, U)
-        )
-        low_rank = factors if overlapped else main
-        low_rank.append(_in_order(block, thin))
+        wide_lines = denser_lines if overlapped else accelerator.lines
+        thin = _factor_tiles(tiled, V, tokens, accelerator, denser_lines, accelerator.lines)
+        wide = _factor_tiles(tiled, U, tokens, accelerator, denser_lines, wide_lines)
+        main.append(_in_order(block, thin))
         if overlapped:
-            factors.append(_in_order(block, wide))
             main.append(_in_order(block, sparse))
+            factors.append(_in_order(block, wide))
         else:
             main.append(_in_order(block, sparse, wide))
     return Program(tiled, accelerator, denser_lines, _join(main), _join(factors))

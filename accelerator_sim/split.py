@@ -41,7 +41,7 @@ def choose_denser_lines(tiled: TiledProjection, accelerator: Accelerator) -> int
     gemm, lines = tiled.gemm, accelerator.lines
     denser = gemm.m * tiled.dense_columns
     if accelerator.schedule == "overlapped":
-        denser += tiled.rank * (gemm.m + gemm.n)
+        denser += tiled.rank * gemm.m
     sparser = tiled.sparse_nonzeros
     if isinstance(accelerator.denser_lines, int):
         chosen = accelerator.denser_lines

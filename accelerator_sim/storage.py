@@ -2,8 +2,8 @@
 
 Double buffering is two slots of half the capacity. An operand of a whole token block that fits one
 slot stays there (resident); otherwise it goes through the slots tile by tile. With the overlapped
-schedule the weight slots, and activation slots that are not resident, are halved between S and the
-factors. The accumulators of Vᵀx have their place in the output buffer for the whole run.
+schedule the weight slots are halved between the main stream and U. The accumulators of Vᵀx have
+their place in the output buffer for the whole run.
 """
 
 from dataclasses import dataclass
@@ -51,18 +51,19 @@ def storage_of(program: Program) -> Storage:
     """How a program's operands are held in the accelerator's buffers."""
     accelerator, tiled = program.accelerator, program.tiled
     tokens = int(tiled.token_sizes.max())
-    shares = 2 if len(program.factors) and len(program.main) else 1
     inputs = _whole_bytes(tiled.gemm.n * tokens, accelerator.bits.activation)
     activations = accelerator.activation_buffer
     resident = inputs <= activations.capacity_bytes // activations.slots
     needs = []
     weight_slot = accelerator.weight_buffer.capacity_bytes // accelerator.weight_buffer.slots
-    for name, stream in zip(("weights", "factors"), program.streams, strict=True):
-        if len(stream):
-            needs.append(Need(name, int(stream.weight_bytes.max()), weight_slot // shares))
-            if not resident:
-                slot = activations.capacity_bytes // activations.slots // shares
-                needs.append(Need("activations", int(stream.activation_bytes.max()), slot))
+    if len(program.factors):
+        weight_slot //= 2
+        needs.append(Need("factors", int(program.factors.weight_bytes.max()), weight_slot))
+    if len(program.main):
+        needs.append(Need("weights", int(program.main.weight_bytes.max()), weight_slot))
+        if not resident:
+            slot = activations.capacity_bytes // activations.slots
+            needs.append(Need("activations", int(program.main.activation_bytes.max()), slot))
     block, whole, slot = _output_bytes(program, accelerator, tokens)
     needs.append(Need("accumulators", block, slot))
     return Storage(resident, whole <= slot, tuple(needs))

@@ -103,21 +103,21 @@ def tile_lists(mask, tokens, rank, acc, tile, ld, dense):
     m, n = len(mask), len(mask[0])
     overlapped = acc.schedule == "overlapped" and rank > 0
     main, factors = [], []
-    low_rank = factors if overlapped else main
+    wide = factors if overlapped else main
     lines = ld if overlapped else acc.lines
     for q, (t0, t1) in enumerate(pieces(tokens, tile[2])):
         made = t1 - t0
         for r in pieces(rank, tile[0]) if rank else []:
             for j, c in enumerate(pieces(n, tile[1])):
-                part = factor_tile(r[1] - r[0], c[1] - c[0], made, acc, ld, lines, True)
-                low_rank.append(part | {"kind": "V", "q": q, "j": j})
+                part = factor_tile(r[1] - r[0], c[1] - c[0], made, acc, ld, acc.lines, True)
+                main.append(part | {"kind": "V", "q": q, "j": j})
         for i, r in enumerate(pieces(m, tile[0])):
             for j, c in enumerate(pieces(n, tile[1])):
                 part = sparse_tile(mask, dense, r, c, made, acc, ld)
                 main.append(part | {"kind": "S", "q": q, "i": i, "j": j})
             for c in pieces(rank, tile[1]) if rank else []:
                 part = factor_tile(r[1] - r[0], c[1] - c[0], made, acc, ld, lines, False)
-                low_rank.append(part | {"kind": "U", "q": q, "i": i})
+                wide.append(part | {"kind": "U", "q": q, "i": i})
     return [[t for t in stream if any(t["parts"])] for stream in (main, factors)]
 
 
