@@ -116,11 +116,17 @@ def build_program(tiled: TiledProjection, accelerator: Accelerator, denser_lines
     overlapped = accelerator.schedule == "overlapped"
     main: list[Stream] = []
     factors: list[Stream] = []
+    wide_lines = denser_lines if overlapped else accelerator.lines
+    grids = {
+        tokens: (
+            _factor_tiles(tiled, V, tokens, accelerator, denser_lines, accelerator.lines),
+            _sparse_tiles(tiled, tokens, accelerator, denser_lines),
+            _factor_tiles(tiled, U, tokens, accelerator, denser_lines, wide_lines),
+        )
+        for tokens in set(tiled.token_sizes.tolist())
+    }
     for block, tokens in enumerate(tiled.token_sizes.tolist()):
-        sparse = _sparse_tiles(tiled, tokens, accelerator, denser_lines)
-        wide_lines = denser_lines if overlapped else accelerator.lines
-        thin = _factor_tiles(tiled, V, tokens, accelerator, denser_lines, accelerator.lines)
-        wide = _factor_tiles(tiled, U, tokens, accelerator, denser_lines, wide_lines)
+        thin, sparse, wide = grids[tokens]
         main.append(_in_order(block, thin))
         if overlapped:
             main.append(_in_order(block, sparse))

@@ -6,9 +6,11 @@ at which the slower engine is fastest, every row and tile counted as ``timing`` 
 
 from collections.abc import Callable
 
+import numpy as np
+
 from accelerator_sim.hardware import Accelerator
-from accelerator_sim.program import build_program
-from accelerator_sim.tiling import TiledProjection
+from accelerator_sim.tiling import TiledProjection, block_sizes
+from accelerator_sim.timing import dense_cycles, slowest_line, sparse_rows
 from workloads.errors import InputError
 
 
@@ -59,16 +61,36 @@ def choose_denser_lines(tiled: TiledProjection, accelerator: Accelerator) -> int
         )
     if accelerator.denser_lines == "proportional" or not denser or not sparser:
         return proportional_lines(denser, sparser, lines)
-    return _cheapest(lambda count: _engine_cycles(tiled, accelerator, count), lines)
+    return _cheapest(_engine_cycles(tiled, accelerator), lines)
 
 
 def _engine_cycles(
-    tiled: TiledProjection, accelerator: Accelerator, denser_lines: int
-) -> tuple[int, int]:
-    """Busy cycles of the denser and of the sparser engine."""
-    program = build_program(tiled, accelerator, denser_lines)
-    denser = sum(int(stream.denser_cycles.sum()) for stream in program.streams)
-    return denser, int(program.main.sparser_cycles.sum())
+    tiled: TiledProjection, accelerator: Accelerator
+) -> Callable[[int], tuple[int, int]]:
+    """Busy cycles of the denser and of the sparser engine, by the lines of the denser engine.
+
+    S on both; U on the denser engine when it overlaps. What runs on all lines has no say.
+    """
+    sizes, times = np.unique(tiled.token_sizes, return_counts=True)
+    blocks = list(zip(sizes.tolist(), times.tolist(), strict=True))
+    rows = [sparse_rows(tiled, tokens, accelerator).cycles for tokens in sizes.tolist()]
+    columns = tiled.dense
+    if accelerator.schedule == "overlapped" and tiled.rank:
+        columns = np.append(columns, block_sizes(tiled.rank, tiled.tile.columns))
+
+    def cycles(denser_lines: int) -> tuple[int, int]:
+        denser = sparser = 0
+        for (tokens, repeats), row_cycles in zip(blocks, rows, strict=True):
+            tiles = dense_cycles(
+                tiled.row_sizes[:, None], columns, tokens, denser_lines, accelerator
+            )
+            denser += repeats * int(tiles.sum())
+            lines = accelerator.lines - denser_lines
+            slowest = slowest_line(row_cycles, lines, accelerator.row_assignment)
+            sparser += repeats * int(slowest.sum())
+        return denser, sparser
+
+    return cycles
 
 
 def _cheapest(cycles: Callable[[int], tuple[int, int]], lines: int) -> int:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 
+from accelerator_sim.bounds import lower_bound
 from accelerator_sim.event_engine import run_event
 from accelerator_sim.hardware import Accelerator, Buffer, Dram, TileChoice
 from accelerator_sim.planning import Plan, plan_dense, plan_projection
@@ -122,6 +123,7 @@ def test_run_event_random_machine_keeps_accounts_and_bound(
     assert result.sparser.total == plan.program.sparser_lines * result.cycles
     assert min(min(dataclasses.astuple(stalls)) for stalls in result.stalls.values()) >= 0
     assert result.cycles >= result.roofline_cycles
+    assert result.cycles >= lower_bound(plan.program, plan.storage)
     useful = item.mask.nnz * item.gemm.tokens + item.gemm.low_rank_macs(item.rank)
     assert result.actions.macs == useful + result.actions.executed_zeros
     assert run_event(plan) == result
