@@ -17,6 +17,9 @@ Schedule = Literal["sequential", "overlapped"]
 LineSplit = int | Literal["auto", "proportional"]
 Extent = int | Literal["auto"]
 
+# Port times are kept in 64 bits: the denominator times the bytes of a projection.
+_LARGEST_DENOMINATOR = 10**9
+
 
 def _whole(field: str, value: object, low: int, high: int | None = None) -> None:
     top = math.inf if high is None else high
@@ -205,6 +208,11 @@ class Accelerator:
         _one_of("schedule", self.schedule, ("sequential", "overlapped"))
         _whole("link_elements_per_cycle", self.link_elements_per_cycle, 1)
         _whole("handoff_cycles", self.handoff_cycles, 0, 1)
+        if self.bytes_per_cycle.denominator > _LARGEST_DENOMINATOR:
+            raise ValueError(
+                "bytes_per_second * efficiency / clock_hz must be a fraction with a denominator of "
+                f"at most {_LARGEST_DENOMINATOR}, got {self.bytes_per_cycle}; round efficiency"
+            )
 
     @property
     def peak_macs(self) -> int:

@@ -51,6 +51,7 @@ def test_load_accelerator_file_loads_like_a_preset(tmp_path: Path) -> None:
         ("dram.efficiency", 1.5, r"\[dram\].*efficiency must be in \(0, 1\], got 1.5"),
         ("dram.channels", 2.5, r"\[dram\].*channels must be int"),
         ("index.format", "ell", r"\[index\].*format must be one of bitmap, csc, csr, got 'ell'"),
+        ("dram.efficiency", 0.123456789123, "denominator of at most 1000000000, got"),
         ("lines", 0, "lines must be a whole number at least 1, got 0"),
         ("lines", True, "lines must be int"),
         ("denser_lines", 65, "denser_lines.*from 0 to 64, got 65"),

@@ -27,7 +27,7 @@ from workloads.gemm import Gemm
 from workloads.masks import PackedMask, SparseLowRankGemm
 
 SLOW = settings(
-    max_examples=150,
+    max_examples=100,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow],

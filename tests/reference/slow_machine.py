@@ -146,6 +146,20 @@ class SlowMachine:
         self.outputs_stay = ceil(m * tile[2] * acc.bits.accumulator / 8) <= slot
         self.missing = dict.fromkeys(self.blocks, 0)
         self.thin_missing = [0] * len(pieces(tokens, tile[2]))
+        self.prepare_tiles()
+        self.chunks = {}
+        self.open_blocks, self.written, self.asked = set(), set(), set()
+        self.queue, self.later, self.dram_queue = [], {}, []
+        self.link_queue, self.link_pending = [], 0
+        self.running = [None, None]
+        self.queues = [
+            [[t for t in stream if t["parts"][e]] for stream in self.streams] for e in (0, 1)
+        ]
+        self.started, self.ended = [False, False], [0, 0]
+        self.accounts = [dict.fromkeys(REASONS, 0) for _ in (0, 1)]
+        self.bytes_moved = 0
+
+    def prepare_tiles(self):
         for number, stream in enumerate(self.streams):
             for place, t in enumerate(stream):
                 t |= {"stream": number, "place": place, "left": sum(p > 0 for p in t["parts"])}
@@ -155,18 +169,6 @@ class SlowMachine:
                     self.thin_missing[t["q"]] += t["left"]
                 else:
                     self.missing[t["q"], t["i"]] += t["left"]
-        self.chunks = {}
-        self.open_blocks, self.written, self.asked = set(), set(), set()
-        self.queue, self.later, self.dram_queue = [], {}, []
-        self.link_queue, self.link_left, self.link_pending = [], 0, 0
-        self.running = [None, None]
-        self.queues = [
-            [[t for t in stream if t["parts"][e]] for stream in self.streams] for e in (0, 1)
-        ]
-        self.started, self.ended = [False, False], [0, 0]
-        self.accounts = [dict.fromkeys(REASONS, 0) for _ in (0, 1)]
-        self.no_tile_left = [[], []]
-        self.bytes_moved = 0
 
     def at(self, cycle, action, *arguments):
         self.later.setdefault(cycle, []).append((action, arguments))
@@ -311,11 +313,9 @@ class SlowMachine:
         lines = (self.ld, self.acc.lines - self.ld)[engine]
         if self.running[engine] is not None:
             account["imbalance"] += lines
-        elif not heads:
-            self.no_tile_left[engine].append(lines)
-        elif not self.started[engine]:
+        elif heads and not self.started[engine]:
             account["fill"] += lines
-        else:
+        elif heads:
             account[self.unmet(engine, heads[0])] += lines
 
     # one cycle of work, from now to now + 1
