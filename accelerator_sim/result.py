@@ -172,7 +172,7 @@ class ProjectionCycles:
 
     @property
     def low_rank_cycles(self) -> float:
-        """What the low-rank part adds; negative if running it beside S changed S's split well."""
+        """What the low-rank part adds to S alone; it may be negative where both overlap."""
         return self.sum_cycles - self.sparse_cycles
 
     @property
@@ -184,9 +184,9 @@ class ProjectionCycles:
         """Plain numbers, strings, lists and dictionaries."""
         values = {field: getattr(self, field) for field in ("name", "module", "model")}
         runs = {
-            field: run.to_dict() if run is not None else None
+            field: run.to_dict()
             for field in ("dense_run", "sparse_run", "sum_run")
-            if (run := getattr(self, field)) is not None or self.model == "event"
+            if (run := getattr(self, field)) is not None
         }
         return {**values, **_cycles(self), **runs}
 

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, assume, given, settings
 
 from accelerator_sim.bounds import lower_bound
 from accelerator_sim.event_engine import run_event
-from accelerator_sim.hardware import Accelerator, Buffer, Dram, TileChoice
+from accelerator_sim.hardware import Accelerator, Bits, Buffer, Dram, Index, TileChoice
 from accelerator_sim.planning import Plan, plan_dense, plan_projection
 from accelerator_sim.result import EventResult
 from accelerator_sim.simulate import simulate_projection
@@ -161,6 +161,25 @@ def test_run_event_static_rows_on_three_lines_can_be_slower_than_on_two() -> Non
         sparser = run(item, dataclasses.replace(machine, lines=lines)).sparser
         busy[lines] = (sparser.compute + sparser.imbalance) / lines
     assert busy == {2: 10, 3: 20, 4: 10, 6: 10}
+
+
+def test_run_event_wider_link_can_be_slower_through_the_dram_queue() -> None:
+    """A sooner write-back goes before weights that the slower crossing let pass: 68, then 74."""
+    machine = small_machine(
+        lines=4,
+        denser_lines=2,
+        dense_threshold=0.7,
+        link_elements_per_cycle=1,
+        handoff_cycles=0,
+        tile=TileChoice(5, 3, 3),
+        bits=Bits(weight=4, activation=15, factor=7, accumulator=5),
+        index=Index("csr", decode_per_cycle=3),
+        weight_buffer=Buffer(PLENTY, "single"),
+        dram=Dram(4665, 0.72, latency_cycles=7, burst_bytes=1, channels=2),
+    )
+    item = projection(with_rows([1, 1, 2, 2, 2, 2], 4), tokens=4)
+    wider = dataclasses.replace(machine, link_elements_per_cycle=2)
+    assert (run(item, machine).cycles, run(item, wider).cycles) == (68, 74)
 
 
 def test_run_event_all_dense_and_free_memory_takes_ideal_cycles() -> None:
