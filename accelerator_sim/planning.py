@@ -5,12 +5,13 @@
 fit, the one with the least lower bound; then rows that the chosen sparser lines divide.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 from accelerator_sim.bounds import lower_bound
-from accelerator_sim.hardware import Accelerator, Extent
+from accelerator_sim.hardware import Accelerator, Extent, TileChoice
 from accelerator_sim.program import Program, build_program
 from accelerator_sim.split import choose_denser_lines
 from accelerator_sim.storage import Storage, storage_of
@@ -27,6 +28,7 @@ from workloads.masks import SparseLowRankGemm
 
 AUTO: Literal["auto"] = "auto"
 _COARSE = 64
+_MOST_TILES = 4_000_000
 
 Cut = Callable[[TileShape], TiledProjection]
 
@@ -98,22 +100,31 @@ def _plan(
 
     rule = "all lines: the matrix is run dense" if dense_run else _split_rule(accelerator)
     asked = (accelerator.tile.rows, accelerator.tile.columns, accelerator.tile.tokens)
-    if "auto" not in asked:
-        made = program(TileShape(*map(int, asked)))
-        storage = storage_of(made)
-        if storage.fits:
-            return Plan(made, storage, "given", rule)
-        best = _search(gemm, accelerator, (AUTO, AUTO, AUTO), density, program)
-    else:
+    lacks = "no choice for auto has room in the buffers"
+    if AUTO in asked:
         best = _search(gemm, accelerator, asked, density, program)
         if best is not None:
             bound, made, storage = best
             return Plan(made, storage, f"least bound of the tiles that fit ({bound} cycles)", rule)
-        smallest = TileShape(*(1 if extent == AUTO else int(extent) for extent in asked))
-        made = program(smallest)
+    else:
+        tile = TileShape(*map(int, asked))
+        if _tiles_of(gemm, tile) > _MOST_TILES:
+            raise InputError(
+                f"{gemm.name}: {_shape(tile)} make {_tiles_of(gemm, tile)} tiles, more than "
+                f"{_MOST_TILES}: use a larger tile"
+            )
+        made = program(tile)
         storage = storage_of(made)
-        best = _search(gemm, accelerator, (AUTO, AUTO, AUTO), density, program)
-    raise _does_not_fit(gemm, made.tiled.tile, storage, best)
+        if storage.fits:
+            return Plan(made, storage, "given", rule)
+        lacks = _lacks(storage)
+    best = _search(gemm, accelerator, (AUTO, AUTO, AUTO), density, program)
+    would = (
+        f"{_shape(best[1].tiled.tile)} would fit" if best else "no other tile of the search does"
+    )
+    raise InputError(
+        f"{gemm.name}: a tile of {_shape(accelerator.tile)} does not fit: {lacks}; {would}"
+    )
 
 
 _Found = tuple[int, Program, Storage]
@@ -135,7 +146,7 @@ def _search(
         halvings_left = 1
         for tokens in _halvings(gemm.tokens, asked[2]):
             for tile in _tiles(gemm, accelerator, asked, tokens, smallest):
-                if not _hopeless(tile, accelerator, density):
+                if not _hopeless(gemm, tile, accelerator, density):
                     best = _better(best, program(tile))
             halvings_left -= best is not None
             if halvings_left < 0:
@@ -158,8 +169,8 @@ def _refined(
         return best
     for rounds in (tile.rows // lines, tile.rows // lines + 1):
         if 0 < rounds * lines <= gemm.m:
-            found = _better(best, program(TileShape(rounds * lines, tile.columns, tile.tokens)))
-            best = found or best
+            finer = program(TileShape(rounds * lines, tile.columns, tile.tokens))
+            best = _better(best, finer) or best
     return best
 
 
@@ -171,13 +182,14 @@ def _better(best: _Found | None, made: Program) -> _Found | None:
     return (bound, made, storage) if best is None or bound < best[0] else best
 
 
-def _hopeless(tile: TileShape, accelerator: Accelerator, density: float) -> bool:
-    """Whether a tile of average density exceeds a whole buffer: not worth building."""
+def _hopeless(gemm: Gemm, tile: TileShape, accelerator: Accelerator, density: float) -> bool:
+    """Whether a tile of average density exceeds a whole buffer, or tiles are far too many."""
     weights = density * tile.rows * tile.columns * accelerator.bits.weight
     accumulators = tile.rows * tile.tokens * accelerator.bits.accumulator
     return (
         weights > 8 * accelerator.weight_buffer.capacity_bytes
         or accumulators > 8 * accelerator.output_buffer.capacity_bytes
+        or _tiles_of(gemm, tile) > _MOST_TILES
     )
 
 
@@ -213,17 +225,18 @@ def _halvings(tokens: int, asked: Extent) -> list[int]:
     return sizes
 
 
-def _does_not_fit(gemm: Gemm, tile: TileShape, storage: Storage, best: _Found | None) -> InputError:
-    lacks = "; ".join(
+def _tiles_of(gemm: Gemm, tile: TileShape) -> int:
+    extents = ((gemm.m, tile.rows), (gemm.n, tile.columns), (gemm.tokens, tile.tokens))
+    return math.prod(-(-extent // size) for extent, size in extents)
+
+
+def _shape(tile: TileShape | TileChoice) -> str:
+    return f"rows = {tile.rows}, columns = {tile.columns}, tokens = {tile.tokens}"
+
+
+def _lacks(storage: Storage) -> str:
+    return "; ".join(
         f"{need.operand} need {need.needed} bytes and a slot has {need.available}"
         for need in storage.needs
         if not need.fits
-    )
-    would = "no tile of the search fits: enlarge the buffers"
-    if best is not None:
-        shape = best[1].tiled.tile
-        would = f"rows = {shape.rows}, columns = {shape.columns}, tokens = {shape.tokens} would fit"
-    return InputError(
-        f"{gemm.name}: a tile of {tile.rows} rows x {tile.columns} columns x {tile.tokens} tokens "
-        f"does not fit: {lacks}; {would}"
     )

@@ -237,9 +237,15 @@ def test_plan_projection_too_large_tile_says_what_fits() -> None:
     machine = small_machine(weight_buffer=Buffer(16, "double"))
     item = SparseLowRankGemm(Gemm("q", "MHA", 8, 8), PackedMask.pack(np.ones((8, 8), bool)), 0)
     with pytest.raises(
-        InputError, match=r"q: a tile of 4 rows .* weights need 36 bytes .* 8; rows"
+        InputError, match=r"q: a tile of rows = 4, .* weights need 36 bytes .* 8; rows"
     ):
         plan_projection(item, machine)
+
+
+def test_plan_projection_too_many_tiles_is_an_error() -> None:
+    item = projection(np.zeros((4096, 4096), dtype=bool))
+    with pytest.raises(InputError, match="make 16777216 tiles, more than 4000000"):
+        plan_projection(item, small_machine(tile=TileChoice(1, 1, 1)))
 
 
 def test_plan_projection_no_line_left_for_an_engine_is_an_error() -> None:
