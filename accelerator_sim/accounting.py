@@ -55,6 +55,7 @@ def event_result(plan: Plan, cycles: int, denser: EngineTimes, sparser: EngineTi
         tiles=sum(len(stream) for stream in program.streams),
         tile=(tiled.tile.rows, tiled.tile.columns, tiled.tile.tokens),
         tile_chosen_by=plan.tile_chosen_by,
+        dataflow=accelerator.dataflow,
         denser_lines=program.denser_lines,
         split_chosen_by=plan.split_chosen_by,
         dense_columns=tiled.dense_columns,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
 
-Dataflow = Literal["reduction", "token"]
+Dataflow = Literal["reduction", "token", "auto"]
 IndexFormat = Literal["bitmap", "csc", "csr"]
 Buffering = Literal["single", "double"]
 RowAssignment = Literal["static", "next_free"]
@@ -156,7 +156,7 @@ class Accelerator:
         lines: PE lines, shared by the denser and the sparser engine.
         macs_per_line: Multiply-accumulates of one line per cycle (P).
         dataflow: ``reduction``: the P PEs of a line take P nonzeros of a row for one token;
-            ``token``: one nonzero for P tokens.
+            ``token``: one nonzero for P tokens; ``auto``: the one with the least bound, per run.
         denser_lines: Lines of the denser engine: a number, ``auto`` (least cycles of the slower
             engine, per projection) or ``proportional`` (by MACs, the published rule).
         dense_threshold: t; column j is dense when nnz_j > t·m. 1.0: none.
@@ -198,7 +198,7 @@ class Accelerator:
         _whole("clock_hz", self.clock_hz, 1)
         _whole("lines", self.lines, 1)
         _whole("macs_per_line", self.macs_per_line, 1)
-        _one_of("dataflow", self.dataflow, ("reduction", "token"))
+        _one_of("dataflow", self.dataflow, ("reduction", "token", "auto"))
         if self.denser_lines not in ("auto", "proportional"):
             _whole(
                 'denser_lines (unless "auto" or "proportional")', self.denser_lines, 0, self.lines

@@ -5,13 +5,14 @@
 fit, the one with the least lower bound; then rows that the chosen sparser lines divide.
 """
 
+import dataclasses
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 from accelerator_sim.bounds import lower_bound
-from accelerator_sim.hardware import Accelerator, Extent, TileChoice
+from accelerator_sim.hardware import Accelerator, Dataflow, Extent, TileChoice
 from accelerator_sim.program import Program, build_program
 from accelerator_sim.split import choose_denser_lines
 from accelerator_sim.storage import Storage, storage_of
@@ -62,13 +63,19 @@ def plan_projection(projection: SparseLowRankGemm, accelerator: Accelerator) -> 
         return cut(projection.gemm, projection.mask, projection.rank, dense, tile)
 
     density = projection.mask.nnz / projection.gemm.parameters
-    return _plan(projection.gemm, accelerator, cut_tiles, density, dense_run=False)
+    return _best_dataflow(projection.gemm, accelerator, cut_tiles, density, dense_run=False)
 
 
 def plan_sparse_part(
     projection: SparseLowRankGemm, accelerator: Accelerator, tile: TileShape
 ) -> Plan:
-    """Plan S alone, at the tile of the whole projection: what the low-rank part is added to."""
+    """Plan S alone: what the low-rank part is added to.
+
+    Args:
+        projection: Its low-rank part is left out.
+        accelerator: With the dataflow of the whole run, from its program.
+        tile: The tile of the whole run.
+    """
     dense = choose_dense_columns(projection.mask, accelerator.dense_threshold)
     tiled = cut(projection.gemm, projection.mask, 0, dense, tile)
     program = build_program(tiled, accelerator, choose_denser_lines(tiled, accelerator))
@@ -81,13 +88,32 @@ def plan_dense(gemm: Gemm, accelerator: Accelerator) -> Plan:
     Raises:
         InputError: As for ``plan_projection``.
     """
-    return _plan(gemm, accelerator, lambda tile: cut_dense(gemm, tile), 1.0, dense_run=True)
+    return _best_dataflow(
+        gemm, accelerator, lambda tile: cut_dense(gemm, tile), 1.0, dense_run=True
+    )
 
 
 def _split_rule(accelerator: Accelerator) -> str:
     if isinstance(accelerator.denser_lines, int):
         return "given"
     return "least cycles" if accelerator.denser_lines == "auto" else "proportional"
+
+
+def _best_dataflow(
+    gemm: Gemm, accelerator: Accelerator, cut_tiles: Cut, density: float, dense_run: bool
+) -> Plan:
+    """The plan with the least bound of those that the dataflow allows.
+
+    One token is left to ``reduction``, where no tile takes longer than with ``token``.
+    """
+    flows: tuple[Dataflow, ...] = (accelerator.dataflow,)
+    if accelerator.dataflow == AUTO:
+        flows = ("reduction",) if gemm.tokens == 1 else ("reduction", "token")
+    plans = [
+        _plan(gemm, dataclasses.replace(accelerator, dataflow=flow), cut_tiles, density, dense_run)
+        for flow in flows
+    ]
+    return min(plans, key=lambda plan: lower_bound(plan.program, plan.storage))
 
 
 def _plan(

@@ -102,6 +102,7 @@ class EventResult:
         tiles: Tiles that were run.
         tile: Rows, columns and tokens of a full tile.
         tile_chosen_by: How.
+        dataflow: ``reduction`` or ``token``, as run.
         denser_lines: Lines of the denser engine.
         split_chosen_by: How.
         dense_columns: G.
@@ -120,6 +121,7 @@ class EventResult:
     tiles: int
     tile: tuple[int, int, int]
     tile_chosen_by: str
+    dataflow: str
     denser_lines: int
     split_chosen_by: str
     dense_columns: int

@@ -46,7 +46,8 @@ def simulate_projection(
     whole = plan_projection(projection, accelerator)
     sparse = whole
     if projection.rank:
-        sparse = plan_sparse_part(projection, accelerator, whole.program.tiled.tile)
+        program = whole.program
+        sparse = plan_sparse_part(projection, program.accelerator, program.tiled.tile)
     if model == "roofline":
         return _roofline(projection, dense, sparse, whole)
     return _event(projection, dense, sparse, whole, progress)

@@ -43,10 +43,15 @@ def columns_cycles(columns: _Whole, tokens: int, macs: int, dataflow: Dataflow) 
         tokens: Tokens of the tile.
         macs: P, multiply-accumulates of a line per cycle.
         dataflow: ``reduction``: ⌈c/P⌉·tokens; ``token``: c·⌈tokens/P⌉.
+
+    Raises:
+        ValueError: The dataflow is still ``auto``: planning chooses before anything is timed.
     """
     if dataflow == "reduction":
         return ceil_div(columns, macs) * tokens
-    return columns * ceil_div(tokens, macs)
+    if dataflow == "token":
+        return columns * ceil_div(tokens, macs)
+    raise ValueError(f"a tile is timed with reduction or token, got {dataflow!r}")
 
 
 def sparse_rows(tiled: TiledProjection, tokens: int, accelerator: Accelerator) -> SparseRows:

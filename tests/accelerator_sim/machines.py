@@ -69,7 +69,7 @@ def machines(draw: st.DrawFn) -> Accelerator:
         clock_hz=1000,
         lines=lines,
         macs_per_line=draw(st.integers(1, 4)),
-        dataflow=draw(st.sampled_from(["reduction", "token"])),
+        dataflow=draw(st.sampled_from(["reduction", "token", "auto"])),
         denser_lines=draw(split),
         dense_threshold=draw(st.sampled_from([0.0, 0.3, 0.5, 0.7, 1.0])),
         row_assignment=draw(st.sampled_from(["static", "next_free"])),

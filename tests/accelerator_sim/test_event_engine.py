@@ -106,7 +106,7 @@ def test_run_event_random_machine_equals_slow_machine(
     tile = (machine.tile.rows, machine.tile.columns, machine.tile.tokens)
     split = plan.program.denser_lines
     expected = slow_machine.simulate(
-        mask.tolist(), item.gemm.tokens, item.rank, machine, tile, split, dense
+        mask.tolist(), item.gemm.tokens, item.rank, plan.program.accelerator, tile, split, dense
     )
     accounts = dataclasses.asdict(result.denser), dataclasses.asdict(result.sparser)
     assert (result.cycles, *accounts, result.traffic.total) == expected
@@ -231,6 +231,14 @@ def test_run_event_progress_is_called_with_done_and_all_tiles() -> None:
     item = projection(np.ones((80, 80), dtype=bool))
     run_event(plan_projection(item, machine), lambda done, tiles: calls.append((done, tiles)))
     assert calls == [(4096, 6400)]
+
+
+def test_plan_projection_auto_dataflow_is_reduction_for_one_token_and_token_for_many() -> None:
+    """8 MACs a line, about 6 nonzeros a row: ⌈6/8⌉ cycles a token, or 6·⌈16/8⌉ for 16 tokens."""
+    machine = small_machine(macs_per_line=8, dataflow="auto", tile=TileChoice(16, 32, 16))
+    mask = random_mask(32, 32, 0.2, seed=1)
+    assert run(projection(mask), machine).dataflow == "reduction"
+    assert run(projection(mask, tokens=16), machine).dataflow == "token"
 
 
 def test_plan_projection_too_large_tile_says_what_fits() -> None:

@@ -30,6 +30,11 @@ def test_columns_cycles_by_dataflow_rounds_its_parallel_extent(flow: str, cycles
     assert columns_cycles(5, 3, macs, flow) == cycles  # type: ignore[arg-type]
 
 
+def test_columns_cycles_undecided_dataflow_is_an_error() -> None:
+    with pytest.raises(ValueError, match="timed with reduction or token, got 'auto'"):
+        columns_cycles(5, 3, 2, "auto")
+
+
 def test_slowest_line_next_free_balances_what_static_does_not() -> None:
     cycles = np.array([10, 0, 0, 10, 0, 0]).reshape(1, 6, 1)
     assert slowest_line(cycles, 3, "static").item() == 20
