@@ -4,11 +4,13 @@ For each block: run it on the calibration inputs to collect statistics, compress
 store them, put the stored (rounded) weights in, and run it again for the next block's inputs.
 """
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import joblib
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -76,6 +78,7 @@ def compress(
     output: Output,
     device: torch.device | None = None,
     progress: Progress = silent,
+    workers: int | None = None,
 ) -> Artifact:
     """Compress a causal LM into an artifact.
 
@@ -86,6 +89,8 @@ def compress(
         output: Directory, stored dtype, and what to do with what is there.
         device: Where the arithmetic runs; the CPU by default.
         progress: Told after every block.
+        workers: Projections compressed at once, each on one thread, so that their number changes
+            no byte; by default one per core on the CPU and one on another device.
 
     Returns:
         The finished artifact, opened.
@@ -103,6 +108,8 @@ def compress(
     windows = _windows(checkpoint, text, calibration)
     model = BlockwiseModel(checkpoint, device)
     names = _projection_names(model)
+    if workers is None:
+        workers = joblib.cpu_count() if model.device.type == "cpu" else 1
     writer = start_artifact(
         output.directory, settings, resume=output.resume, overwrite=output.overwrite
     )
@@ -114,7 +121,8 @@ def compress(
             if index < len(writer.blocks):
                 stored = _read_back(writer, index)
             else:
-                stored = _compress_block(model, index, block, linears, hidden, method[1], writer)
+                statistics = _input_statistics(model, index, block, linears, hidden)
+                stored = _compress_block(index, linears, statistics, method[1], writer, workers)
             for name, tensors in stored.items():
                 block.get_parameter(f"{name}.weight").copy_(dense_weight(tensors))
             if index + 1 < model.blocks:
@@ -125,27 +133,42 @@ def compress(
 
 
 def _compress_block(
-    model: BlockwiseModel,
     index: int,
-    block: nn.Module,
     linears: Mapping[str, nn.Module],
-    hidden: torch.Tensor,
+    statistics: Mapping[str, InputStatistics],
     method: Method,
     writer: ArtifactWriter,
+    workers: int,
 ) -> dict[str, CompressedTensors]:
-    statistics = _input_statistics(model, index, block, linears, hidden)
-    records, stored = [], {}
-    for name, linear in linears.items():
+    """Compress a block's projections, the largest first, and write them."""
+
+    def job(name: str) -> tuple[ProjectionRecord, CompressedTensors]:
         try:
-            record, tensors = _compress_projection(
-                name, linear, statistics[name], method, writer.settings.dtype
+            return _compress_projection(
+                name, linears[name], statistics[name], method, writer.settings.dtype
             )
         except ValueError as error:
             raise InputError(f"block {index}, {name}: {error}") from error
-        records.append(record)
-        stored[name] = tensors
-    writer.write_block(tuple(records), stored)
-    return stored
+
+    order = sorted(linears, key=lambda name: -linears[name].weight.numel())  # type: ignore[operator]
+    with _one_thread_each():
+        made = joblib.Parallel(workers, backend="threading")(joblib.delayed(job)(n) for n in order)
+    results = dict(zip(order, made, strict=True))
+    writer.write_block(
+        tuple(results[name][0] for name in linears), {name: results[name][1] for name in linears}
+    )
+    return {name: results[name][1] for name in linears}
+
+
+@contextlib.contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Let threads that start inside do their arithmetic on one core each."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _compress_projection(

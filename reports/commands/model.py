@@ -35,6 +35,9 @@ def compress(
     seed: Annotated[int, typer.Option(help="Of the calibration windows' places.")] = 0,
     dtype: Annotated[str, typer.Option(help="Stored dtype: auto, BF16, F16 or F32.")] = "auto",
     device: DeviceName = "cpu",
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Projections at once; one per core by default.")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
     as_json: JsonFlag = False,
@@ -61,7 +64,7 @@ def compress(
     target = find_device(device)
     with Reporter() as reporter:
         checkpoint = open_checkpoint(model, reporter)
-        artifact = run(checkpoint, (method, loaded), cut, output, target, reporter)
+        artifact = run(checkpoint, (method, loaded), cut, output, target, reporter, workers)
     show([artifact_table(artifact)], "text", as_json, artifact_summary(artifact))
     say(f"wrote {out}")
 
