@@ -24,6 +24,7 @@ from accelerator_sim.processes import (
     Inputs,
     Link,
     Loader,
+    Observe,
     Outputs,
     Tiles,
 )
@@ -35,17 +36,21 @@ Progress = Callable[[int, int], None]
 _PROGRESS_TILES = 4096
 
 
-def run_event(plan: Plan, progress: Progress | None = None) -> EventResult:
+def run_event(
+    plan: Plan, progress: Progress | None = None, trace: Observe | None = None
+) -> EventResult:
     """Run a plan on the event model.
 
     Args:
         plan: From ``planning``.
         progress: Called now and then with the tiles done and all tiles.
+        trace: Told of every operation as it is scheduled (see ``trace``).
 
     Returns:
         Cycles, accounts, traffic and action counts.
     """
     machine = Machine(plan, progress)
+    machine.observe(trace)
     machine.run()
     return event_result(plan, machine.cycles, machine.denser, machine.sparser)
 
@@ -79,6 +84,11 @@ class Machine:
         lanes = list(zip(self._tiles, self._loaders, strict=True))
         self.denser = Engine(self._env, 0, lanes, self._link, self._part_ended)
         self.sparser = Engine(self._env, 1, lanes, self._link, self._part_ended)
+
+    def observe(self, trace: Observe | None) -> None:
+        """Let every unit tell of its operations."""
+        for unit in (self._dram, self._link, self.denser, self.sparser):
+            unit.observe = trace
 
     @property
     def cycles(self) -> int:

@@ -16,12 +16,16 @@ NEVER = 1 << 62
 WEIGHTS, ACTIVATIONS, FACTORS, WRITE_BACK = range(4)
 
 Wake = Callable[[], None]
+Observe = Callable[[str, int, float, float], None]
+"""Told of every operation as it is scheduled: unit, tile (or target), start, cycles."""
+_PORT_UNITS = ("dram weights", "dram activations", "dram factors", "dram write-back")
 
 
 class Dram:
     """One FIFO port with an exact rate; latency is pipelined behind it."""
 
     def __init__(self, env: simpy.Environment, ticks_per_cycle: int, latency: int, handoff: int):
+        self.observe: Observe | None = None
         self.last_arrival = 0
         self._env = env
         self._scale = ticks_per_cycle
@@ -45,8 +49,12 @@ class Dram:
         """Serve this cycle's requests: by class, then stream, then order within the stream."""
         now = int(self._env.now)
         self.requests.sort()
-        for _, _, tag, ticks, arrived in self.requests:
-            self._port_free = max(self._port_free, now * self._scale) + ticks
+        for priority, _, tag, ticks, arrived in self.requests:
+            start = max(self._port_free, now * self._scale)
+            self._port_free = start + ticks
+            if self.observe:
+                scale = self._scale
+                self.observe(_PORT_UNITS[priority], tag, start / scale, ticks / scale)
             self.last_arrival = -(-self._port_free // self._scale) + self._latency
             delay = self.last_arrival + self._handoff - now
             self._env.timeout(delay, tag).callbacks.append(arrived)
@@ -57,6 +65,7 @@ class Link:
     """The accumulation link: one transfer at a time, in the order of the denser engine."""
 
     def __init__(self, env: simpy.Environment, handoff: int, crossed: Callable[[int], None]):
+        self.observe: Observe | None = None
         self.outstanding = 0
         self._env = env
         self._handoff = handoff
@@ -66,7 +75,10 @@ class Link:
     def send(self, cycles: int, target: int) -> None:
         """Send a tile's partial sums to the accumulators of an output block."""
         now = int(self._env.now)
-        self._free = max(self._free, now) + cycles
+        start = max(self._free, now)
+        self._free = start + cycles
+        if self.observe:
+            self.observe("link", target, start, cycles)
         delay = self._free + self._handoff - now
         self._env.timeout(delay, target).callbacks.append(self._done)
 
@@ -269,6 +281,7 @@ class Engine:
         link: Link,
         ended: Callable[[int, int, int], None],
     ):
+        self.observe: Observe | None = None
         self.busy = 0
         self.fill = 0
         self.waits = [0, 0, 0, 0]
@@ -328,6 +341,9 @@ class Engine:
         tiles = self._lanes[lane][0]
         cycles = tiles.cycles[self._number][tile]
         self.busy += cycles
+        if self.observe:
+            unit = ("denser", "sparser")[self._number]
+            self.observe(f"{unit} {lane}", tile, now, cycles)
         self._env.timeout(cycles, (lane, tile)).callbacks.append(self._end)
 
     def _end(self, event: Any) -> None:
