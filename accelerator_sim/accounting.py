@@ -1,5 +1,6 @@
 """From a finished run to its result: accounts that sum exactly, traffic and action counts. Pure."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -13,19 +14,23 @@ from accelerator_sim.timing import dram_bytes
 
 
 class EngineTimes(Protocol):
-    """What a run notes of one engine, in cycles.
+    """What a run notes of one engine, in cycles."""
 
-    Attributes:
-        busy: With a tile.
-        fill: Before its first tile.
-        waits: Between tiles, for output space, weights, activations and accumulation.
-        last_end: End of its last tile; 0 if it had none.
-    """
+    @property
+    def busy(self) -> int:
+        """With a tile."""
 
-    busy: int
-    fill: int
-    waits: list[int]
-    last_end: int
+    @property
+    def fill(self) -> int:
+        """Before its first tile."""
+
+    @property
+    def waits(self) -> Sequence[int]:
+        """Between tiles, for output space, weights, activations and accumulation."""
+
+    @property
+    def last_end(self) -> int:
+        """End of its last tile; 0 if it had none."""
 
 
 def event_result(plan: Plan, cycles: int, denser: EngineTimes, sparser: EngineTimes) -> EventResult:
@@ -39,7 +44,7 @@ def event_result(plan: Plan, cycles: int, denser: EngineTimes, sparser: EngineTi
     """
     program = plan.program
     accelerator, tiled = program.accelerator, program.tiled
-    macs = useful_macs(program)
+    macs, traffic = useful_macs(program), _traffic(plan)
     last = max(denser.last_end, sparser.last_end)
     denser_compute = sum(int(stream.denser_compute.sum()) for stream in program.streams)
     sparser_compute = int(program.main.sparser_compute.sum())
@@ -50,8 +55,8 @@ def event_result(plan: Plan, cycles: int, denser: EngineTimes, sparser: EngineTi
         utilisation=macs / (accelerator.peak_macs * cycles),
         denser=_stalls(program.denser_lines, cycles, last, denser, denser_compute, 0),
         sparser=_stalls(program.sparser_lines, cycles, last, sparser, sparser_compute, decode),
-        traffic=_traffic(plan),
-        actions=_actions(plan),
+        traffic=traffic,
+        actions=_actions(program, traffic),
         tiles=sum(len(stream) for stream in program.streams),
         tile=(tiled.tile.rows, tiled.tile.columns, tiled.tile.tokens),
         tile_chosen_by=plan.tile_chosen_by,
@@ -109,9 +114,8 @@ def _traffic(plan: Plan) -> Traffic:
     )
 
 
-def _actions(plan: Plan) -> Actions:
-    program, tiled = plan.program, plan.program.tiled
-    traffic = _traffic(plan)
+def _actions(program: Program, traffic: Traffic) -> Actions:
+    tiled = program.tiled
     dense_entries = tiled.gemm.m * tiled.dense_columns
     zeros = (dense_entries - (tiled.nonzeros - tiled.sparse_nonzeros)) * tiled.gemm.tokens
     return Actions(

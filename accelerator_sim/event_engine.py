@@ -12,7 +12,6 @@ import numpy as np
 import simpy
 
 from accelerator_sim.accounting import event_result
-from accelerator_sim.bounds import write_back_bytes
 from accelerator_sim.hardware import Accelerator
 from accelerator_sim.planning import Plan
 from accelerator_sim.processes import (
@@ -28,9 +27,9 @@ from accelerator_sim.processes import (
     Outputs,
     Tiles,
 )
-from accelerator_sim.program import Program, S, Stream, U, V
 from accelerator_sim.result import EventResult
-from accelerator_sim.timing import dram_ticks, link_cycles, ticks_per_cycle
+from accelerator_sim.tables import StreamTable, Tables, build_tables
+from accelerator_sim.timing import ticks_per_cycle
 
 Progress = Callable[[int, int], None]
 _PROGRESS_TILES = 4096
@@ -59,28 +58,33 @@ class Machine:
     """The wired units, and the phases of a cycle."""
 
     def __init__(self, plan: Plan, progress: Progress | None):
-        program, accelerator = plan.program, plan.program.accelerator
+        accelerator = plan.program.accelerator
         self._env = simpy.Environment()
         self._awake = False
         self._freed = True
         self._handoff = accelerator.handoff_cycles
         self._progress = progress
         self._done = 0
-        self._kinds = [stream.kind.tolist() for stream in program.streams]
-        self._blocks = len(program.tiled.token_sizes) * len(program.tiled.row_sizes)
-        self._tiles = [_tiles(stream, plan) for stream in program.streams]
-        self._gates, self._thin_parts, self._wide_tiles = _gates(program)
+        tables = build_tables(plan)
+        self._blocks = len(tables.pending)
+        self._tiles = [_tiles(table) for table in tables.streams]
+        self._gates = _gates(len(tables.thin_parts))
+        self._thin_parts = tables.thin_parts.tolist()
+        self._wide_tiles = tables.wide_tiles.tolist()
         scale = ticks_per_cycle(accelerator)
         latency = accelerator.dram.latency_cycles
         self._dram = Dram(self._env, scale, latency, self._handoff)
         self._link = Link(self._env, self._handoff, self._credit)
-        self._inputs = _inputs(plan, self._tiles[0])
+        never = [NEVER] * (tables.arrivals - 1)
+        self._inputs = Inputs(
+            [*never, 0], tables.users.tolist(), accelerator.activation_buffer.slots
+        )
         slots = accelerator.weight_buffer.slots
         self._loaders = [
             Loader(stream, tiles, self._dram, slots, self._inputs, self._wake)
             for stream, tiles in enumerate(self._tiles)
         ]
-        self._outputs = self._make_outputs(plan)
+        self._outputs = self._make_outputs(tables, accelerator)
         lanes = list(zip(self._tiles, self._loaders, strict=True))
         self.denser = Engine(self._env, 0, lanes, self._link, self._part_ended)
         self.sparser = Engine(self._env, 1, lanes, self._link, self._part_ended)
@@ -109,24 +113,15 @@ class Machine:
                 f"{self._blocks - self._outputs.written} of {self._blocks} output blocks missing"
             )
 
-    def _make_outputs(self, plan: Plan) -> Outputs:
-        program, accelerator = plan.program, plan.program.accelerator
-        pending = np.zeros(self._blocks, dtype=np.int64)
-        for stream in program.streams:
-            adds = stream.kind != V
-            target = stream.token_block * len(program.tiled.row_sizes) + stream.row_block
-            parts = (stream.denser_cycles > 0).astype(np.int64) + (stream.sparser_cycles > 0)
-            np.add.at(pending, target[adds], parts[adds])
-        groups = np.arange(self._blocks).reshape(-1, len(program.tiled.row_sizes)).tolist()
-        if not plan.storage.outputs_resident:
-            groups = [[block] for block in range(self._blocks)]
+    def _make_outputs(self, tables: Tables, accelerator: Accelerator) -> Outputs:
+        groups = np.arange(self._blocks).reshape(-1, tables.group_blocks).tolist()
         return Outputs(
             self._env,
             self._dram,
             accelerator.output_buffer.slots,
             groups,
-            pending.tolist(),
-            dram_ticks(write_back_bytes(program), accelerator).tolist(),
+            tables.pending.tolist(),
+            tables.write_back_ticks.tolist(),
             self._wake_freed,
         )
 
@@ -185,7 +180,7 @@ class Machine:
     def _tile_done(self, stream: int, tile: int) -> None:
         self._loaders[stream].release(tile)
         self._freed = True
-        if self._kinds[stream][tile] == U:
+        if self._tiles[stream].wide[tile]:
             token_block = self._tiles[stream].token_block[tile]
             self._wide_tiles[token_block] -= 1
             if not self._wide_tiles[token_block]:
@@ -206,63 +201,29 @@ class Machine:
         self._wake()
 
 
-def _tiles(stream: Stream, plan: Plan) -> Tiles:
-    """A stream as lists, its places in the units' tables filled in."""
-    program, accelerator = plan.program, plan.program.accelerator
-    row_blocks, token_blocks = len(program.tiled.row_sizes), len(program.tiled.token_sizes)
-    block = stream.token_block * row_blocks + stream.row_block
-    thin = token_blocks * row_blocks
-    last_group = token_blocks if plan.storage.outputs_resident else thin
-    group = stream.token_block if plan.storage.outputs_resident else block
-    key = np.arange(len(stream))
-    if plan.storage.activations_resident:
-        key = stream.token_block * len(program.tiled.column_sizes) + stream.column_block
-    weights = dram_ticks(stream.weight_bytes, accelerator)
-    gate = np.select(
-        [stream.kind == V, stream.kind == U],
-        [2 * stream.token_block, 2 * stream.token_block + 1],
-        -1,
-    )
+def _tiles(table: StreamTable) -> Tiles:
+    """A stream as lists: simpy's callbacks look up one entry at a time."""
     return Tiles(
-        priority=np.where(stream.kind == S, WEIGHTS, FACTORS).tolist(),
-        weight_ticks=weights.tolist(),
-        input_ticks=dram_ticks(stream.activation_bytes, accelerator).tolist(),
-        input_key=np.where(stream.activation_bits > 0, key, -1).tolist(),
-        token_block=stream.token_block.tolist(),
-        output=np.where(stream.kind == V, last_group, group).tolist(),
-        gate=gate.tolist(),
-        target=np.where(stream.kind == V, thin + stream.token_block, block).tolist(),
-        parts=((stream.denser_cycles > 0).astype(int) + (stream.sparser_cycles > 0)).tolist(),
-        cycles=(stream.denser_cycles.tolist(), stream.sparser_cycles.tolist()),
-        link_cycles=link_cycles(stream.link_elements, accelerator).tolist(),
+        priority=[FACTORS if factor else WEIGHTS for factor in table.factor.tolist()],
+        wide=table.wide.tolist(),
+        weight_ticks=table.weight_ticks.tolist(),
+        input_ticks=table.input_ticks.tolist(),
+        input_key=table.input_key.tolist(),
+        token_block=table.token_block.tolist(),
+        output=table.output.tolist(),
+        gate=table.gate.tolist(),
+        target=table.target.tolist(),
+        parts=table.parts.tolist(),
+        cycles=(table.cycles[0].tolist(), table.cycles[1].tolist()),
+        link_cycles=table.link_cycles.tolist(),
     )
 
 
-def _inputs(plan: Plan, main: Tiles) -> Inputs:
-    """Activations, which only the main stream reads: one table entry per chunk or per tile."""
-    accelerator: Accelerator = plan.program.accelerator
-    slots = accelerator.activation_buffer.slots
-    if not plan.storage.activations_resident:
-        return Inputs([NEVER] * len(main.parts) + [0], [], slots)
-    users = [0] * len(plan.program.tiled.token_sizes)
-    for token_block, ticks in zip(main.token_block, main.input_ticks, strict=True):
-        users[token_block] += ticks > 0
-    chunks = len(users) * len(plan.program.tiled.column_sizes)
-    return Inputs([NEVER] * chunks + [0], users, slots)
+def _gates(token_blocks: int) -> list[int]:
+    """Gate times. 2q: Vᵀx may be overwritten by token block q; 2q + 1: it is complete; last: open.
 
-
-def _gates(program: Program) -> tuple[list[int], list[int], list[int]]:
-    """Gate times, and for each token block the parts of Vᵀx and the tiles of U to come.
-
-    Gate 2q: Vᵀx may be overwritten by token block q; 2q + 1: Vᵀx of q is complete; the last: open.
+    The gate before the last, after the tiles of U of the last token block, is for nobody.
     """
-    token_blocks = len(program.tiled.token_sizes)
     gates = [NEVER] * (2 * token_blocks + 2)
     gates[0] = gates[-1] = 0
-    thin = np.zeros(token_blocks, dtype=np.int64)
-    wide = np.zeros(token_blocks, dtype=np.int64)
-    for stream in program.streams:
-        parts = (stream.denser_cycles > 0).astype(np.int64) + (stream.sparser_cycles > 0)
-        np.add.at(thin, stream.token_block[stream.kind == V], parts[stream.kind == V])
-        np.add.at(wide, stream.token_block[stream.kind == U], 1)
-    return gates, thin.tolist(), wide.tolist()
+    return gates

@@ -121,10 +121,11 @@ class Inputs:
 
 @dataclass
 class Tiles:
-    """One stream as plain lists, for the units (see ``program.Stream``).
+    """One stream as plain lists, for the units (see ``tables.StreamTable``).
 
     Attributes:
         priority: Class of the tile's weights at the DRAM.
+        wide: Whether the tile is of U.
         weight_ticks: Port time of the weights.
         input_ticks: Port time of the activations; 0: none.
         input_key: Entry of ``Inputs.arrival``.
@@ -138,6 +139,7 @@ class Tiles:
     """
 
     priority: list[int]
+    wide: list[int]
     weight_ticks: list[int]
     input_ticks: list[int]
     input_key: list[int]
