@@ -19,7 +19,7 @@ from torch import nn
 from sslc.blocks import BlockwiseModel
 from sslc.checkpoint import TORCH_DTYPES, Checkpoint, load_config, tokenize
 from sslc.methods.base import Method
-from sslc.statistics import InputNorms, InputStatistics
+from sslc.statistics import InputStatistics, InputSums
 from sslc.stored import dense_weight, to_numpy, to_stored
 from workloads.artifact import (
     Artifact,
@@ -34,7 +34,7 @@ from workloads.errors import InputError
 from workloads.files import open_tensors
 from workloads.progress import Progress, silent
 from workloads.text import Text, load_text, random_windows
-from workloads.transformer import PROJECTION_MODULES
+from workloads.transformer import PROJECTION_MODULES, SHARED_INPUTS
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,9 @@ def compress(
             if index < len(writer.blocks):
                 stored = _read_back(writer, index)
             else:
-                statistics = _input_statistics(model, index, block, linears, hidden)
+                _check_finite(index, linears)
+                hessian = method[1].needs_hessian
+                statistics = _input_statistics(model, index, block, linears, hidden, hessian)
                 stored = _compress_block(index, linears, statistics, method[1], writer, workers)
             for name, tensors in stored.items():
                 block.get_parameter(f"{name}.weight").copy_(dense_weight(tensors))
@@ -160,6 +162,12 @@ def _compress_block(
     return {name: results[name][1] for name in linears}
 
 
+def _check_finite(index: int, linears: Mapping[str, nn.Module]) -> None:
+    for name, linear in linears.items():
+        if not torch.isfinite(linear.weight).all():  # type: ignore[arg-type]
+            raise InputError(f"block {index}, {name}: the weights hold NaN or infinite values")
+
+
 @contextlib.contextmanager
 def _one_thread_each() -> Iterator[None]:
     """Let threads that start inside do their arithmetic on one core each."""
@@ -177,8 +185,6 @@ def _compress_projection(
     weight, bias = linear.weight, linear.bias
     assert isinstance(weight, torch.Tensor)
     assert bias is None or isinstance(bias, torch.Tensor)
-    if not torch.isfinite(weight).all():
-        raise ValueError("the weights hold NaN or infinite values")
     if not torch.isfinite(statistics.norms).all():
         raise ValueError("the calibration inputs are not finite; check the weights before it")
     stored = to_stored(method.compress(weight, statistics), dtype, bias)
@@ -212,17 +218,24 @@ def _input_statistics(
     block: nn.Module,
     linears: Mapping[str, nn.Module],
     hidden: torch.Tensor,
+    hessian: bool,
 ) -> dict[str, InputStatistics]:
-    norms = {}
-    handles = []
-    for name, linear in linears.items():
+    """Statistics of every projection's inputs, collected once where projections share them."""
+    origin = {}
+    for name in linears:
+        parent, _, last = name.rpartition(".")
+        origin[name] = f"{parent}.{SHARED_INPUTS.get(last, last)}"
+    sums, handles = {}, []
+    for name in dict.fromkeys(origin.values()):
+        linear = linears[name]
         assert isinstance(linear, nn.Linear)
-        norms[name] = InputNorms(linear.in_features)
-        handles.append(linear.register_forward_pre_hook(norms[name]))
+        sums[name] = InputSums(linear.in_features, model.device, hessian=hessian)
+        handles.append(linear.register_forward_pre_hook(sums[name]))
     model.run(index, block, hidden, keep=False)
     for handle in handles:
         handle.remove()
-    return {name: sums.statistics(model.device) for name, sums in norms.items()}
+    collected = {name: entry.statistics(model.device) for name, entry in sums.items()}
+    return {name: collected[origin[name]] for name in linears}
 
 
 def _projection_names(model: BlockwiseModel) -> tuple[str, ...]:

@@ -11,9 +11,15 @@ class InputStatistics:
 
     Attributes:
         norms: d_j = ‖X_j‖₂ per input channel, shape (n,), float32.
+        means: Mean of each input channel, shape (n,), float32.
+        variances: Variance of each input channel, shape (n,), float32.
+        hessian: X Xᵀ, shape (n, n), float32; None unless a method asks for it.
     """
 
     norms: torch.Tensor
+    means: torch.Tensor
+    variances: torch.Tensor
+    hessian: torch.Tensor | None = None
 
     def scale(self) -> torch.Tensor:
         """d_j with dead channels lifted to 1e-6 times the mean, so that dividing by it is safe.
@@ -26,18 +32,46 @@ class InputStatistics:
             return torch.ones_like(self.norms)
         return self.norms.clamp(min=float(1e-6 * mean))
 
+    def damped_hessian(self, damping: float) -> torch.Tensor:
+        """X Xᵀ + damping · mean(diag) · I in float64, dead channels with 1 on the diagonal.
 
-class InputNorms:
-    """Accumulates squared input norms over calibration, as a forward pre-hook of a linear layer."""
+        Args:
+            damping: Share of the mean diagonal.
 
-    def __init__(self, columns: int) -> None:
+        Raises:
+            ValueError: The statistics were collected without the Hessian.
+        """
+        if self.hessian is None:
+            raise ValueError("this method needs the Hessian of the inputs")
+        hessian = self.hessian.double()
+        diagonal = hessian.diagonal()
+        diagonal[diagonal == 0] = 1
+        diagonal += damping * diagonal.mean()
+        return hessian
+
+
+class InputSums:
+    """Accumulates input statistics over calibration, as a forward pre-hook of a linear layer."""
+
+    def __init__(self, columns: int, device: torch.device, *, hessian: bool) -> None:
+        self._tokens = 0
+        self._sums = torch.zeros(columns, dtype=torch.float64)
         self._squares = torch.zeros(columns, dtype=torch.float64)
+        self._products = torch.zeros(columns, columns, device=device) if hessian else None
 
     def __call__(self, _module: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
         """Add one batch of inputs, shape (..., n)."""
         flat = inputs[0].reshape(-1, inputs[0].shape[-1])
+        self._tokens += len(flat)
+        self._sums += flat.sum(dim=0).double().cpu()
         self._squares += flat.square().sum(dim=0).double().cpu()
+        if self._products is not None:
+            self._products.addmm_(flat.T, flat)
 
     def statistics(self, device: torch.device) -> InputStatistics:
         """The statistics so far, on a device."""
-        return InputStatistics(self._squares.sqrt().float().to(device))
+        means = self._sums / self._tokens
+        variances = (self._squares / self._tokens - means.square()).clamp(min=0)
+        vectors = (self._squares.sqrt(), means, variances)
+        norms, means, variances = (vector.float().to(device) for vector in vectors)
+        return InputStatistics(norms, means, variances, self._products)

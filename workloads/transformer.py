@@ -13,6 +13,8 @@ PROJECTION_MODULES: dict[str, Module] = {
     "up_proj": "FFN",
     "down_proj": "FFN",
 }
+SHARED_INPUTS = {"k_proj": "q_proj", "v_proj": "q_proj", "up_proj": "gate_proj"}
+"""Projections that read the same inputs as another one of their block."""
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,11 @@ class Method(Protocol):
         """Kept share of the parameters, factors included."""
         ...
 
+    @property
+    def needs_hessian(self) -> bool:
+        """Whether calibration must collect X Xᵀ for it."""
+        ...
+
     def compress(self, weight: torch.Tensor, statistics: InputStatistics) -> CompressedProjection:
         """Compress W (m×n, float32, finite); the input is left as it was.
 

@@ -10,8 +10,15 @@ from workloads.catalog import build
 from workloads.errors import unknown_name
 
 METHODS = {
+    "alps": "sslc.methods.alps:Alps",
     "magnitude": "sslc.methods.magnitude:Magnitude",
+    "oats": "sslc.methods.oats:Oats",
+    "ria": "sslc.methods.ria:Ria",
+    "sparsegpt": "sslc.methods.sparsegpt:SparseGpt",
     "sslc": "sslc.methods.sslc:Sslc",
+    "sslc-h": "sslc.methods.sslc_h:SslcH",
+    "svd": "sslc.methods.svd:Svd",
+    "svd-llm": "sslc.methods.svd:SvdLlm",
     "wanda": "sslc.methods.wanda:Wanda",
 }
 

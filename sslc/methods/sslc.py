@@ -42,6 +42,7 @@ class Sslc:
     group: str = "row"
     tolerance: float = 0.0
     seed: int = 0
+    needs_hessian = False
 
     def __post_init__(self) -> None:
         for name in ("kept_fraction", "rank_share", "preserved_fraction"):

@@ -77,7 +77,7 @@ def test_measure_reports_every_projection(sslc: Run, artifact: Path) -> None:
 @pytest.fixture
 def finished(sslc: Run, artifact: Path, tmp_path: Path) -> Path:
     copy = tmp_path / "finished"
-    shutil.copytree(artifact, copy)
+    shutil.copytree(artifact, copy, ignore=shutil.ignore_patterns("results"))
     for stage in (["evaluate"], ["simulate"], ["measure", "--seconds", 0.001]):
         done = sslc(stage[0], copy, *stage[1:])
         assert done.returncode == 0, done.stderr

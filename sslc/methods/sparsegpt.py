@@ -1,0 +1,86 @@
+"""SparseGPT: prune column by column and let the columns to the right make up for the error."""
+
+import warnings
+from dataclasses import dataclass
+
+import torch
+
+from sslc.methods.base import CompressedProjection, check_share
+from sslc.selection import keep_top
+from sslc.statistics import InputStatistics
+from workloads.gemm import kept_nonzeros
+
+
+@dataclass(frozen=True)
+class SparseGpt:
+    """Pruning with second-order weight update, one threshold per block of columns.
+
+    Attributes:
+        kept_fraction: Kept share of the parameters.
+        block_columns: Columns whose mask is chosen at once.
+        damping: Share of the mean diagonal that is added to the Hessian.
+
+    Source: Frantar & Alistarh 2023, Algorithm 1, Eq. 3 and Section 3.3. Each column block keeps its
+    share of the matrix's nonzeros, rounded so that the total is exact.
+    """
+
+    kept_fraction: float = 0.5
+    block_columns: int = 128
+    damping: float = 0.01
+    needs_hessian = True
+
+    def __post_init__(self) -> None:
+        check_share("kept_fraction", self.kept_fraction)
+        if self.block_columns < 1:
+            raise ValueError(f"block_columns must be at least 1, got {self.block_columns}")
+        if self.damping <= 0:
+            raise ValueError(f"damping must be positive, got {self.damping}")
+
+    def compress(self, weight: torch.Tensor, statistics: InputStatistics) -> CompressedProjection:
+        """Go through the column blocks from left to right."""
+        m, n = weight.shape
+        rest = weight.clone()
+        rest[:, statistics.norms == 0] = 0
+        factor = inverse_factor(statistics, self.damping)
+        nonzeros = kept_nonzeros(m, n, self.kept_fraction, rank=0)
+        mask = torch.zeros_like(weight, dtype=torch.bool)
+        for start in range(0, n, self.block_columns):
+            stop = min(start + self.block_columns, n)
+            keep = nonzeros * stop // n - nonzeros * start // n
+            block = factor[start:stop, start:stop]
+            scores = (rest[:, start:stop] / block.diagonal()).square()
+            mask[:, start:stop] = keep_top(scores, keep, "matrix")
+            errors = _prune_block(rest[:, start:stop], mask[:, start:stop], block)
+            rest[:, stop:] -= errors @ factor[start:stop, stop:]
+        return CompressedProjection.sparse_only(rest, mask)
+
+
+def inverse_factor(statistics: InputStatistics, damping: float) -> torch.Tensor:
+    """The upper Cholesky factor of the inverse damped Hessian, (n, n), float32.
+
+    The damping is raised tenfold, with a warning, each time the factorisation fails.
+
+    Raises:
+        ValueError: It still fails at a damping of one mean diagonal.
+    """
+    upper: torch.Tensor
+    while damping <= 1:
+        lower, failed = torch.linalg.cholesky_ex(statistics.damped_hessian(damping))
+        if not failed:
+            inverse = torch.cholesky_inverse(lower)
+            upper, failed = torch.linalg.cholesky_ex(inverse, upper=True)
+            if not failed:
+                return upper.float()
+        damping *= 10
+        warnings.warn(f"the Hessian is not positive definite: damping {damping:g}", stacklevel=2)
+    raise ValueError("the Hessian is not positive definite at any damping up to 1")
+
+
+def _prune_block(block: torch.Tensor, mask: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
+    """Prune a block in place, column by column; returns the errors to carry on, (m, columns)."""
+    errors = torch.zeros_like(block)
+    for column in range(block.shape[1]):
+        lost = block[:, column].masked_fill(mask[:, column], 0) / factor[column, column]
+        block[:, column:] -= torch.outer(lost, factor[column, column:])
+        errors[:, column] = lost
+    return errors

@@ -1,0 +1,85 @@
+"""Pure low rank: truncated SVD of the weight, plain or in the whitened space (SVD-LLM)."""
+
+from dataclasses import dataclass
+
+import torch
+
+from sslc.methods.base import CompressedProjection, check_share
+from sslc.statistics import InputStatistics
+from workloads.gemm import largest_rank
+
+
+@dataclass(frozen=True)
+class Svd:
+    """Truncated SVD of W, rank ⌊p m n / (m + n)⌋: what is kept is at most the budget.
+
+    Source: Eckart & Young 1936; the baseline of Wang et al. 2024.
+    """
+
+    kept_fraction: float = 0.5
+    needs_hessian = False
+
+    def __post_init__(self) -> None:
+        check_share("kept_fraction", self.kept_fraction)
+
+    def compress(self, weight: torch.Tensor, statistics: InputStatistics) -> CompressedProjection:
+        """The best approximation of W of that rank; the statistics are not looked at."""
+        del statistics
+        u, v = truncated_svd(weight.double(), _rank(weight, self.kept_fraction))
+        return _low_rank_only(weight, u, v)
+
+
+@dataclass(frozen=True)
+class SvdLlm:
+    """Truncated SVD of W C with C Cᵀ = X Xᵀ: the best approximation of the outputs W X.
+
+    Attributes:
+        kept_fraction: Kept share of the parameters; the rank is rounded down.
+        shift: Added to the smallest eigenvalue's lift when X Xᵀ is not positive definite.
+
+    Source: Wang et al. 2024 (SVD-LLM), truncation-aware whitening; the shift by −λ_min + 1e-6 is
+    that of its program. Here it is relative to the mean diagonal: scaling X changes nothing.
+    """
+
+    kept_fraction: float = 0.5
+    shift: float = 1e-6
+    needs_hessian = True
+
+    def __post_init__(self) -> None:
+        check_share("kept_fraction", self.kept_fraction)
+        if self.shift <= 0:
+            raise ValueError(f"shift must be positive, got {self.shift}")
+
+    def compress(self, weight: torch.Tensor, statistics: InputStatistics) -> CompressedProjection:
+        """Whiten, truncate, and undo the whitening in V."""
+        factor = self._whitening(statistics)
+        u, v = truncated_svd(weight.double() @ factor, _rank(weight, self.kept_fraction))
+        v = torch.linalg.solve_triangular(factor.T, v, upper=True)
+        return _low_rank_only(weight, u, v)
+
+    def _whitening(self, statistics: InputStatistics) -> torch.Tensor:
+        hessian = statistics.damped_hessian(0.0)
+        lower: torch.Tensor
+        lower, failed = torch.linalg.cholesky_ex(hessian)
+        if failed:
+            lift = self.shift * hessian.diagonal().mean() - torch.linalg.eigvalsh(hessian)[0]
+            hessian.diagonal().add_(lift.clamp(min=0))
+            lower = torch.linalg.cholesky(hessian)
+        return lower
+
+
+def truncated_svd(matrix: torch.Tensor, rank: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """U Σ^½ (m×r) and V Σ^½ (n×r) of the best rank-r approximation."""
+    left, values, right = torch.linalg.svd(matrix, full_matrices=False)
+    root = values[:rank].sqrt()
+    return left[:, :rank] * root, right[:rank].T * root
+
+
+def _rank(weight: torch.Tensor, kept_fraction: float) -> int:
+    m, n = weight.shape
+    return largest_rank(m, n, kept_fraction)
+
+
+def _low_rank_only(weight: torch.Tensor, u: torch.Tensor, v: torch.Tensor) -> CompressedProjection:
+    nothing = torch.zeros_like(weight)
+    return CompressedProjection(nothing.bool(), nothing, u.float(), v.float())
