@@ -145,7 +145,7 @@ def start_artifact(
         if resume and (writer.partial / PROGRESS).is_file():
             writer.blocks.extend(_finished_blocks(writer))
             return writer
-        if not (resume or overwrite):
+        if any(writer.partial.glob("blocks/*.safetensors")) and not (resume or overwrite):
             raise InputError(
                 f"{writer.partial} holds an interrupted run; --resume continues it, "
                 "--overwrite starts again"

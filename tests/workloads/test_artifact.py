@@ -173,6 +173,13 @@ def test_start_artifact_interrupted_needs_a_word(tmp_path: Path) -> None:
         start_artifact(tmp_path / "a", SETTINGS, resume=False, overwrite=False)
 
 
+def test_start_artifact_interrupted_before_its_first_block_is_in_nobodys_way(
+    tmp_path: Path,
+) -> None:
+    _write(tmp_path / "a", blocks=0)
+    assert _write(tmp_path / "a", blocks=1).blocks[0].projections == (RECORD,)
+
+
 def test_start_artifact_resume_keeps_intact_blocks_only(tmp_path: Path) -> None:
     writer = _write(tmp_path / "a", blocks=3)
     (writer.partial / "blocks" / "001.safetensors").write_bytes(b"torn")
