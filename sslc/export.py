@@ -1,11 +1,19 @@
-"""An artifact as a plain Hugging Face checkpoint: dense tensors W' = S + U Vᵀ."""
+"""An artifact as public formats: a dense checkpoint, or a sparse base with a LoRA adapter.
+
+Both load with transformers (and PEFT) alone, without any code of ours.
+"""
 
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+import torch
+from numpy.typing import NDArray
 
 from sslc.checkpoint import TORCH_DTYPES
-from sslc.stored import ArtifactWeights, to_numpy
+from sslc.stored import ArtifactWeights, sparse_part, to_numpy, to_torch
 from workloads.artifact import Artifact
 from workloads.errors import InputError
 from workloads.files import read_json, write_json, write_tensors
@@ -14,11 +22,13 @@ from workloads.progress import Progress, silent
 _SHARD_BYTES = 2_000_000_000
 _CONFIG_DTYPES = {"BF16": "bfloat16", "F16": "float16", "F32": "float32"}
 
+Tensor = Callable[[str], torch.Tensor]
+
 
 def export_dense(
     artifact: Artifact, target: Path, dtype: str = "F32", progress: Progress = silent
-) -> Path:
-    """Write a checkpoint that transformers loads unchanged, in shards, atomically.
+) -> None:
+    """Write W' = S + U Vᵀ as a checkpoint that transformers loads unchanged, atomically.
 
     Args:
         artifact: The compressed model.
@@ -27,39 +37,117 @@ def export_dense(
             BF16 or F16 moves the weights a little.
         progress: Told after every tensor.
 
-    Returns:
-        The directory.
-
     Raises:
         InputError: Something stands there already, or the dtype is unknown.
     """
     if dtype not in TORCH_DTYPES:
         raise InputError(f"dtype {dtype!r} cannot be exported; give {', '.join(TORCH_DTYPES)}")
+
+    def write(partial: Path) -> None:
+        weights = ArtifactWeights(artifact)
+        _write_checkpoint(artifact, weights.tensor, partial, dtype, progress)
+
+    _atomically(target, write)
+
+
+def export_adapter(artifact: Artifact, target: Path, progress: Progress = silent) -> None:
+    """Write S as a checkpoint and U, V as a PEFT LoRA adapter in its folder ``adapter``.
+
+    The adapter's A = Vᵀ and B = U; r and alpha are equal for every projection, so its scale is 1
+    and base plus adapter compute S X + U (Vᵀ X). Training it updates exactly U and V.
+
+    Args:
+        artifact: The compressed model; everything keeps its stored dtype.
+        target: A directory that does not exist yet.
+        progress: Told after every tensor.
+
+    Raises:
+        InputError: Something stands there already, or no projection has a low-rank part.
+
+    Source: SSLC Eq. 9 (what is fine-tuned); the format is PEFT's.
+    """
+    weights, places = ArtifactWeights(artifact), _ranked(artifact)
+    if not places:
+        raise InputError(f"{artifact.path}: no projection has a low-rank part to adapt")
+    compressed = {f"{name}.weight": place for name, (place, _) in _all(artifact).items()}
+
+    def base(name: str) -> torch.Tensor:
+        if name in compressed:
+            return sparse_part(artifact.read(*compressed[name]))
+        return weights.tensor(name)
+
+    def write(partial: Path) -> None:
+        _write_checkpoint(artifact, base, partial, artifact.settings.dtype, progress)
+        _write_adapter(artifact, places, partial / "adapter", target)
+
+    _atomically(target, write)
+
+
+def _all(artifact: Artifact) -> dict[str, tuple[tuple[int, str], int]]:
+    """Every compressed module by its full name: its place in the artifact and its rank."""
+    return {
+        f"model.layers.{index}.{record.name}": ((index, record.name), record.rank)
+        for index, block in enumerate(artifact.blocks)
+        for record in block.projections
+    }
+
+
+def _ranked(artifact: Artifact) -> dict[str, tuple[tuple[int, str], int]]:
+    return {name: entry for name, entry in _all(artifact).items() if entry[1]}
+
+
+def _write_adapter(
+    artifact: Artifact,
+    places: dict[str, tuple[tuple[int, str], int]],
+    directory: Path,
+    base: Path,
+) -> None:
+    directory.mkdir()
+    tensors: dict[str, NDArray[Any]] = {}
+    for name, (place, _) in places.items():
+        stored = artifact.read(*place)
+        tensors[f"base_model.model.{name}.lora_A.weight"] = to_numpy(to_torch(stored.v).T)
+        tensors[f"base_model.model.{name}.lora_B.weight"] = stored.u
+    write_tensors(directory / "adapter_model.safetensors", tensors)
+    ranks = {name: rank for name, (_, rank) in places.items()}
+    config = {
+        "peft_type": "LORA",
+        "task_type": "CAUSAL_LM",
+        "base_model_name_or_path": str(base),
+        "r": max(ranks.values()),
+        "lora_alpha": max(ranks.values()),
+        "rank_pattern": ranks,
+        "alpha_pattern": ranks,
+        "target_modules": sorted(ranks),
+        "lora_dropout": 0.0,
+        "bias": "none",
+        "inference_mode": True,
+    }
+    write_json(directory / "adapter_config.json", config)
+
+
+def _atomically(target: Path, write: Callable[[Path], None]) -> None:
+    """Let ``write`` fill a directory beside the target, then rename it into place."""
     if target.exists():
         raise InputError(f"{target} exists already; remove it or choose another directory")
     partial = target.with_name(f"{target.name}.{os.getpid()}.partial")
     partial.mkdir(parents=True)
     try:
-        _write_shards(ArtifactWeights(artifact), partial, dtype, progress)
-        for file in artifact.files:
-            shutil.copyfile(artifact.path / file, partial / file)
-        config = read_json(partial / "config.json")
-        config.pop("torch_dtype", None)
-        write_json(partial / "config.json", config | {"dtype": _CONFIG_DTYPES[dtype]})
+        write(partial)
         partial.rename(target)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    return target
 
 
-def _write_shards(
-    weights: ArtifactWeights, directory: Path, dtype: str, progress: Progress
+def _write_checkpoint(
+    artifact: Artifact, tensor: Tensor, directory: Path, dtype: str, progress: Progress
 ) -> None:
-    names = sorted(weights.names())
-    shard, size, total = {}, 0, 0
+    names = sorted(ArtifactWeights(artifact).names())
+    shard: dict[str, NDArray[Any]] = {}
     place: dict[str, str] = {}
+    size = total = 0
     for done, name in enumerate(names, 1):
-        shard[name] = to_numpy(weights.tensor(name).to(TORCH_DTYPES[dtype]))
+        shard[name] = to_numpy(tensor(name).to(TORCH_DTYPES[dtype]))
         size += shard[name].nbytes
         progress("export", done, len(names))
         if size >= _SHARD_BYTES or done == len(names):
@@ -69,3 +157,8 @@ def _write_shards(
             total, shard, size = total + size, {}, 0
     index = {"metadata": {"total_size": total}, "weight_map": place}
     write_json(directory / "model.safetensors.index.json", index)
+    for file in artifact.files:
+        shutil.copyfile(artifact.path / file, directory / file)
+    config = read_json(directory / "config.json")
+    config.pop("torch_dtype", None)
+    write_json(directory / "config.json", config | {"dtype": _CONFIG_DTYPES[dtype]})

@@ -110,16 +110,27 @@ def evaluate(
 def export(
     artifact: Annotated[Path, typer.Argument(metavar="DIR", help="An artifact.")],
     out: Annotated[Path, typer.Option(help="Directory of the checkpoint.")],
-    dtype: Annotated[str, typer.Option(help="F32, BF16 or F16.")] = "F32",
+    layout: Annotated[str, typer.Option("--as", help="dense or adapter.")] = "dense",
+    dtype: Annotated[str, typer.Option(help="Of dense: F32, BF16 or F16.")] = "F32",
 ) -> None:
-    """Write an artifact as a dense Hugging Face checkpoint, W' = S + U Vᵀ.
+    """Write an artifact as a Hugging Face checkpoint that needs no code of ours.
 
-    Example: sslc export runs/sslc --out runs/sslc-dense
+    dense: W' = S + U Vᵀ in every projection. adapter: S in the checkpoint, U and V as a PEFT LoRA
+    adapter in its folder `adapter`.
+
+    Example: sslc export runs/sslc --as adapter --out runs/sslc-base
     """
     from reports.console import Reporter, say
-    from sslc.export import export_dense
+    from sslc.export import export_adapter, export_dense
     from workloads.artifact import open_artifact
+    from workloads.errors import unknown_name
 
+    if layout not in ("dense", "adapter"):
+        raise unknown_name("layout", layout, ("dense", "adapter"))
+    opened = open_artifact(artifact)
     with Reporter() as reporter:
-        export_dense(open_artifact(artifact), out, dtype, reporter)
+        if layout == "dense":
+            export_dense(opened, out, dtype, reporter)
+        else:
+            export_adapter(opened, out, reporter)
     say(f"wrote {out}")

@@ -6,17 +6,18 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from peft import PeftModel
 from transformers import AutoModelForCausalLM
 
 from sslc.checkpoint import open_checkpoint, tokenize
 from sslc.compress import Calibration, Output, compress
 from sslc.evaluate import perplexity
-from sslc.export import export_dense
+from sslc.export import export_adapter, export_dense
 from sslc.methods.registry import load_method
 from sslc.methods.wanda import Wanda
 from sslc.statistics import InputStatistics
 from sslc.stored import ArtifactWeights, dense_weight
-from workloads.artifact import Artifact, open_artifact
+from workloads.artifact import Artifact, ProjectionRecord, open_artifact
 from workloads.artifact_writer import ArtifactWriter
 from workloads.errors import InputError
 from workloads.text import load_text, random_windows
@@ -82,6 +83,38 @@ def test_export_dense_equals_artifact_in_transformers(
     assert found.windows == 20
     assert found.predicted_tokens == 20 * 63
     assert found.perplexity == pytest.approx(np.exp(np.mean(losses)), rel=1e-4)
+
+
+@pytest.mark.parametrize("family", ["llama", "qwen"])
+def test_export_adapter_logits_equal_the_artifact_through_peft(
+    family: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    path: Path = request.getfixturevalue(family)
+    artifact = _run(path, tmp_path / "a")
+    export_dense(artifact, tmp_path / "dense")
+    export_adapter(artifact, tmp_path / "base")
+    dense = AutoModelForCausalLM.from_pretrained(tmp_path / "dense")
+    base = AutoModelForCausalLM.from_pretrained(tmp_path / "base")
+    for index, record in _records(artifact):
+        weight = base.model.layers[index].get_submodule(record.name).weight
+        assert int(torch.count_nonzero(weight)) <= record.nonzeros
+    adapted = PeftModel.from_pretrained(base, tmp_path / "base" / "adapter", is_trainable=True)
+    windows = _windows(path)
+    with torch.no_grad():
+        assert torch.allclose(adapted(windows).logits, dense(windows).logits, atol=1e-4)
+    trained = sum(p.numel() for p in adapted.parameters() if p.requires_grad)
+    assert trained == sum(record.factor_parameters for _, record in _records(artifact))
+
+
+def test_export_adapter_without_factors_is_refused(llama: Path, tmp_path: Path) -> None:
+    artifact = _run(llama, tmp_path / "a", "wanda")
+    with pytest.raises(InputError, match="no projection has a low-rank part"):
+        export_adapter(artifact, tmp_path / "base")
+    assert not (tmp_path / "base").exists()
+
+
+def _records(artifact: Artifact) -> list[tuple[int, ProjectionRecord]]:
+    return [(i, record) for i, block in enumerate(artifact.blocks) for record in block.projections]
 
 
 def test_perplexity_dense_equals_transformers(llama: Path) -> None:
