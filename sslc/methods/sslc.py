@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import torch
 
-from sslc.low_rank import random_factor, subspace_step
+from sslc.low_rank import STEPS, random_factor
 from sslc.methods.base import CompressedProjection, check_choice, check_share
+from sslc.methods.ria import ria_scores
 from sslc.selection import GROUPS, keep_top
 from sslc.statistics import InputStatistics
 from workloads.gemm import kept_nonzeros, largest_rank
@@ -28,6 +29,10 @@ class Sslc:
         group: Comparison group of the threshold.
         tolerance: Stop early when the loss falls by less than this share; 0 runs all iterations.
         seed: Of the starting factor.
+        low_rank: Step of the low-rank part: warm, exact, godec or brp (``low_rank.STEPS``).
+        score: What the sparse step compares: ``activation`` (|W̃ − L̃|) or ``ria`` (RIA's score of
+            the current residual in place of W; the plug-in of Table 9). With ``ria`` the loss may
+            rise.
 
     Source: Zong et al., arXiv 2510.26446, Section 4 and Algorithm 1. Open there and decided here:
     the low-rank step is a warm-started subspace iteration (``low_rank.subspace_step``), thresholds
@@ -42,12 +47,16 @@ class Sslc:
     group: str = "row"
     tolerance: float = 0.0
     seed: int = 0
+    low_rank: str = "warm"
+    score: str = "activation"
     needs_hessian = False
 
     def __post_init__(self) -> None:
         for name in ("kept_fraction", "rank_share", "preserved_fraction"):
             check_share(name, getattr(self, name))
         check_choice("group", self.group, GROUPS)
+        check_choice("low_rank", self.low_rank, tuple(STEPS))
+        check_choice("score", self.score, ("activation", "ria"))
         if self.iterations < 1:
             raise ValueError(f"iterations must be at least 1, got {self.iterations}")
         if self.rank < -1:
@@ -62,12 +71,11 @@ class Sslc:
         rank, nonzeros = self.budget(m, n)
         scaled = weight * scale
         if rank == 0:
-            mask = keep_top(scaled.abs(), nonzeros, self.group)
+            mask = keep_top(self._scores(scaled, statistics), nonzeros, self.group)
             return CompressedProjection.sparse_only(weight, mask)
-        preserved = self._preserved(scaled, nonzeros)
-        q, v, mask = self._alternate(scaled, preserved, rank, nonzeros)
+        u, v, mask = self._alternate(scaled, statistics, rank, nonzeros)
         v = v / scale[:, None]
-        return CompressedProjection(mask, (weight - q @ v.T) * mask, q, v)
+        return CompressedProjection(mask, (weight - u @ v.T) * mask, u, v)
 
     def budget(self, m: int, n: int) -> tuple[int, int]:
         """Rank r and nonzeros of S for an m×n projection, r(m + n) + nonzeros = ⌊p m n⌋.
@@ -86,24 +94,32 @@ class Sslc:
             )
         return rank, nonzeros
 
+    def _scores(self, residual: torch.Tensor, statistics: InputStatistics) -> torch.Tensor:
+        """What the sparse step compares, from the residual in the scaled space."""
+        if self.score == "ria":
+            return ria_scores(residual / statistics.scale(), statistics, power=0.5)
+        return residual.abs()
+
     def _preserved(self, scaled: torch.Tensor, nonzeros: int) -> torch.Tensor:
         count = min(int(self.preserved_fraction * scaled.numel()), nonzeros)
         return keep_top(scaled.abs(), count, self.group)
 
     def _alternate(
-        self, scaled: torch.Tensor, preserved: torch.Tensor, rank: int, nonzeros: int
+        self, scaled: torch.Tensor, statistics: InputStatistics, rank: int, nonzeros: int
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Q (m×r), V (n×r) and the mask of S after the alternation, all in the scaled space."""
+        """U (m×r), V (n×r) and the mask of S after the alternation, all in the scaled space."""
+        preserved = self._preserved(scaled, nonzeros)
         sparse = scaled * preserved
         forced = torch.zeros_like(scaled).masked_fill_(preserved, math.inf)
-        v = random_factor(scaled.shape[1], rank, self.seed, scaled.device)
-        residual, scores = torch.empty_like(scaled), torch.empty_like(scaled)
+        generator = torch.Generator().manual_seed(self.seed)
+        v = random_factor(scaled.shape[1], rank, generator, scaled.device)
+        residual = torch.empty_like(scaled)
         last = math.inf
         for _ in range(self.iterations):
             torch.sub(scaled, sparse, out=residual)
-            q, v = subspace_step(residual, v)
-            torch.addmm(scaled, q, v.T, alpha=-1, out=residual)
-            torch.abs(residual, out=scores).add_(forced)
+            u, v = STEPS[self.low_rank](residual, v, generator)
+            torch.addmm(scaled, u, v.T, alpha=-1, out=residual)
+            scores = self._scores(residual, statistics).add_(forced)
             mask = keep_top(scores, nonzeros, self.group)
             sparse.copy_(mask).mul_(residual)
             if self.tolerance > 0:
@@ -111,4 +127,4 @@ class Sslc:
                 if last - loss < self.tolerance * last:
                     break
                 last = loss
-        return q, v, mask
+        return u, v, mask

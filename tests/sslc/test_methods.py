@@ -10,9 +10,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sslc.low_rank import random_factor, subspace_step
+from sslc.low_rank import brp_step, random_factor, subspace_step
 from sslc.methods.magnitude import Magnitude
 from sslc.methods.registry import METHODS, default_settings, load_method
+from sslc.methods.ria import Ria
 from sslc.methods.sslc import Sslc
 from sslc.methods.wanda import Wanda
 from sslc.statistics import InputStatistics
@@ -196,6 +197,35 @@ def test_sslc_beats_wanda_in_scaled_loss_on_low_rank_plus_noise() -> None:
     assert _loss(weight, statistics, Sslc()) < 0.8 * loss
 
 
+@pytest.mark.parametrize("solver", ["exact", "godec"])
+def test_sslc_other_low_rank_solvers_reach_a_like_loss(solver: str) -> None:
+    weight, statistics = _case(96, 80)
+    warm, other = (_loss(weight, statistics, Sslc(low_rank=s)) for s in ("warm", solver))
+    assert other == pytest.approx(warm, rel=0.05)
+
+
+def test_sslc_literal_projection_loses_more_than_it_started_with() -> None:
+    """Eq. 7 as printed: the loss ends above ‖W D‖, that is above compressing to nothing."""
+    weight, statistics = _case(96, 80)
+    nothing = float(torch.linalg.norm(weight * statistics.scale()))
+    assert _loss(weight, statistics, Sslc(low_rank="brp")) > nothing
+
+
+def test_brp_step_singular_projection_is_named() -> None:
+    generator = torch.Generator().manual_seed(0)
+    with pytest.raises(ValueError, match="diverged"):
+        brp_step(torch.zeros(6, 5), torch.zeros(5, 2), generator)
+
+
+def test_sslc_ria_score_chooses_places_by_ria_of_the_residual() -> None:
+    weight, statistics = _case(40, 30)
+    rank_zero = Sslc(rank=0, score="ria").compress(weight, statistics)
+    ria = Ria(group="row").compress(weight, statistics)
+    assert torch.equal(rank_zero.mask, ria.mask)
+    with_factors = Sslc(score="ria").compress(weight, statistics)
+    assert not torch.equal(with_factors.mask, Sslc().compress(weight, statistics).mask)
+
+
 def test_sslc_rank_zero_equals_wanda() -> None:
     weight, statistics = _case(30, 40)
     sslc = Sslc(rank=0).compress(weight, statistics)
@@ -224,10 +254,10 @@ def test_subspace_step_error_never_rises_and_reaches_svd(seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)
     matrix = torch.randn(12, 9, generator=generator, dtype=torch.float64)
     matrix *= 0.6 ** torch.arange(9)
-    v = random_factor(9, 3, seed, torch.device("cpu")).double()
+    v = random_factor(9, 3, generator, torch.device("cpu")).double()
     errors = []
     for _ in range(200):
-        q, v = subspace_step(matrix, v)
+        q, v = subspace_step(matrix, v, generator)
         errors.append(float(torch.linalg.norm(matrix - q @ v.T)))
     assert (np.diff(errors) <= 1e-9).all()
     best = float(torch.linalg.svdvals(matrix)[3:].square().sum().sqrt())
