@@ -112,6 +112,7 @@ def export(
     out: Annotated[Path, typer.Option(help="Directory of the checkpoint.")],
     layout: Annotated[str, typer.Option("--as", help="dense or adapter.")] = "dense",
     dtype: Annotated[str, typer.Option(help="Of dense: F32, BF16 or F16.")] = "F32",
+    as_json: JsonFlag = False,
 ) -> None:
     """Write an artifact as a Hugging Face checkpoint that needs no code of ours.
 
@@ -120,7 +121,7 @@ def export(
 
     Example: sslc export runs/sslc --as adapter --out runs/sslc-base
     """
-    from reports.console import Reporter, say
+    from reports.console import Reporter, say, show
     from sslc.export import export_adapter, export_dense
     from workloads.artifact import open_artifact
     from workloads.errors import unknown_name
@@ -133,4 +134,5 @@ def export(
             export_dense(opened, out, dtype, reporter)
         else:
             export_adapter(opened, out, reporter)
+    show([], "text", as_json, {"path": str(out), "layout": layout})
     say(f"wrote {out}")

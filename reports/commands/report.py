@@ -56,6 +56,7 @@ def demo(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Start again; else finished work is kept.")
     ] = False,
+    as_json: JsonFlag = False,
 ) -> None:
     """From a real checkpoint to the MHA/FFN speedup table, in a few minutes.
 
@@ -69,7 +70,7 @@ def demo(
 
     with Reporter() as reporter:
         tables, paths = run_demo(model, out, overwrite, reporter)
-    show(tables, "text", False)
+    show(tables, "text", as_json)
     say("\nwrote:")
     for path in paths:
         say(f"  {path}")

@@ -45,6 +45,7 @@ def _refused(sslc: Run, message: str, *arguments: object) -> None:
         ("known: accelerators", ["list", "things"]),
         ("known: table4", ["reproduce", "table5"]),
         ("exists already", ["export", "ARTIFACT", "--out", "LLAMA"]),
+        ("did you mean adapter", ["export", "ARTIFACT", "--out", "OUT", "--as", "adaptor"]),
         ("exists already", ["compress", "LLAMA", "--out", "ARTIFACT"]),
     ],
 )

@@ -110,8 +110,8 @@ def test_report_writes_the_same_numbers_in_every_format(
 def test_export_writes_a_checkpoint_that_evaluates(
     sslc: Run, artifact: Path, tmp_path: Path
 ) -> None:
-    done = sslc("export", artifact, "--out", tmp_path / "dense")
-    assert done.returncode == 0, done.stderr
+    said = _json(sslc, "export", artifact, "--out", tmp_path / "dense")
+    assert said == {"path": str(tmp_path / "dense"), "layout": "dense"}
     cut = ("--window-tokens", 64, "--most-tokens", 640)
     ours, dense = (_json(sslc, "evaluate", path, *cut) for path in (artifact, tmp_path / "dense"))
     assert isinstance(ours, dict)
@@ -172,4 +172,5 @@ def test_reproduce_table4_published_model_hits_published_rows(sslc: Run, tmp_pat
 def test_help_of_every_command_shows_an_example(sslc: Run, name: str) -> None:
     done = sslc(name, "--help")
     assert done.returncode == 0
+    assert "--json" in done.stdout
     assert f"Example: sslc {name}" in " ".join(done.stdout.split())
