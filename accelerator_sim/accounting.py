@@ -96,21 +96,23 @@ def _stalls(
 
 def _traffic(plan: Plan) -> Traffic:
     program, accelerator = plan.program, plan.program.accelerator
-    sparse = first = factors = 0
+    weights = first = factors = 0
     for stream in program.streams:
         moved = dram_bytes(stream.weight_bytes, accelerator)
-        sparse += int(moved[stream.kind == S].sum())
+        weights += int(moved.sum())
         factors += int(moved[stream.kind != S].sum())
-        first += int(moved[stream.token_block == 0].sum())
-    loads = dram_bytes(activation_loads(program, plan.storage), accelerator)
-    once = dram_bytes(activation_loads(program, plan.storage, once=True), accelerator)
+        first += int(moved[: np.searchsorted(stream.token_block, 1)].sum())
+    loads = once = int(dram_bytes(activation_loads(program, plan.storage), accelerator).sum())
+    if not plan.storage.activations_resident:
+        chunks = activation_loads(program, plan.storage, once=True)
+        once = int(dram_bytes(chunks, accelerator).sum())
     outputs = int(dram_bytes(write_back_bytes(program), accelerator).sum())
     return Traffic(
-        weights=sparse,
+        weights=weights - factors,
         factors=factors,
-        activations=int(loads.sum()),
+        activations=loads,
         outputs=outputs,
-        refetched=sparse + factors - first + int(loads.sum() - once.sum()),
+        refetched=weights - first + loads - once,
     )
 
 
@@ -133,6 +135,6 @@ def _decoded(program: Program) -> int:
     tiled = program.tiled
     if program.accelerator.index.format != "bitmap":
         return tiled.sparse_nonzeros * len(tiled.token_sizes)
-    stored = tiled.counts.sum(axis=1, dtype=np.int64) > 0
+    stored = tiled.tile_nonzeros > 0
     places = tiled.row_sizes[:, None] * (tiled.column_sizes - tiled.dense)
     return int((places * stored).sum()) * len(tiled.token_sizes)

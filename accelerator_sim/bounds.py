@@ -33,8 +33,9 @@ def activation_loads(program: Program, storage: Storage, once: bool = False) -> 
     if not (storage.activations_resident or once):
         return sizes
     chunk = main.token_block * len(program.tiled.column_sizes) + main.column_block
-    _, first = np.unique(chunk[read], return_index=True)
-    return np.asarray(sizes[first])
+    chunks = np.zeros(len(program.tiled.token_sizes) * len(program.tiled.column_sizes), np.int64)
+    chunks[chunk[read]] = sizes
+    return np.asarray(chunks[chunks > 0])
 
 
 def lower_bound(program: Program, storage: Storage) -> int:

@@ -7,6 +7,7 @@ import math
 from collections.abc import Collection
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from typing import Literal
 
 Dataflow = Literal["reduction", "token", "auto"]
@@ -224,7 +225,7 @@ class Accelerator:
         """DRAM bytes per cycle without the efficiency: exact."""
         return Fraction(self.dram.bytes_per_second, self.clock_hz)
 
-    @property
+    @cached_property
     def bytes_per_cycle(self) -> Fraction:
         """DRAM bytes per cycle that are sustained: exact for the efficiency as written."""
         return self.peak_bytes_per_cycle * Fraction(str(self.dram.efficiency))

@@ -145,7 +145,7 @@ def _sparse_tiles(
     rows, columns = tiled.row_sizes[:, None], tiled.column_sizes
     sparser_lines = accelerator.lines - denser_lines
     timed = sparse_rows(tiled, tokens, accelerator)
-    nonzeros = tiled.counts.sum(axis=1, dtype=np.int64)
+    nonzeros = tiled.tile_nonzeros
     sparser = np.zeros_like(nonzeros)
     if sparser_lines:
         sparser = slowest_line(timed.cycles, sparser_lines, accelerator.row_assignment)

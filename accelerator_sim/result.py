@@ -153,13 +153,13 @@ class ProjectionCycles:
     Attributes:
         name: Projection.
         module: MHA or FFN.
-        model: ``published``, ``roofline`` or ``event``.
+        model: ``published``, ``roofline``, ``event`` or ``compiled``.
         dense_cycles: The same matrix run dense on the same machine.
         sparse_cycles: S alone.
         sum_cycles: S and the low-rank part.
-        dense_run: Detail of the dense run, event model only.
-        sparse_run: Detail of the run of S alone, event model only.
-        sum_run: Detail of the whole run, event model only.
+        dense_run: Detail of the dense run, event and compiled models only.
+        sparse_run: Detail of the run of S alone, likewise.
+        sum_run: Detail of the whole run, likewise.
     """
 
     name: str
@@ -221,7 +221,7 @@ class BlockCycles:
     """What the projections of a block cost by one model.
 
     Attributes:
-        model: ``published``, ``roofline`` or ``event``.
+        model: ``published``, ``roofline``, ``event`` or ``compiled``.
         accelerator: Its name.
         projections: In the order in which they run.
     """

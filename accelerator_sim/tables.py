@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from accelerator_sim.bounds import write_back_bytes
+from accelerator_sim.compiled import compiled
 from accelerator_sim.planning import Plan
 from accelerator_sim.program import S, Stream, U, V
 from accelerator_sim.tiling import Counts
@@ -82,57 +83,93 @@ def build_tables(plan: Plan) -> Tables:
     program = plan.program
     tiled = program.tiled
     token_blocks, row_blocks = len(tiled.token_sizes), len(tiled.row_sizes)
-    blocks = token_blocks * row_blocks
-    main, factors = (_stream_table(stream, plan) for stream in program.streams)
-    parts = np.zeros(blocks + token_blocks, dtype=np.int64)
-    wide = np.zeros(token_blocks, dtype=np.int64)
-    for table in (main, factors):
-        for cycles in table.cycles:
-            parts += np.bincount(table.target[cycles > 0], minlength=len(parts))
-        wide += np.bincount(table.token_block[table.wide > 0], minlength=token_blocks)
-    users = np.zeros(0, dtype=np.int64)
-    arrivals = len(program.main) + 1
-    if plan.storage.activations_resident:
-        users = np.bincount(main.token_block[main.input_ticks > 0], minlength=token_blocks)
-        arrivals = token_blocks * len(tiled.column_sizes) + 1
+    pending = np.zeros(token_blocks * row_blocks, dtype=np.int64)
+    thin_parts, wide_tiles, users = np.zeros((3, token_blocks), dtype=np.int64)
+    counts = (pending, thin_parts, wide_tiles, users)
+    main, factors = (_stream_table(stream, plan, counts) for stream in program.streams)
+    resident = plan.storage.activations_resident
     return Tables(
         streams=(main, factors),
-        arrivals=arrivals,
-        users=users,
-        pending=parts[:blocks],
+        arrivals=_no_inputs(plan) + 1,
+        users=users if resident else users[:0],
+        pending=pending,
         write_back_ticks=dram_ticks(write_back_bytes(program), program.accelerator),
         group_blocks=row_blocks if plan.storage.outputs_resident else 1,
-        thin_parts=parts[blocks:],
-        wide_tiles=wide,
+        thin_parts=thin_parts,
+        wide_tiles=wide_tiles,
     )
 
 
-def _stream_table(stream: Stream, plan: Plan) -> StreamTable:
-    program, accelerator = plan.program, plan.program.accelerator
-    tiled, storage = program.tiled, plan.storage
-    row_blocks, token_blocks = len(tiled.row_sizes), len(tiled.token_sizes)
-    blocks = token_blocks * row_blocks
-    block = stream.token_block * row_blocks + stream.row_block
-    group, groups = (
-        (stream.token_block, token_blocks) if storage.outputs_resident else (block, blocks)
-    )
-    thin, wide = stream.kind == V, stream.kind == U
-    key, no_inputs = np.arange(len(stream)), len(program.main)
-    if storage.activations_resident:
-        key = stream.token_block * len(tiled.column_sizes) + stream.column_block
-        no_inputs = token_blocks * len(tiled.column_sizes)
-    before = 2 * stream.token_block
+def _no_inputs(plan: Plan) -> int:
+    """Entry of the arrival times that is for tiles without inputs."""
+    tiled = plan.program.tiled
+    if plan.storage.activations_resident:
+        return len(tiled.token_sizes) * len(tiled.column_sizes)
+    return len(plan.program.main)
+
+
+def _stream_table(
+    stream: Stream, plan: Plan, counts: tuple[Counts, Counts, Counts, Counts]
+) -> StreamTable:
+    tiled, accelerator = plan.program.tiled, plan.program.accelerator
+    factor, wide, key, output, gate, target, parts = np.empty((7, len(stream)), dtype=np.int64)
+    tiles = (stream.kind, stream.token_block, stream.row_block, stream.column_block)
+    extents = (len(tiled.token_sizes), len(tiled.row_sizes), len(tiled.column_sizes))
+    resident = (plan.storage.activations_resident, plan.storage.outputs_resident)
+    cycles = (stream.denser_cycles, stream.sparser_cycles)
+    reads = (stream.activation_bits, _no_inputs(plan))
+    places = (factor, wide, key, output, gate, target, parts)
+    _find_places(tiles, cycles, reads, extents, resident, places, counts)
     return StreamTable(
-        factor=(stream.kind != S).astype(np.int64),
-        wide=wide.astype(np.int64),
+        factor=factor,
+        wide=wide,
         weight_ticks=dram_ticks(stream.weight_bytes, accelerator),
         input_ticks=dram_ticks(stream.activation_bytes, accelerator),
-        input_key=np.where(stream.activation_bits > 0, key, no_inputs),
+        input_key=key,
         token_block=stream.token_block,
-        output=np.where(thin, groups, group),
-        gate=np.where(thin, before, np.where(wide, before + 1, 2 * token_blocks + 1)),
-        target=np.where(thin, blocks + stream.token_block, block),
-        parts=(stream.denser_cycles > 0).astype(np.int64) + (stream.sparser_cycles > 0),
-        cycles=(stream.denser_cycles, stream.sparser_cycles),
+        output=output,
+        gate=gate,
+        target=target,
+        parts=parts,
+        cycles=cycles,
         link_cycles=link_cycles(stream.link_elements, accelerator),
     )
+
+
+@compiled
+def _find_places(
+    tiles: tuple[Counts, Counts, Counts, Counts],
+    cycles: tuple[Counts, Counts],
+    reads: tuple[Counts, int],
+    extents: tuple[int, int, int],
+    resident: tuple[bool, bool],
+    places: tuple[Counts, Counts, Counts, Counts, Counts, Counts, Counts],
+    counts: tuple[Counts, Counts, Counts, Counts],
+) -> None:
+    """Fill ``places`` (fields of ``StreamTable``) and add to ``counts``, in one pass."""
+    kind, token_block, row_block, column_block = tiles
+    token_blocks, row_blocks, column_blocks = extents
+    factor, wide, key, output, gate, target, parts = places
+    pending, thin_parts, wide_tiles, users = counts
+    blocks = token_blocks * row_blocks
+    for tile in range(len(kind)):
+        tokens = token_block[tile]
+        block = tokens * row_blocks + row_block[tile]
+        factor[tile] = kind[tile] != S
+        wide[tile] = kind[tile] == U
+        parts[tile] = (cycles[0][tile] > 0) + (cycles[1][tile] > 0)
+        wide_tiles[tokens] += wide[tile]
+        key[tile] = reads[1]
+        if reads[0][tile] > 0:
+            key[tile] = tokens * column_blocks + column_block[tile] if resident[0] else tile
+            users[tokens] += 1
+        if kind[tile] == V:
+            target[tile] = blocks + tokens
+            output[tile] = token_blocks if resident[1] else blocks
+            gate[tile] = 2 * tokens
+            thin_parts[tokens] += parts[tile]
+        else:
+            target[tile] = block
+            output[tile] = tokens if resident[1] else block
+            gate[tile] = 2 * tokens + 1 if kind[tile] == U else 2 * token_blocks + 1
+            pending[block] += parts[tile]

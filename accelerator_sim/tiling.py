@@ -5,15 +5,20 @@ take.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from workloads.errors import InputError
 from workloads.gemm import Gemm
 from workloads.mask_stats import column_counts, tile_row_counts
 from workloads.masks import PackedMask
 
 Counts = NDArray[np.int64]
+
+# Line cycles and bits of a whole projection are counted in 64 bits; a value has at most 64 bits.
+_LARGEST_WORK = 1 << 55
 
 
 @dataclass(frozen=True)
@@ -56,10 +61,15 @@ class TiledProjection:
         """G."""
         return int(self.dense.sum())
 
-    @property
+    @cached_property
+    def tile_nonzeros(self) -> Counts:
+        """Nonzeros of each tile outside the dense columns, shape (I, J)."""
+        return np.asarray(self.counts.sum(axis=1, dtype=np.int64))
+
+    @cached_property
     def sparse_nonzeros(self) -> int:
         """Nonzeros outside the dense columns."""
-        return int(self.counts.sum(dtype=np.int64))
+        return int(self.tile_nonzeros.sum())
 
 
 def block_sizes(extent: int, size: int) -> Counts:
@@ -120,6 +130,11 @@ def _clip(tile: TileShape, gemm: Gemm) -> TileShape:
 def _tiled(
     gemm: Gemm, rank: int, tile: TileShape, dense: Counts, counts: NDArray[np.int32], nonzeros: int
 ) -> TiledProjection:
+    if (gemm.m + rank) * (gemm.n + rank) * gemm.tokens >= _LARGEST_WORK:
+        raise InputError(
+            f"{gemm.name}: {gemm.m} x {gemm.n}, rank {rank} and {gemm.tokens} tokens are more "
+            "work than 64-bit counts hold: use fewer tokens"
+        )
     row_sizes = block_sizes(gemm.m, tile.rows)
     padded = np.zeros((len(row_sizes) * tile.rows, counts.shape[1]), dtype=np.int32)
     padded[: gemm.m] = counts

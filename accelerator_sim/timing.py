@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from accelerator_sim.hardware import Accelerator, Dataflow, Index, RowAssignment
 from accelerator_sim.tiling import Counts, TiledProjection
+from workloads.errors import InputError
 
+_LARGEST_TIME = 1 << 62
 _Whole = TypeVar("_Whole", int, Counts)
 
 
@@ -72,7 +74,7 @@ def _decode_cycles(tiled: TiledProjection, counts: Counts, index: Index) -> Coun
     if index.format != "bitmap":
         return ceil_div(counts, index.decode_per_cycle)
     width = ceil_div(tiled.column_sizes - tiled.dense, index.decode_per_cycle)
-    stored = (counts.sum(axis=1) > 0)[:, None, :]
+    stored = (tiled.tile_nonzeros > 0)[:, None, :]
     present = (np.arange(tiled.tile.rows) < tiled.row_sizes[:, None])[:, :, None]
     return np.where(stored & present, width, 0)
 
@@ -152,9 +154,20 @@ def dram_ticks(payload: NDArray[np.int64], accelerator: Accelerator) -> NDArray[
 
     Bursts are striped over the channels from the first channel on, so the port is held for
     ⌈bursts / channels⌉ bursts of one channel.
+
+    Raises:
+        InputError: The times together may not fit 64 bits.
     """
     stripe = accelerator.dram.burst_bytes * accelerator.dram.channels
-    return ceil_div(payload, stripe) * stripe * accelerator.bytes_per_cycle.denominator
+    ticks = accelerator.bytes_per_cycle.denominator
+    longest = ceil_div(int(payload.max(initial=0)), stripe) * stripe * ticks
+    if max(stripe, longest * len(payload)) >= _LARGEST_TIME:
+        raise InputError(
+            f"accelerator {accelerator.name}: dram.bytes_per_second, efficiency, burst_bytes or "
+            f"channels make a transfer {longest} ticks of 1/{ticks_per_cycle(accelerator)} cycle, "
+            f"and {len(payload)} of them do not fit 64 bits: use rounder numbers or smaller bursts"
+        )
+    return ceil_div(payload, stripe) * stripe * ticks
 
 
 def ticks_per_cycle(accelerator: Accelerator) -> int:

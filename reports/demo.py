@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from accelerator_sim.catalog import load_accelerator
-from accelerator_sim.simulate import MODELS
+from accelerator_sim.simulate import DISTINCT_MODELS
 from reports.report import report_tables, write_report
 from reports.results import Subject, perplexity_result, save_result, subject_of
 from reports.runtime import describe_device, measure
@@ -49,11 +49,11 @@ def run_demo(
     }
     artifact = artifacts["sslc"]
     machine = load_accelerator(ACCELERATOR)
-    for cycle_model in MODELS:
+    for cycle_model in DISTINCT_MODELS:
         result = simulate_artifact(artifact, cycle_model, machine, progress=progress)
         save_result(artifact.path, f"cycles-{machine.name}-{cycle_model}-1", result)
     _measure(artifact, progress)
-    published, results = reproduce_table4(machine, MODELS, progress=progress)
+    published, results = reproduce_table4(machine, DISTINCT_MODELS, progress=progress)
     save_result(out / "table4", "table4", {"table": to_dict(published), "results": results})
     places = [out / "dense", *(artifact.path for artifact in artifacts.values())]
     written = write_report(places, [published], out / "report")

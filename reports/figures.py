@@ -69,7 +69,7 @@ def stalls_figure(result: dict[str, Any]) -> Figure:
     """Where the PE-line cycles of the sparser and the denser engine go, by module and run.
 
     Args:
-        result: From ``speedup.cycles_result`` with the event model.
+        result: From ``speedup.cycles_result`` with the model ``event`` or ``compiled``.
     """
     figure = Figure(figsize=(7.6, 3.4), layout="constrained")
     axes = figure.subplots()
@@ -93,7 +93,7 @@ def stalls_figure(result: dict[str, Any]) -> Figure:
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     axes.set_xlabel("share of PE-line cycles, both engines")
     axes.spines[["top", "right"]].set_visible(False)
-    figure.suptitle(f"{_subject(result)}\nwhere the cycles go, simulated (event)", fontsize=10)
+    figure.suptitle(f"{_subject(result)}\nwhere the cycles go, {result['provenance']}", fontsize=10)
     figure.legend(loc="outside lower center", ncols=5, frameon=False, fontsize=8)
     return figure
 

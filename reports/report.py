@@ -8,7 +8,7 @@ from typing import Any
 from reports.figures import cycles_figure, stalls_figure, write_figure
 from reports.html import write_page
 from reports.results import load_results
-from reports.speedup import PROVENANCE, perplexity_table, runtime_table, speedup_table
+from reports.speedup import PROVENANCE, SIMULATED, perplexity_table, runtime_table, speedup_table
 from reports.tables import Table, write_tables
 from workloads.errors import InputError
 
@@ -57,7 +57,10 @@ def write_report(directories: Sequence[Path], extra: Sequence[Table], out: Path)
 
 
 def _write_figures(directory: Path, out: Path) -> list[Path]:
-    """Figures of one directory's cycles, one pair per accelerator and number of tokens."""
+    """Figures of one directory's cycles, one pair per accelerator and number of tokens.
+
+    ``event`` and ``compiled`` have the same stalls: one figure for both.
+    """
     groups: dict[tuple[str, int], list[dict[str, Any]]] = defaultdict(list)
     for result in load_results(directory):
         if result["kind"] == "cycles":
@@ -67,9 +70,9 @@ def _write_figures(directory: Path, out: Path) -> list[Path]:
         results.sort(key=lambda result: list(PROVENANCE).index(result["cycle_model"]))
         name = f"{directory.resolve().name}-{accelerator}-{tokens}"
         paths += write_figure(cycles_figure(results), out, f"cycles-{name}")
-        for result in results:
-            if result["cycle_model"] == "event":
-                paths += write_figure(stalls_figure(result), out, f"stalls-{name}")
+        simulated = [result for result in results if result["cycle_model"] in SIMULATED]
+        if simulated:
+            paths += write_figure(stalls_figure(simulated[0]), out, f"stalls-{name}")
     return paths
 
 

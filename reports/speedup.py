@@ -15,11 +15,14 @@ PROVENANCE = {
     "published": "analytic (published)",
     "roofline": "analytic (roofline)",
     "event": "simulated (event)",
+    "compiled": "simulated (compiled)",
 }
+SIMULATED = ("event", "compiled")
 MODEL_NOTES = (
     "analytic (published): compute cycles only, perfect balance, no index, tile or memory cost.",
     "analytic (roofline): the larger of compute and DRAM time per projection; nothing may beat it.",
-    "simulated (event): discrete-event run with DRAM, buffers, both engines and their stalls.",
+    "simulated (event): discrete-event run with DRAM, buffers, both engines and their stalls; "
+    "simulated (compiled) is the same model compiled, number for number.",
 )
 _CYCLE_COLUMNS = (
     Column("Dense", ",.1f"),

@@ -1,0 +1,46 @@
+"""Random machines and projections: the compiled engine against the event engine, field by field.
+
+python benchmarks/engines_agree.py [TRIALS] [SEED]
+"""
+
+import sys
+
+from hypothesis import HealthCheck, Phase, given, seed, settings
+
+from accelerator_sim.compiled_engine import run_compiled
+from accelerator_sim.event_engine import run_event
+from accelerator_sim.hardware import Accelerator
+from accelerator_sim.planning import plan_projection
+from tests.accelerator_sim.machines import machines, projections
+from workloads.errors import InputError
+from workloads.masks import SparseLowRankGemm
+
+
+def main(trials: int, chosen_seed: int) -> None:
+    compared = 0
+
+    @seed(chosen_seed)
+    @settings(
+        max_examples=trials,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(item=projections(), machine=machines())
+    def agree(item: SparseLowRankGemm, machine: Accelerator) -> None:
+        nonlocal compared
+        try:
+            plan = plan_projection(item, machine)
+        except InputError:
+            return
+        assert run_compiled(plan) == run_event(plan), (item, machine)
+        compared += 1
+
+    agree()
+    print(f"seed {chosen_seed}: {trials:,} machines drawn, {compared:,} ran, all results equal")
+
+
+if __name__ == "__main__":
+    given_arguments = [int(argument) for argument in sys.argv[1:]]
+    main(*given_arguments, *(10_000, 0)[len(given_arguments) :])
