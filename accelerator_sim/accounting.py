@@ -10,6 +10,7 @@ from accelerator_sim.bounds import activation_loads, write_back_bytes
 from accelerator_sim.planning import Plan
 from accelerator_sim.program import Program, S
 from accelerator_sim.result import Actions, EventResult, Stalls, Traffic
+from accelerator_sim.sram import sram_bytes
 from accelerator_sim.timing import dram_bytes
 
 
@@ -56,7 +57,7 @@ def event_result(plan: Plan, cycles: int, denser: EngineTimes, sparser: EngineTi
         denser=_stalls(program.denser_lines, cycles, last, denser, denser_compute, 0),
         sparser=_stalls(program.sparser_lines, cycles, last, sparser, sparser_compute, decode),
         traffic=traffic,
-        actions=_actions(program, traffic),
+        actions=_actions(plan, traffic),
         tiles=sum(len(stream) for stream in program.streams),
         tile=(tiled.tile.rows, tiled.tile.columns, tiled.tile.tokens),
         tile_chosen_by=plan.tile_chosen_by,
@@ -116,17 +117,22 @@ def _traffic(plan: Plan) -> Traffic:
     )
 
 
-def _actions(program: Program, traffic: Traffic) -> Actions:
-    tiled = program.tiled
+def _actions(plan: Plan, traffic: Traffic) -> Actions:
+    program, tiled = plan.program, plan.program.tiled
+    buffers = sram_bytes(plan)
     dense_entries = tiled.gemm.m * tiled.dense_columns
     zeros = (dense_entries - (tiled.nonzeros - tiled.sparse_nonzeros)) * tiled.gemm.tokens
     return Actions(
         macs=useful_macs(program) + zeros,
         executed_zeros=zeros,
+        factor_macs=tiled.gemm.low_rank_macs(tiled.rank),
         decoded=_decoded(program),
         link_elements=sum(int(stream.link_elements.sum()) for stream in program.streams),
         dram_read_bytes=traffic.total - traffic.outputs,
         dram_write_bytes=traffic.outputs,
+        weight_buffer_bytes=buffers.weights,
+        activation_buffer_bytes=buffers.activations,
+        output_buffer_bytes=buffers.outputs,
     )
 
 

@@ -1,10 +1,11 @@
-"""Accelerators by name or from a user's TOML file, with overrides; every error names its key."""
+"""Accelerators and cost tables by name or from a user's TOML file; every error names its key."""
 
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from accelerator_sim.energy import AreaTable, CostTable, EnergyTable
 from accelerator_sim.hardware import Accelerator, Bits, Buffer, Dram, Index, TileChoice
 from workloads.catalog import build, preset_names, read_preset, read_toml
 from workloads.errors import InputError
@@ -18,6 +19,8 @@ _TABLES: dict[str, type[Any]] = {
     "output_buffer": Buffer,
     "dram": Dram,
 }
+_COST_TABLES: dict[str, type[Any]] = {"energy": EnergyTable, "area": AreaTable}
+DEFAULT_COSTS = "28nm"
 
 
 def accelerator_names() -> list[str]:
@@ -46,19 +49,46 @@ def load_accelerator(
     return build_accelerator(override(table, overrides or {}), where)
 
 
+def cost_table_names() -> list[str]:
+    """Names of the energy and area tables that ship with the package."""
+    return preset_names("accelerator_sim", "costs")
+
+
+def load_cost_table(name_or_path: str | Path = DEFAULT_COSTS) -> CostTable:
+    """An energy and area table by name, or from a file whose name ends in ``.toml``.
+
+    Raises:
+        InputError: No such table or file, or a key or value that cannot be used.
+    """
+    if str(name_or_path).endswith(".toml"):
+        table = read_toml(Path(name_or_path))
+        where = str(name_or_path)
+    else:
+        table = read_preset("accelerator_sim", "costs", "cost table", str(name_or_path))
+        where = f"cost table {name_or_path}"
+    return build(CostTable, _with_tables(table, _COST_TABLES, where), where)
+
+
 def build_accelerator(table: Mapping[str, Any], where: str) -> Accelerator:
     """An accelerator from its parsed TOML.
 
     Raises:
         InputError: A key is unknown, missing, or has a value that cannot be used.
     """
+    return build(Accelerator, _with_tables(table, _TABLES, where), where)
+
+
+def _with_tables(
+    table: Mapping[str, Any], classes: Mapping[str, type[Any]], where: str
+) -> dict[str, Any]:
+    """A copy of a parsed file with its tables built."""
     values = dict(table)
-    for key, cls in _TABLES.items():
+    for key, cls in classes.items():
         if key in values:
             if not isinstance(values[key], Mapping):
                 raise InputError(f"{where}: {key} must be a table, got {values[key]!r}")
             values[key] = build(cls, values[key], f"{where}: [{key}]")
-    return build(Accelerator, values, where)
+    return values
 
 
 def override(table: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:

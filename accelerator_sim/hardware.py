@@ -131,6 +131,7 @@ class Dram:
         latency_cycles: From the last byte at the port to its arrival; pipelined.
         burst_bytes: Smallest unit of one channel.
         channels: Channels that a transfer is striped over, burst by burst.
+        technology: What energy tables call it.
     """
 
     bytes_per_second: int
@@ -138,6 +139,7 @@ class Dram:
     latency_cycles: int
     burst_bytes: int
     channels: int
+    technology: str = "ddr4"
 
     def __post_init__(self) -> None:
         _whole("bytes_per_second", self.bytes_per_second, 1)
@@ -174,6 +176,7 @@ class Accelerator:
         activation_buffer: Inputs.
         output_buffer: Accumulators of outputs and of Vᵀx.
         dram: The memory.
+        description: What it stands for, and whether anyone has validated it.
     """
 
     name: str
@@ -194,6 +197,7 @@ class Accelerator:
     activation_buffer: Buffer
     output_buffer: Buffer
     dram: Dram
+    description: str = ""
 
     def __post_init__(self) -> None:
         _whole("clock_hz", self.clock_hz, 1)

@@ -1,11 +1,14 @@
 """What a run of the event model found, and what projections cost. Frozen, JSON-safe."""
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
 from workloads.gemm import MODULES, Module
+
+Run = Literal["dense", "sparse", "sum"]
+RUNS: tuple[Run, ...] = get_args(Run)
 
 
 @dataclass(frozen=True)
@@ -73,18 +76,78 @@ class Actions:
     Attributes:
         macs: Multiply-accumulates executed: useful ones and zeros.
         executed_zeros: The share of ``macs`` on zeros inside dense columns.
+        factor_macs: The share of ``macs`` with U and V.
         decoded: Bitmap bits or CSR/CSC indices decoded.
         link_elements: Partial sums that crossed the accumulation link.
         dram_read_bytes: Loaded, in whole bursts.
         dram_write_bytes: Written back, in whole bursts.
+        weight_buffer_bytes: Read and written; ``sram.sram_bytes`` has the counting rule.
+        activation_buffer_bytes: Likewise.
+        output_buffer_bytes: Likewise.
     """
 
     macs: int
     executed_zeros: int
+    factor_macs: int
     decoded: int
     link_elements: int
     dram_read_bytes: int
     dram_write_bytes: int
+    weight_buffer_bytes: int
+    activation_buffer_bytes: int
+    output_buffer_bytes: int
+
+
+@dataclass(frozen=True)
+class Energy:
+    """Energy by part, in pJ.
+
+    Attributes:
+        mac: Multiplications and additions, executed zeros included.
+        decode: Index decode.
+        sram: The three buffers.
+        dram: Transfers, in whole bursts.
+        link: The accumulation link.
+    """
+
+    mac: float
+    decode: float
+    sram: float
+    dram: float
+    link: float
+
+    @property
+    def total_pj(self) -> float:
+        """Sum of the parts."""
+        return float(sum(dataclasses.astuple(self)))
+
+    def to_dict(self) -> dict[str, float]:
+        """Parts and total in pJ."""
+        return {**dataclasses.asdict(self), "total_pj": self.total_pj}
+
+
+@dataclass(frozen=True)
+class Area:
+    """Area of a machine by part, in mm².
+
+    Attributes:
+        mac: Multipliers and adders.
+        decode: Index decoders.
+        sram: The three buffers.
+    """
+
+    mac: float
+    decode: float
+    sram: float
+
+    @property
+    def total_mm2(self) -> float:
+        """Sum of the parts."""
+        return float(sum(dataclasses.astuple(self)))
+
+    def to_dict(self) -> dict[str, float]:
+        """Parts and total in mm²."""
+        return {**dataclasses.asdict(self), "total_mm2": self.total_mm2}
 
 
 @dataclass(frozen=True)
@@ -160,6 +223,7 @@ class ProjectionCycles:
         dense_run: Detail of the dense run, event and compiled models only.
         sparse_run: Detail of the run of S alone, likewise.
         sum_run: Detail of the whole run, likewise.
+        energy: Of each run, where there is detail; from ``energy.with_energy``.
     """
 
     name: str
@@ -171,6 +235,7 @@ class ProjectionCycles:
     dense_run: EventResult | None = None
     sparse_run: EventResult | None = None
     sum_run: EventResult | None = None
+    energy: Mapping[Run, Energy] | None = None
 
     @property
     def low_rank_cycles(self) -> float:
@@ -190,7 +255,8 @@ class ProjectionCycles:
             for field in ("dense_run", "sparse_run", "sum_run")
             if (run := getattr(self, field)) is not None
         }
-        return {**values, **_cycles(self), **runs}
+        energy = {run: of.to_dict() for run, of in (self.energy or {}).items()}
+        return {**values, **_cycles(self), **runs, **({"energy": energy} if energy else {})}
 
 
 @dataclass(frozen=True)
@@ -224,11 +290,15 @@ class BlockCycles:
         model: ``published``, ``roofline``, ``event`` or ``compiled``.
         accelerator: Its name.
         projections: In the order in which they run.
+        area: Of the accelerator.
+        cost_table: Name of the table behind energy and area.
     """
 
     model: str
     accelerator: str
     projections: tuple[ProjectionCycles, ...]
+    area: Area | None = None
+    cost_table: str | None = None
 
     @property
     def modules(self) -> dict[Module, ModuleCycles]:
@@ -241,6 +311,15 @@ class BlockCycles:
         """Sum of all projections."""
         return _sum(self.projections)
 
+    @property
+    def energy(self) -> dict[Module, dict[Run, Energy]]:
+        """Sums by module and run, of the projections that have energies."""
+        return {
+            module: {run: _energy_sum(self.projections, module, run) for run in RUNS}
+            for module in MODULES
+            if any(p.module == module and p.energy for p in self.projections)
+        }
+
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, strings, lists and dictionaries."""
         return {
@@ -249,6 +328,12 @@ class BlockCycles:
             "projections": [projection.to_dict() for projection in self.projections],
             "modules": {name: cycles.to_dict() for name, cycles in self.modules.items()},
             "total": self.total.to_dict(),
+            "cost_table": self.cost_table,
+            "area": self.area.to_dict() if self.area else None,
+            "energy": {
+                module: {run: energy.to_dict() for run, energy in runs.items()}
+                for module, runs in self.energy.items()
+            },
         }
 
 
@@ -269,3 +354,8 @@ def _sum(projections: Iterable[ProjectionCycles]) -> ModuleCycles:
         sum(part.sparse_cycles for part in parts),
         sum(part.sum_cycles for part in parts),
     )
+
+
+def _energy_sum(projections: Iterable[ProjectionCycles], module: Module, run: Run) -> Energy:
+    parts = [p.energy[run] for p in projections if p.module == module and p.energy]
+    return Energy(*map(sum, zip(*map(dataclasses.astuple, parts), strict=True)))

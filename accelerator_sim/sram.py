@@ -1,0 +1,73 @@
+"""Bytes that cross the on-chip buffers, counted from a planned program. Pure.
+
+Beside ``accounting``, which puts these counts into a result for ``energy``.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from accelerator_sim.bounds import activation_loads
+from accelerator_sim.planning import Plan
+from accelerator_sim.program import S, Stream, U, V
+from accelerator_sim.tiling import TiledProjection, block_sizes
+from accelerator_sim.timing import ceil_div
+
+
+@dataclass(frozen=True)
+class SramBytes:
+    """Bytes read from and written to each buffer, together.
+
+    Attributes:
+        weights: Values, indices and factors.
+        activations: Inputs.
+        outputs: Accumulators of outputs and of Vᵀx.
+    """
+
+    weights: int
+    activations: int
+    outputs: int
+
+
+def sram_bytes(plan: Plan) -> SramBytes:
+    """Bytes that cross the three buffers.
+
+    The counting rule: an operand byte is written once into its buffer when it is loaded and read
+    once by each tile that uses it, whatever the lines and tokens of the tile (a value is broadcast
+    to all lines and held there). A part of a tile on one engine reads and writes each accumulator
+    that it adds to once. U reads Vᵀx at the accumulators' width, and write-back reads each output.
+    """
+    program = plan.program
+    tiled = program.tiled
+    weights = sum(int(stream.weight_bytes.sum()) for stream in program.streams)
+    loads = int(activation_loads(program, plan.storage).sum())
+    reads = sum(int(stream.activation_bytes.sum()) for stream in program.streams)
+    sums = sum(_partial_sums(stream, tiled) for stream in program.streams)
+    thin = sum(_factor_inputs(stream, tiled) for stream in program.streams)
+    outputs = tiled.gemm.m * tiled.gemm.tokens
+    bits = (2 * sums + thin + outputs) * program.accelerator.bits.accumulator
+    return SramBytes(2 * weights, loads + reads, ceil_div(bits, 8))
+
+
+def _partial_sums(stream: Stream, tiled: TiledProjection) -> int:
+    """Accumulators that the parts of all tiles add to.
+
+    A tile of S may add to each of its rows on both engines; V and U have a row on one of them.
+    """
+    thin = stream.kind == V
+    rows = tiled.row_sizes[np.where(thin, 0, stream.row_block)]
+    if thin.any():
+        sizes = block_sizes(tiled.rank, min(tiled.tile.rows, tiled.rank))
+        rows[thin] = sizes[stream.row_block[thin]]
+    both = (stream.kind == S) & (stream.denser_cycles > 0) & (stream.sparser_cycles > 0)
+    return int((rows * tiled.token_sizes[stream.token_block] * (1 + both)).sum())
+
+
+def _factor_inputs(stream: Stream, tiled: TiledProjection) -> int:
+    """Elements of Vᵀx that the tiles of U read."""
+    wide = stream.kind == U
+    if not wide.any():
+        return 0
+    columns = block_sizes(tiled.rank, min(tiled.tile.columns, tiled.rank))
+    tokens = tiled.token_sizes[stream.token_block[wide]]
+    return int((columns[stream.column_block[wide]] * tokens).sum())
