@@ -1,0 +1,74 @@
+"""An artifact as a working transformers model that keeps S and U, V apart."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from sslc.checkpoint import load_config
+from sslc.stored import ArtifactWeights, sparse_part, to_torch
+from workloads.artifact import Artifact, CompressedTensors, open_artifact
+
+
+class SparseLowRankLinear(nn.Module):
+    """y = S x + U (Vᵀ x) + bias, with S, U and V as stored.
+
+    Attributes:
+        sparse: S, m×n with its zeros, a frozen parameter.
+        u: m×r, trainable.
+        v: n×r, trainable.
+        bias: Shape (m,), frozen, or None.
+    """
+
+    def __init__(self, stored: CompressedTensors, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.sparse = nn.Parameter(sparse_part(stored).to(dtype), requires_grad=False)
+        self.u = nn.Parameter(to_torch(stored.u).to(dtype))
+        self.v = nn.Parameter(to_torch(stored.v).to(dtype))
+        bias = None if stored.bias is None else to_torch(stored.bias).to(dtype)
+        self.bias = None if bias is None else nn.Parameter(bias, requires_grad=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map x of shape (..., n) to (..., m)."""
+        return nn.functional.linear(x, self.sparse, self.bias) + (x @ self.v) @ self.u.T
+
+
+def load(path: Path | str, dtype: torch.dtype = torch.float32) -> Any:
+    """A transformers causal LM whose projections are ``SparseLowRankLinear``.
+
+    Args:
+        path: An artifact.
+        dtype: Of every tensor.
+
+    Returns:
+        A ``PreTrainedModel`` in evaluation mode, ready for ``generate``; only U and V require
+        gradients, as in SSLC Eq. 9.
+
+    Raises:
+        InputError: The artifact is missing or broken.
+    """
+    from accelerate import init_empty_weights
+    from transformers import AutoModelForCausalLM
+
+    artifact = open_artifact(Path(path))
+    config = load_config(artifact.path)
+    with init_empty_weights(include_buffers=False):
+        model: Any = AutoModelForCausalLM.from_config(config, dtype=dtype)  # type: ignore[no-untyped-call]
+    model.requires_grad_(False)
+    _fill(model, artifact, dtype)
+    return model.eval()
+
+
+def _fill(model: Any, artifact: Artifact, dtype: torch.dtype) -> None:
+    for index, block in enumerate(artifact.blocks):
+        for record in block.projections:
+            linear = SparseLowRankLinear(artifact.read(index, record.name), dtype)
+            model.model.layers[index].set_submodule(record.name, linear)
+    weights = ArtifactWeights(artifact)
+    for name, parameter in list(model.named_parameters()):
+        if parameter.is_meta and name in weights.names():
+            parent, _, last = name.rpartition(".")
+            tensor = nn.Parameter(weights.tensor(name).to(dtype), requires_grad=False)
+            setattr(model.get_submodule(parent), last, tensor)
+    model.tie_weights()
