@@ -11,6 +11,7 @@ from workloads.errors import unknown_name
 
 METHODS = {
     "alps": "sslc.methods.alps:Alps",
+    "dsnot": "sslc.methods.dsnot:DsNot",
     "magnitude": "sslc.methods.magnitude:Magnitude",
     "oats": "sslc.methods.oats:Oats",
     "ria": "sslc.methods.ria:Ria",

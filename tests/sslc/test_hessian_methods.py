@@ -1,5 +1,7 @@
 """Methods that see the whole Hessian: optimal where theory says so, ordered as the papers claim."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from sslc.full_hessian import solve_on_support, whitened_low_rank
+from sslc.methods.dsnot import DsNot
 from sslc.methods.oats import Oats
 from sslc.methods.registry import load_method
 from sslc.methods.ria import ria_scores
@@ -165,6 +168,37 @@ def test_oats_equals_float64_alternation() -> None:
         sparse = (scaled - low) * keep_top_rows(np.abs(scaled - low), budgets)
     whole = (result.sparse + result.u @ result.v.T).numpy()
     assert whole == pytest.approx((sparse + low) / scale, abs=1e-3)
+
+
+def _dsnot_places(means: list[float]) -> list[bool]:
+    weight = torch.tensor([[3.0, 1.0, 2.0, 4.0]])
+    statistics = InputStatistics(torch.ones(4), torch.tensor(means), torch.ones(4))
+    return DsNot().compress(weight, statistics).mask[0].tolist()
+
+
+def test_dsnot_hand_worked_swap() -> None:
+    """Wanda keeps columns 0 and 3 of (3, 1, 2, 4); μ = (1, 1, 1, −⅛) makes W·μ = (3, 1, 2, −½).
+
+    e = 1 + 2 = 3. Column 2 grows (2 > 1), column 3 goes (the only kept one on the other side):
+    e = 3 − 2 − ½ = ½. Then column 1 would grow, but nothing is left to prune on the other side."""
+    assert _dsnot_places([1, 1, 1, -0.125]) == [True, False, True, False]
+
+
+def test_dsnot_swap_that_would_overshoot_is_left_out() -> None:
+    """W·μ = (3, −1, 2, −4): e = 1; growing column 2 and pruning column 3 would give −5."""
+    assert _dsnot_places([1, -1, 1, -1]) == [True, False, False, True]
+
+
+def test_dsnot_expected_error_never_rises() -> None:
+    weight, inputs = _problem(40, 60)
+    statistics = _statistics(inputs + 0.5)
+    errors = []
+    for cycles in (0, 1, 5, 50):
+        mask = DsNot(cycles=cycles).compress(weight, statistics).mask
+        errors.append((weight * statistics.means * ~mask).sum(dim=1).abs())
+    for before, after in itertools.pairwise(errors):
+        assert (after <= before + 1e-6).all()
+    assert errors[-1].sum() < 0.5 * errors[0].sum()
 
 
 def test_ria_scores_hand_worked() -> None:
