@@ -15,9 +15,9 @@ from reports.speedup import table4 as build_table4
 from reports.tables import Table
 from workloads.artifact import Artifact
 from workloads.catalog import load_model
-from workloads.gemm import kept_nonzeros
-from workloads.masks import SparseLowRankGemm, wanda_lognormal_mask
+from workloads.masks import SparseLowRankGemm
 from workloads.progress import Progress, silent
+from workloads.synthetic import synthetic_block as make_block
 from workloads.transformer import ModelShape
 
 PAPER_RANK = 128
@@ -71,13 +71,7 @@ def synthetic_block(
         tokens: Tokens per product.
         seed: Each projection's mask has its own seed derived from it.
     """
-    block = []
-    for place, gemm in enumerate(shape.projections(tokens)):
-        paid = PAPER_RANK if factors_inside_budget else 0
-        nonzeros = kept_nonzeros(gemm.m, gemm.n, PAPER_KEPT_FRACTION, paid)
-        mask = wanda_lognormal_mask(gemm.m, gemm.n, nonzeros, seed=seed * 1000 + place)
-        block.append(SparseLowRankGemm(gemm, mask, PAPER_RANK))
-    return block
+    return make_block(shape, PAPER_KEPT_FRACTION, PAPER_RANK, tokens, seed, factors_inside_budget)
 
 
 def reproduce_table4(

@@ -1,0 +1,53 @@
+"""What a sweep measures at every point, and which way is better: one entry per column."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from accelerator_sim.hardware import Accelerator
+from accelerator_sim.result import BlockCycles
+
+
+@dataclass(frozen=True)
+class Objective:
+    """A column of a sweep's results that a Pareto front can be about.
+
+    Attributes:
+        unit: For headings and axes; empty for a ratio.
+        better: Whether ``less`` or ``more`` of it is better.
+        simulated: Only the models that simulate the machine count it.
+        measure: Its value for all projections together on a machine.
+    """
+
+    unit: str
+    better: Literal["less", "more"]
+    simulated: bool
+    measure: Callable[[BlockCycles, Accelerator], float]
+
+    @property
+    def sign(self) -> float:
+        """What the value is multiplied by so that less is better."""
+        return 1.0 if self.better == "less" else -1.0
+
+
+def _dram_bytes(block: BlockCycles, accelerator: Accelerator) -> float:
+    del accelerator
+    runs = [part.sum_run for part in block.projections]
+    return float(sum(run.traffic.total for run in runs if run is not None))
+
+
+OBJECTIVES: dict[str, Objective] = {
+    "cycles": Objective("cycles", "less", False, lambda block, _: block.total.sum_cycles),
+    "dram_bytes": Objective("bytes", "less", True, _dram_bytes),
+    "speedup": Objective("", "more", False, lambda block, _: block.total.speedup),
+}
+_ANALYTIC = ("published", "roofline")
+
+
+def objectives_of(cycle_model: str) -> tuple[str, ...]:
+    """What a cycle model gives, in the order of the columns."""
+    return tuple(
+        name
+        for name, objective in OBJECTIVES.items()
+        if cycle_model not in _ANALYTIC or not objective.simulated
+    )
