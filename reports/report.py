@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from reports.energy import energy_table
 from reports.figures import cycles_figure, stalls_figure, write_figure
 from reports.html import write_page
 from reports.results import load_results
@@ -12,11 +13,16 @@ from reports.speedup import PROVENANCE, SIMULATED, perplexity_table, runtime_tab
 from reports.tables import Table, write_tables
 from workloads.errors import InputError
 
-_BUILDERS = {"perplexity": perplexity_table, "cycles": speedup_table, "runtime": runtime_table}
+_BUILDERS = (
+    ("perplexity", perplexity_table),
+    ("cycles", speedup_table),
+    ("cycles", energy_table),
+    ("runtime", runtime_table),
+)
 
 
 def report_tables(directories: Sequence[Path]) -> list[Table]:
-    """One table per kind of result found, in the order perplexity, cycles, runtime.
+    """Tables of the results found, in the order perplexity, cycles, energy, runtime.
 
     Args:
         directories: Artifacts, or directories that hold ``results``.
@@ -26,11 +32,11 @@ def report_tables(directories: Sequence[Path]) -> list[Table]:
     """
     results = [result for directory in directories for result in load_results(directory)]
     tables = []
-    for kind, builder in _BUILDERS.items():
+    for kind, builder in _BUILDERS:
         chosen = [result for result in results if result["kind"] == kind]
         if chosen:
             tables.append(_build(builder, chosen, directories))
-    return tables
+    return [table for table in tables if table.rows]
 
 
 def write_report(directories: Sequence[Path], extra: Sequence[Table], out: Path) -> list[Path]:
