@@ -5,10 +5,9 @@ from dataclasses import dataclass
 import torch
 
 from sslc.full_hessian import solve_on_support
-from sslc.methods.base import CompressedProjection, check_choice, check_share
-from sslc.selection import GROUPS, keep_top
+from sslc.methods.base import CompressedProjection, check_share
+from sslc.selection import check_group, keep_top, sparse_nonzeros
 from sslc.statistics import InputStatistics
-from workloads.gemm import kept_nonzeros
 
 _FIRST_PENALTY = 0.1
 _UPDATE_EVERY = 3
@@ -40,7 +39,7 @@ class Alps:
 
     def __post_init__(self) -> None:
         check_share("kept_fraction", self.kept_fraction)
-        check_choice("group", self.group, GROUPS)
+        check_group(self.group)
         if self.iterations < 1:
             raise ValueError(f"iterations must be at least 1, got {self.iterations}")
         if self.damping <= 0:
@@ -49,7 +48,7 @@ class Alps:
     def compress(self, weight: torch.Tensor, statistics: InputStatistics) -> CompressedProjection:
         """ADMM in the space where the Hessian has a unit diagonal, then the values."""
         m, n = weight.shape
-        nonzeros = kept_nonzeros(m, n, self.kept_fraction, rank=0)
+        nonzeros = sparse_nonzeros(m, n, self.kept_fraction, 0, self.group)
         hessian = statistics.damped_hessian(self.damping)
         root = hessian.diagonal().sqrt()
         unit = hessian / torch.outer(root, root)

@@ -4,10 +4,9 @@ from dataclasses import dataclass
 
 import torch
 
-from sslc.methods.base import CompressedProjection, check_choice, check_share
-from sslc.selection import GROUPS, keep_top
+from sslc.methods.base import CompressedProjection, check_share
+from sslc.selection import check_group, keep_top, sparse_nonzeros
 from sslc.statistics import InputStatistics
-from workloads.gemm import kept_nonzeros
 
 
 @dataclass(frozen=True)
@@ -20,13 +19,13 @@ class Magnitude:
 
     def __post_init__(self) -> None:
         check_share("kept_fraction", self.kept_fraction)
-        check_choice("group", self.group, GROUPS)
+        check_group(self.group)
 
     def compress(self, weight: torch.Tensor, statistics: InputStatistics) -> CompressedProjection:
         """Keep the entries with the largest |W_ij|; the statistics are not looked at."""
         del statistics
         m, n = weight.shape
-        nonzeros = kept_nonzeros(m, n, self.kept_fraction, rank=0)
+        nonzeros = sparse_nonzeros(m, n, self.kept_fraction, 0, self.group)
         return CompressedProjection.sparse_only(
             weight, keep_top(weight.abs(), nonzeros, self.group)
         )

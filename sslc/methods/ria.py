@@ -4,10 +4,9 @@ from dataclasses import dataclass
 
 import torch
 
-from sslc.methods.base import CompressedProjection, check_choice, check_share
-from sslc.selection import GROUPS, keep_top
+from sslc.methods.base import CompressedProjection, check_share
+from sslc.selection import check_group, keep_top, sparse_nonzeros
 from sslc.statistics import InputStatistics
-from workloads.gemm import kept_nonzeros
 
 
 def ria_scores(weight: torch.Tensor, statistics: InputStatistics, power: float) -> torch.Tensor:
@@ -38,11 +37,11 @@ class Ria:
 
     def __post_init__(self) -> None:
         check_share("kept_fraction", self.kept_fraction)
-        check_choice("group", self.group, GROUPS)
+        check_group(self.group)
 
     def compress(self, weight: torch.Tensor, statistics: InputStatistics) -> CompressedProjection:
         """Keep the entries with the largest scores."""
         m, n = weight.shape
-        nonzeros = kept_nonzeros(m, n, self.kept_fraction, rank=0)
+        nonzeros = sparse_nonzeros(m, n, self.kept_fraction, 0, self.group)
         scores = ria_scores(weight, statistics, self.power)
         return CompressedProjection.sparse_only(weight, keep_top(scores, nonzeros, self.group))

@@ -11,9 +11,9 @@ import torch
 from sslc.low_rank import STEPS, random_factor
 from sslc.methods.base import CompressedProjection, check_choice, check_share
 from sslc.methods.ria import ria_scores
-from sslc.selection import GROUPS, keep_top
+from sslc.selection import check_group, keep_top, sparse_nonzeros
 from sslc.statistics import InputStatistics
-from workloads.gemm import kept_nonzeros, largest_rank
+from workloads.gemm import largest_rank
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,8 @@ class Sslc:
         rank: A fixed rank instead of the share; −1 for the share.
         preserved_fraction: Share of the entries with the largest |W̃| that S always keeps.
         iterations: T.
-        group: Comparison group of the threshold.
+        group: Comparison group of the threshold: row, matrix, or a pattern such as 2:4, which fixes
+            the share of S and preserves nothing.
         tolerance: Stop early when the loss falls by less than this share; 0 runs all iterations.
         seed: Of the starting factor.
         low_rank: Step of the low-rank part: warm, exact, godec or brp (``low_rank.STEPS``).
@@ -54,7 +55,7 @@ class Sslc:
     def __post_init__(self) -> None:
         for name in ("kept_fraction", "rank_share", "preserved_fraction"):
             check_share(name, getattr(self, name))
-        check_choice("group", self.group, GROUPS)
+        check_group(self.group)
         check_choice("low_rank", self.low_rank, tuple(STEPS))
         check_choice("score", self.score, ("activation", "ria"))
         if self.iterations < 1:
@@ -86,7 +87,7 @@ class Sslc:
         rank = largest_rank(m, n, self.rank_share) if self.rank < 0 else self.rank
         if rank >= min(m, n):
             raise ValueError(f"rank {rank} does not fit a {m}x{n} projection")
-        nonzeros = kept_nonzeros(m, n, self.kept_fraction, rank)
+        nonzeros = sparse_nonzeros(m, n, self.kept_fraction, rank, self.group)
         if nonzeros < 0:
             raise ValueError(
                 f"factors of rank {rank} take {rank * (m + n)} of {m * n} parameters, "
@@ -101,6 +102,8 @@ class Sslc:
         return residual.abs()
 
     def _preserved(self, scaled: torch.Tensor, nonzeros: int) -> torch.Tensor:
+        if ":" in self.group:
+            return torch.zeros_like(scaled, dtype=torch.bool)
         count = min(int(self.preserved_fraction * scaled.numel()), nonzeros)
         return keep_top(scaled.abs(), count, self.group)
 

@@ -120,7 +120,7 @@ def test_load_method_share_out_of_range_raises(name: str, value: float) -> None:
         ("wanda", {"rank_share": 0.1}, "unknown key 'rank_share'"),
         ("sslc", {"iterations": 0}, "iterations must be at least 1"),
         ("sslc", {"iterations": 1.5}, "iterations must be int"),
-        ("sslc", {"group": "column"}, "group must be one of row, matrix"),
+        ("sslc", {"group": "column"}, "group must be row, matrix or N:M"),
         ("sslc", {"rank": -2}, "rank must be"),
     ],
 )
@@ -230,6 +230,17 @@ def test_sslc_rank_zero_equals_wanda() -> None:
     weight, statistics = _case(30, 40)
     sslc = Sslc(rank=0).compress(weight, statistics)
     assert torch.equal(sslc.sparse, Wanda().compress(weight, statistics).sparse)
+
+
+@pytest.mark.parametrize("name", ["magnitude", "wanda", "ria", "sslc"])
+@pytest.mark.parametrize("group", ["2:4", "4:8"])
+def test_method_pattern_is_obeyed(name: str, group: str) -> None:
+    weight, statistics = _case(32, 64)
+    settings = {"kept_fraction": 0.5625 if name == "sslc" else 0.5, "group": group}
+    result = load_method(name, settings).compress(weight, statistics)
+    keep, of = map(int, group.split(":"))
+    assert (result.mask.reshape(-1, of).sum(dim=1) == keep).all()
+    assert result.u.shape[1] == (1 if name == "sslc" else 0)
 
 
 def test_sslc_tolerance_stops_early() -> None:

@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sslc.selection import keep_top
+from sslc.selection import keep_top, sparse_nonzeros
 from tests.reference.compression import keep_top_rows, row_budgets
 
 
@@ -39,3 +39,31 @@ def test_keep_top_leaves_scores_as_they_were() -> None:
     before = scores.clone()
     keep_top(scores, 20, "row")
     assert torch.equal(scores, before)
+
+
+@given(
+    st.integers(1, 6),
+    st.integers(1, 5),
+    st.sampled_from([(2, 4), (4, 8), (1, 3)]),
+    st.integers(0, 99),
+)
+def test_keep_top_pattern_equals_sorting_each_neighbourhood(
+    m: int, groups: int, pattern: tuple[int, int], seed: int
+) -> None:
+    keep, of = pattern
+    scores = np.random.default_rng(seed).integers(0, 4, (m, groups * of)).astype(np.float64)
+    nonzeros = m * groups * keep
+    mask = keep_top(torch.from_numpy(scores).float(), nonzeros, f"{keep}:{of}")
+    expected = keep_top_rows(scores.reshape(-1, of), [keep] * (m * groups)).reshape(scores.shape)
+    assert (mask.numpy() == expected).all()
+
+
+def test_sparse_nonzeros_pattern_needs_room_for_the_factors() -> None:
+    assert sparse_nonzeros(64, 64, 0.5, 0, "2:4") == 2048
+    assert sparse_nonzeros(64, 64, 0.5625, 2, "2:4") == 2048
+    with pytest.raises(ValueError, match=r"2:4 and rank 2 keep 0\.5625"):
+        sparse_nonzeros(64, 64, 0.5, 2, "2:4")
+    with pytest.raises(ValueError, match=r"the kept fraction is 0\.7"):
+        sparse_nonzeros(64, 64, 0.7, 0, "2:4")
+    with pytest.raises(ValueError, match="does not divide 63"):
+        sparse_nonzeros(64, 63, 0.5, 0, "2:4")
