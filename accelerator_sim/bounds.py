@@ -51,8 +51,6 @@ def lower_bound(program: Program, storage: Storage) -> int:
     terms = []
     last: list[int] = []
     for stream in program.streams:
-        if not len(stream):
-            continue
         port = dram_ticks(stream.weight_bytes, accelerator)
         loads += int(port.sum())
         held = np.maximum(stream.denser_cycles, stream.sparser_cycles)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accelerator_sim import compiled_kernel as kernel
+from accelerator_sim import compiled_state as machine_state
 from accelerator_sim.accounting import event_result
 from accelerator_sim.planning import Plan
 from accelerator_sim.result import EventResult
@@ -44,9 +45,12 @@ def run_compiled(plan: Plan) -> EventResult:
         InputError: A time of the run may not fit 64 bits.
         RuntimeError: The machine stopped with outputs missing: a defect of this program.
     """
-    tables = build_tables(plan)
-    _check_range(plan, tables)
-    state = _state(plan, tables)
+    dram = plan.program.accelerator.dram
+    if max(ticks_per_cycle(plan.program.accelerator), dram.latency_cycles) >= machine_state.NEVER:
+        raise _too_long(plan)
+    state = _state(plan, build_tables(plan))
+    if kernel.longest_run(state) >= machine_state.NEVER:
+        raise _too_long(plan)
     kernel.run(state)
     machine = state.machine[0]
     if machine["written"] != len(state.blocks):
@@ -58,25 +62,12 @@ def run_compiled(plan: Plan) -> EventResult:
     return event_result(plan, int(machine["last_arrival"]), denser, sparser)
 
 
-def _check_range(plan: Plan, tables: Tables) -> None:
-    """Refuse what could overflow: all durations one after the other, times as whole numbers."""
-    accelerator = plan.program.accelerator
-    scale = ticks_per_cycle(accelerator)
-    wait = accelerator.dram.latency_cycles + 2 * accelerator.handoff_cycles + 1
-    longest = len(tables.pending) * (_most(tables.write_back_ticks) // scale + wait)
-    for table in tables.streams:
-        transfers = _most(table.weight_ticks) // scale + _most(table.input_ticks) // scale
-        work = sum(_most(cycles) for cycles in (*table.cycles, table.link_cycles))
-        longest += len(table.parts) * (transfers + work + 3 * wait)
-    if max(longest, scale) >= kernel.NEVER:
-        raise InputError(
-            f"{plan.program.tiled.gemm.name} on {accelerator.name}: the compiled model counts "
-            "cycles and DRAM ticks in 64 bits, which this machine could exceed: use the model event"
-        )
-
-
-def _most(values: Counts) -> int:
-    return int(values.max()) if len(values) else 0
+def _too_long(plan: Plan) -> InputError:
+    return InputError(
+        f"{plan.program.tiled.gemm.name} on {plan.program.accelerator.name}: the compiled model "
+        "counts cycles and DRAM ticks in 64 bits, which this machine could exceed: use the model "
+        "event"
+    )
 
 
 def _times(engine: np.void) -> EngineTimes:
@@ -90,25 +81,25 @@ def _times(engine: np.void) -> EngineTimes:
     )
 
 
-def _state(plan: Plan, tables: Tables) -> kernel.State:
+def _state(plan: Plan, tables: Tables) -> machine_state.State:
     """A machine before its first cycle."""
     scale = ticks_per_cycle(plan.program.accelerator)
     main = len(tables.streams[0].parts)
     both = main + len(tables.streams[1].parts)
-    engines = np.zeros(2, dtype=kernel.ENGINE)
+    engines = np.zeros(2, dtype=machine_state.ENGINE)
     for moment in ("end", "seen_at", "ready"):
-        engines[moment] = kernel.NEVER
-    streams = np.zeros(2, dtype=kernel.STREAM)
+        engines[moment] = machine_state.NEVER
+    streams = np.zeros(2, dtype=machine_state.STREAM)
     streams["end"] = (main, both)
     streams["weights_next"] = streams["inputs_next"] = (0, main)
-    lanes = np.zeros(4, dtype=kernel.QUEUE)
+    lanes = np.zeros(4, dtype=machine_state.QUEUE)
     lanes["next"] = (0, main, 0, main)
     lanes["end"] = (main, both, main, both)
-    gates = np.full(2 * len(tables.thin_parts) + 2, kernel.NEVER, dtype=np.int64)
+    gates = np.full(2 * len(tables.thin_parts) + 2, machine_state.NEVER, dtype=np.int64)
     gates[0] = gates[-1] = 0
-    arrivals = np.full(tables.arrivals, kernel.NEVER, dtype=np.int64)
+    arrivals = np.full(tables.arrivals, machine_state.NEVER, dtype=np.int64)
     arrivals[-1] = 0
-    return kernel.State(
+    return machine_state.State(
         machine=_machine(plan, tables, scale),
         engines=engines,
         lanes=lanes,
@@ -119,13 +110,13 @@ def _state(plan: Plan, tables: Tables) -> kernel.State:
         tokens=_tokens(tables),
         gates=gates,
         arrivals=arrivals,
-        crossings=np.zeros(2, dtype=kernel.CROSSING),
+        crossings=np.zeros(2, dtype=machine_state.CROSSING),
     )
 
 
 def _machine(plan: Plan, tables: Tables, scale: int) -> NDArray[np.void]:
     accelerator = plan.program.accelerator
-    machine = np.zeros(1, dtype=kernel.MACHINE)
+    machine = np.zeros(1, dtype=machine_state.MACHINE)
     machine["scale"] = scale
     machine["latency"] = accelerator.dram.latency_cycles
     machine["handoff"] = accelerator.handoff_cycles
@@ -138,16 +129,16 @@ def _machine(plan: Plan, tables: Tables, scale: int) -> NDArray[np.void]:
     return machine
 
 
-def _tiles(streams: tuple[StreamTable, StreamTable], scale: int) -> kernel.Tiles:
+def _tiles(streams: tuple[StreamTable, StreamTable], scale: int) -> machine_state.Tiles:
     """Both streams in one; a stream that stands alone is not copied."""
     both = [table for table in streams if len(table.parts)] or [streams[0]]
 
     def joined(field: Callable[[StreamTable], Counts]) -> Counts:
         return field(both[0]) if len(both) == 1 else np.concatenate([field(t) for t in both])
 
-    weight_cycles, weight_ticks = np.divmod(joined(lambda table: table.weight_ticks), scale)
-    input_cycles, input_ticks = np.divmod(joined(lambda table: table.input_ticks), scale)
-    return kernel.Tiles(
+    weight_cycles, weight_ticks = _pair(joined(lambda table: table.weight_ticks), scale)
+    input_cycles, input_ticks = _pair(joined(lambda table: table.input_ticks), scale)
+    return machine_state.Tiles(
         factor=joined(lambda table: table.factor),
         wide=joined(lambda table: table.wide),
         weight_cycles=weight_cycles,
@@ -163,26 +154,32 @@ def _tiles(streams: tuple[StreamTable, StreamTable], scale: int) -> kernel.Tiles
         denser=joined(lambda table: table.cycles[0]),
         sparser=joined(lambda table: table.cycles[1]),
         link=joined(lambda table: table.link_cycles),
-        weights_at=np.full(len(weight_cycles), kernel.NEVER, dtype=np.int64),
+        weights_at=np.full(len(weight_cycles), machine_state.NEVER, dtype=np.int64),
     )
 
 
+def _pair(ticks: Counts, scale: int) -> tuple[Counts, Counts]:
+    """Whole cycles, and ticks of the next; numpy's own divmod takes three times as long."""
+    cycles = ticks // scale
+    return cycles, ticks - cycles * scale
+
+
 def _blocks(tables: Tables, scale: int) -> NDArray[np.void]:
-    blocks = np.zeros(len(tables.pending), dtype=kernel.BLOCK)
+    blocks = np.zeros(len(tables.pending), dtype=machine_state.BLOCK)
     blocks["pending"] = tables.pending
-    blocks["cycles"], blocks["ticks"] = np.divmod(tables.write_back_ticks, scale)
+    blocks["cycles"], blocks["ticks"] = _pair(tables.write_back_ticks, scale)
     return blocks
 
 
 def _groups(tables: Tables) -> NDArray[np.void]:
-    groups = np.zeros(len(tables.pending) // tables.group_blocks + 1, dtype=kernel.GROUP)
-    groups["opened_at"][:-1] = kernel.NEVER
+    groups = np.zeros(len(tables.pending) // tables.group_blocks + 1, dtype=machine_state.GROUP)
+    groups["opened_at"][:-1] = machine_state.NEVER
     groups["unwritten"] = tables.group_blocks
     return groups
 
 
 def _tokens(tables: Tables) -> NDArray[np.void]:
-    tokens = np.zeros(len(tables.thin_parts), dtype=kernel.TOKENS)
+    tokens = np.zeros(len(tables.thin_parts), dtype=machine_state.TOKENS)
     tokens["users"] = tables.users if len(tables.users) else 0
     tokens["thin_parts"] = tables.thin_parts
     tokens["wide_tiles"] = tables.wide_tiles

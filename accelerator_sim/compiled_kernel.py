@@ -8,95 +8,8 @@ starts of their cycle: every transfer arrives in a later cycle, so that changes 
 Port time is a pair, whole cycles and ticks of the next, so that a grant only adds.
 """
 
-from typing import Any, NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
-
 from accelerator_sim.compiled import compiled
-
-NEVER = 1 << 62
-
-
-def _record(*names: str) -> np.dtype[np.void]:
-    return np.dtype([(name, np.int64) for name in names])
-
-
-MACHINE = _record(
-    "now", "scale", "latency", "handoff", "port_cycle", "port_ticks", "last_arrival", "freed",
-    "outstanding", "link_free", "sent", "crossed", "weight_slots", "resident", "input_slots",
-    "inputs_opened", "inputs_closed", "output_slots", "outputs_opened", "outputs_closed",
-    "group_blocks", "requested", "granted", "written",
-)  # fmt: skip
-ENGINE = _record(
-    "running", "tile", "end", "seen_tile", "seen_at", "ready", "started", "busy", "fill",
-    "last_end", "output_space", "weights", "activations", "accumulation",
-)  # fmt: skip
-QUEUE = _record("next", "end")
-STREAM = _record("weights_next", "inputs_next", "end", "weights_held", "inputs_held")
-BLOCK = _record("pending", "cycles", "ticks", "queued", "seen_at")
-GROUP = _record("opened_at", "unwritten")
-TOKENS = _record("users", "thin_parts", "wide_tiles")
-CROSSING = _record("seen_at", "target")
-
-Record = Any
-"""One record of the types above; numba knows its fields, mypy does not."""
-Records = NDArray[np.void]
-Whole = NDArray[np.int64]
-
-
-class Tiles(NamedTuple):
-    """Both streams, the main one first, as in ``tables.StreamTable``; times as pairs.
-
-    Only ``parts`` and ``weights_at`` (when the weights are visible) change in a run.
-    """
-
-    factor: Whole
-    wide: Whole
-    weight_cycles: Whole
-    weight_ticks: Whole
-    input_cycles: Whole
-    input_ticks: Whole
-    input_key: Whole
-    token_block: Whole
-    output: Whole
-    gate: Whole
-    target: Whole
-    parts: Whole
-    denser: Whole
-    sparser: Whole
-    link: Whole
-    weights_at: Whole
-
-
-class State(NamedTuple):
-    """A machine in a cycle.
-
-    Attributes:
-        machine: One MACHINE.
-        engines: ENGINE: denser, sparser.
-        lanes: QUEUE: of the denser engine main and factors, then of the sparser engine.
-        streams: STREAM: main, factors.
-        tiles: What is to run.
-        blocks: BLOCK: output blocks; ``queued`` and ``seen_at`` are the write-back queue.
-        groups: GROUP: output blocks that share a slot; the last: always open.
-        tokens: TOKENS: token blocks.
-        gates: Gate times.
-        arrivals: When inputs are visible.
-        crossings: CROSSING: the two transfers that can be on the link.
-    """
-
-    machine: Records
-    engines: Records
-    lanes: Records
-    streams: Records
-    tiles: Tiles
-    blocks: Records
-    groups: Records
-    tokens: Records
-    gates: Whole
-    arrivals: Whole
-    crossings: Records
+from accelerator_sim.compiled_state import NEVER, Record, State
 
 
 @compiled
@@ -127,6 +40,20 @@ def run(state: State) -> None:
             block.seen_at = _grant(machine, transfer.cycles, transfer.ticks)
             machine.granted += 1
         machine.now = _next_cycle(state, machine, denser, sparser)
+
+
+@compiled
+def longest_run(state: State) -> float:
+    """Cycles if nothing ever overlapped: what a run may take at most, without overflow."""
+    machine, tiles = state.machine[0], state.tiles
+    wait = 1.0 + machine.latency + 2 * machine.handoff
+    cycles = 0.0
+    for tile in range(len(tiles.parts)):
+        cycles += tiles.weight_cycles[tile] + float(tiles.input_cycles[tile]) + 3 * wait
+        cycles += float(tiles.denser[tile]) + float(tiles.sparser[tile]) + float(tiles.link[tile])
+    for block in range(len(state.blocks)):
+        cycles += state.blocks[block].cycles + wait
+    return cycles
 
 
 @compiled

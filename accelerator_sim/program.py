@@ -11,6 +11,7 @@ the denser engine beside S; V stays in front, since no output block can leave be
 """
 
 from dataclasses import dataclass, fields
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,12 +65,12 @@ class Stream:
     def __len__(self) -> int:
         return len(self.kind)
 
-    @property
+    @cached_property
     def weight_bytes(self) -> Counts:
         """Whole bytes of weights and indices per tile."""
         return ceil_div(self.weight_bits, 8)
 
-    @property
+    @cached_property
     def activation_bytes(self) -> Counts:
         """Whole bytes of activations per tile."""
         return ceil_div(self.activation_bits, 8)
@@ -100,9 +101,9 @@ class Program:
         return self.accelerator.lines - self.denser_lines
 
     @property
-    def streams(self) -> tuple[Stream, Stream]:
-        """Main and factors."""
-        return self.main, self.factors
+    def streams(self) -> tuple[Stream, ...]:
+        """Main and factors, those that have tiles."""
+        return tuple(stream for stream in (self.main, self.factors) if len(stream))
 
 
 def build_program(tiled: TiledProjection, accelerator: Accelerator, denser_lines: int) -> Program:

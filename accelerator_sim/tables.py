@@ -86,7 +86,8 @@ def build_tables(plan: Plan) -> Tables:
     pending = np.zeros(token_blocks * row_blocks, dtype=np.int64)
     thin_parts, wide_tiles, users = np.zeros((3, token_blocks), dtype=np.int64)
     counts = (pending, thin_parts, wide_tiles, users)
-    main, factors = (_stream_table(stream, plan, counts) for stream in program.streams)
+    streams = (program.main, program.factors)
+    main, factors = (_stream_table(stream, plan, counts) for stream in streams)
     resident = plan.storage.activations_resident
     return Tables(
         streams=(main, factors),

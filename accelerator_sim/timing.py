@@ -33,8 +33,8 @@ class SparseRows:
 
 
 def ceil_div(a: _Whole, b: int) -> _Whole:
-    """⌈a / b⌉ for whole numbers."""
-    return -(-a // b)
+    """⌈a / b⌉ for whole numbers that are not negative."""
+    return (a + (b - 1)) // b
 
 
 def columns_cycles(columns: _Whole, tokens: int, macs: int, dataflow: Dataflow) -> _Whole:
