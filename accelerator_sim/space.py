@@ -262,8 +262,10 @@ def _sobol(axes: tuple[Axis, ...], sampling: Sampling) -> Iterator[Point]:
 
 
 def _objectives(table: Mapping[str, Any], cycle_model: str, where: str) -> tuple[str, ...]:
+    """As asked, or what is spent: a ratio to the same machine run dense favours slow machines."""
     given = objectives_of(cycle_model)
-    asked = table.get("objectives", list(given))
+    spent = [name for name in given if OBJECTIVES[name].better == "less"]
+    asked = table.get("objectives", spent)
     if not isinstance(asked, list) or not asked or len(set(map(str, asked))) < len(asked):
         raise InputError(f"{where}: objectives must be a list of different names, got {asked!r}")
     for name in asked:
