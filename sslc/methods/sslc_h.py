@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 
 from sslc.full_hessian import solve_on_support, whitened_low_rank
-from sslc.methods.base import CompressedProjection
+from sslc.methods.base import CompressedProjection, check_share
 from sslc.methods.sslc import Sslc
 from sslc.statistics import InputStatistics
 
@@ -22,6 +22,8 @@ class SslcH:
         solver_steps: Conjugate-gradient steps on S's values per round.
         subspace_steps: Subspace iterations of the low-rank step per round.
         damping: Share of the mean diagonal added to the Hessian.
+        shrinkage: How far the Hessian's off-diagonal is shrunk towards zero, in [0, 1]: few
+            calibration tokens of one kind overfit it. At 1 only SSLC's input norms are left.
         seed: As in SSLC.
 
     Source: ours. Sub-problems as in ``full_hessian``; kin of HASSLE-free (Makni et al. 2024).
@@ -34,6 +36,7 @@ class SslcH:
     solver_steps: int = 6
     subspace_steps: int = 2
     damping: float = 0.01
+    shrinkage: float = 0.5
     seed: int = 0
     needs_hessian = True
 
@@ -42,13 +45,14 @@ class SslcH:
         for name in ("rounds", "solver_steps", "subspace_steps"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        check_share("shrinkage", self.shrinkage)
         if self.damping <= 0:
             raise ValueError(f"damping must be positive, got {self.damping}")
 
     def compress(self, weight: torch.Tensor, statistics: InputStatistics) -> CompressedProjection:
         """SSLC for the places, then rounds of low rank and values."""
         first = self._sslc().compress(weight, statistics)
-        hessian = statistics.damped_hessian(self.damping).float()
+        hessian = self._shrunk(statistics.damped_hessian(self.damping)).float()
         sparse, u, v = first.sparse, first.u, first.v
         for _ in range(self.rounds):
             if u.shape[1]:
@@ -56,6 +60,12 @@ class SslcH:
             target = weight - u @ v.T
             sparse = solve_on_support(target, sparse, first.mask, hessian, self.solver_steps)
         return CompressedProjection(first.mask, sparse, u, v)
+
+    def _shrunk(self, hessian: torch.Tensor) -> torch.Tensor:
+        diagonal = hessian.diagonal().clone()
+        hessian *= 1 - self.shrinkage
+        hessian.diagonal().copy_(diagonal)
+        return hessian
 
     def _sslc(self) -> Sslc:
         return Sslc(

@@ -108,7 +108,8 @@ def test_output_error_order_of_pruning_methods(better: str) -> None:
 
 def test_sslc_h_output_error_falls_with_rounds_below_sslc() -> None:
     weight, inputs = _problem(64, 96)
-    errors = [_output_error("sslc-h", weight, inputs, rounds=rounds) for rounds in (1, 3, 8)]
+    settings = [{"rounds": rounds, "shrinkage": 0.0} for rounds in (1, 3, 8)]
+    errors = [_output_error("sslc-h", weight, inputs, **each) for each in settings]
     assert errors == sorted(errors, reverse=True)
     assert errors[0] < _output_error("sslc", weight, inputs)
 
