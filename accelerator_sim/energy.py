@@ -25,8 +25,9 @@ class EnergyTable:
         multiply_pj_per_bit2: Integer multiplication, per bit of one factor and bit of the other.
         add_pj_per_bit: Integer addition, per bit of the accumulator.
         decode_pj: Decoding one index, or one place of a bitmap.
-        sram_pj_per_byte_root_kib: Reading or writing a byte of a buffer of 1 KiB; grows with the
-            square root of the capacity.
+        sram_pj_per_byte_root_kib: Reading or writing a byte of a bank of 1 KiB; grows with the
+            square root of the bank's capacity.
+        sram_bank_kib: Largest bank; a larger buffer is made of such banks.
         link_pj_per_bit: A bit over the accumulation link.
         dram_pj_per_byte: A byte to or from DRAM, by technology.
     """
@@ -35,6 +36,7 @@ class EnergyTable:
     add_pj_per_bit: float
     decode_pj: float
     sram_pj_per_byte_root_kib: float
+    sram_bank_kib: float
     link_pj_per_bit: float
     dram_pj_per_byte: Mapping[str, float]
 
@@ -116,7 +118,9 @@ def energy(result: EventResult, table: CostTable, accelerator: Accelerator) -> E
         + actions.macs * bits.accumulator * costs.add_pj_per_bit,
         decode=actions.decoded * costs.decode_pj,
         sram=costs.sram_pj_per_byte_root_kib
-        * sum(count * math.sqrt(_kib(buffer)) for count, buffer in buffers),
+        * sum(
+            count * math.sqrt(min(_kib(buffer), costs.sram_bank_kib)) for count, buffer in buffers
+        ),
         dram=moved * costs.dram_pj_per_byte[technology],
         link=actions.link_elements * bits.accumulator * costs.link_pj_per_bit,
     )

@@ -45,6 +45,7 @@ def accelerators_table() -> Table:
             machine.macs_per_line,
             machine.clock_hz / 1e6,
             machine.dram.bytes_per_second / 1e9,
+            machine.description,
         )
         for machine in machines
     )
@@ -54,6 +55,7 @@ def accelerators_table() -> Table:
         Column("MACs per line"),
         Column("Clock (MHz)", ",.0f"),
         Column("DRAM (GB/s)", ",.1f"),
+        Column("What it stands for"),
     )
     return Table("accelerators", "Accelerator presets", columns, rows)
 

@@ -6,7 +6,12 @@ from typing import Any
 import pytest
 
 from accelerator_sim.catalog import accelerator_names, load_accelerator, parse_override
+from accelerator_sim.simulate import simulate_block
+from reports.catalogue import accelerators_table
+from reports.tables import render
 from workloads.errors import InputError
+from workloads.gemm import Gemm
+from workloads.masks import SparseLowRankGemm, wanda_lognormal_mask
 
 
 def preset_text(name: str) -> str:
@@ -20,10 +25,33 @@ def preset_text(name: str) -> str:
 def test_load_accelerator_preset_has_its_name_and_a_source_per_number(name: str) -> None:
     assert load_accelerator(name).name == name
     values = [line for line in preset_text(name).splitlines() if "=" in line.partition("#")[0]]
+    words = ("name =", "description =")
     bare = [
-        line for line in values if "#" not in line and "auto" not in line and "name" not in line
+        line
+        for line in values
+        if "#" not in line and "auto" not in line and not line.startswith(words)
     ]
     assert bare == []
+
+
+@pytest.mark.parametrize("name", accelerator_names())
+def test_load_accelerator_preset_runs_a_token_and_costs_energy(name: str) -> None:
+    machine = load_accelerator(name)
+    mask = wanda_lognormal_mask(96, 256, 96 * 128, seed=1)
+    item = SparseLowRankGemm(Gemm("p", "MHA", 96, 256), mask, rank=8)
+    block = simulate_block("event", [item], machine)
+    run = block.projections[0].sum_run
+    assert run is not None
+    assert run.cycles >= run.roofline_cycles
+    assert run.actions.macs - run.actions.executed_zeros == 96 * 128 + 8 * (96 + 256)
+    assert block.energy["MHA"]["sum"].dram > 0
+
+
+@pytest.mark.parametrize("name", accelerator_names())
+def test_load_accelerator_preset_says_what_it_stands_for(name: str) -> None:
+    description = load_accelerator(name).description
+    assert description
+    assert description in render(accelerators_table(), "csv")
 
 
 def test_load_accelerator_array_is_the_published_machine() -> None:
@@ -42,6 +70,24 @@ def test_load_accelerator_file_loads_like_a_preset(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text(preset_text("vitcod"), encoding="utf-8")
     assert load_accelerator(path) == load_accelerator("vitcod")
+
+
+@pytest.mark.parametrize(
+    ("name", "peak_tera_operations", "bytes_per_cycle"),
+    [
+        ("ethos-u65", 1.024, 3.75),
+        ("a100-sxm-80gb", 623.7, 1446.1),
+        ("tpu-v4", 275.3, 1142.9),
+        ("gddr6-aim", 0.512, 512.0),
+    ],
+)
+def test_load_accelerator_preset_has_its_published_peaks(
+    name: str, peak_tera_operations: float, bytes_per_cycle: float
+) -> None:
+    machine = load_accelerator(name)
+    operations = 2 * machine.peak_macs * machine.clock_hz
+    assert operations / 1e12 == pytest.approx(peak_tera_operations, rel=1e-3)
+    assert float(machine.bytes_per_cycle) == pytest.approx(bytes_per_cycle, rel=1e-3)
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ multiply_pj_per_bit2 = 1.0
 add_pj_per_bit = 10.0
 decode_pj = 3.0
 sram_pj_per_byte_root_kib = 2.0
+sram_bank_kib = 100.0
 link_pj_per_bit = 5.0
 [energy.dram_pj_per_byte]
 ddr4 = 7.0
@@ -76,6 +77,14 @@ def test_energy_one_tile_matches_hand_count(tmp_path: Path) -> None:
     found = energy(result, table, machine())
     assert found == Energy(mac=3072.0, decode=96.0, sram=992.0, dram=168.0, link=0.0)
     assert found.total_pj == 3072 + 96 + 992 + 168
+
+
+def test_energy_buffer_beyond_the_largest_bank_costs_as_that_bank(tmp_path: Path) -> None:
+    """Banks of 16 KiB: the output buffer's root is 4 and not 8, so 48 bytes cost 192 less by 2."""
+    text = TABLE.replace("sram_bank_kib = 100.0", "sram_bank_kib = 16.0")
+    result = run_event(plan_projection(four_rows(), machine()))
+    found = energy(result, load_cost_table(write_table(tmp_path, text)), machine())
+    assert found.sram == 992 - 2 * 48 * 4
 
 
 def test_area_small_machine_matches_hand_count(tmp_path: Path) -> None:
@@ -235,5 +244,5 @@ def test_load_cost_table_shipped_table_has_a_source_per_number(name: str) -> Non
     path = Path(accelerator_sim.__file__).parent / "costs" / f"{name}.toml"
     values = [line for line in path.read_text("utf-8").splitlines() if " = " in line[:40]]
     numbers = [line for line in values if not line.startswith(("#", "name", "description"))]
-    assert len(numbers) == 5 + len(table.energy.dram_pj_per_byte) + 4
+    assert len(numbers) == 6 + len(table.energy.dram_pj_per_byte) + 4
     assert [line for line in numbers if not line.partition("#")[2].strip()] == []
