@@ -29,6 +29,8 @@ from workloads.progress import Progress, silent
 
 _IDENTITY = "space.json"
 _TIMED_POINTS = 3
+_ORPHAN_SECONDS = 10
+"""Workers whose sweep was killed finish their batch, wait so long for another, and end."""
 
 
 @dataclass(frozen=True)
@@ -189,15 +191,17 @@ def _evaluated(space: Space, batches: list[int], workers: int) -> Iterator[tuple
         joblib.delayed(_numbered)(batch, _task(space, _batch_points(space, batch), columns))
         for batch in batches
     )
-    backend = "loky" if workers > 1 else "sequential"
-    pool = joblib.Parallel(
+    if workers == 1:
+        yield from (function(*arguments) for function, arguments, _ in jobs)
+        return
+    yield from joblib.Parallel(
         n_jobs=workers,
-        backend=backend,
+        backend="loky",
         batch_size=1,
         pre_dispatch="2*n_jobs",
-        return_as="generator_unordered" if workers > 1 else "generator",
-    )
-    yield from pool(jobs)
+        return_as="generator_unordered",
+        idle_worker_timeout=_ORPHAN_SECONDS,
+    )(jobs)
 
 
 def _numbered(batch: int, task: _Task) -> tuple[int, bytes]:
