@@ -8,8 +8,8 @@ starts of their cycle: every transfer arrives in a later cycle, so that changes 
 Port time is a pair, whole cycles and ticks of the next, so that a grant only adds.
 """
 
-from accelerator_sim.compiled import compiled
 from accelerator_sim.compiled_state import NEVER, Record, State
+from workloads.compiled import compiled
 
 
 @compiled

@@ -23,8 +23,7 @@ from accelerator_sim.timing import (
     columns_cycles,
     dense_cycles,
     index_bits,
-    slowest_line,
-    sparse_rows,
+    sparse_tiles,
 )
 
 S, V, U = 0, 1, 2
@@ -145,18 +144,15 @@ def _sparse_tiles(
 ) -> _Grid:
     rows, columns = tiled.row_sizes[:, None], tiled.column_sizes
     sparser_lines = accelerator.lines - denser_lines
-    timed = sparse_rows(tiled, tokens, accelerator)
+    timed = sparse_tiles(tiled, tokens, sparser_lines, accelerator)
     nonzeros = tiled.tile_nonzeros
-    sparser = np.zeros_like(nonzeros)
-    if sparser_lines:
-        sparser = slowest_line(timed.cycles, sparser_lines, accelerator.row_assignment)
     values = nonzeros + rows * tiled.dense
     per_row = columns_cycles(tiled.dense, tokens, accelerator.macs_per_line, accelerator.dataflow)
     link = rows * tokens * (tiled.dense > 0) if sparser_lines else np.zeros_like(nonzeros)
     return {
         "kind": np.full_like(nonzeros, S),
         "denser_cycles": dense_cycles(rows, tiled.dense, tokens, denser_lines, accelerator),
-        "sparser_cycles": sparser,
+        "sparser_cycles": timed.cycles,
         "weight_bits": values * accelerator.bits.weight
         + index_bits(rows, columns - tiled.dense, nonzeros, accelerator.index),
         "activation_bits": np.broadcast_to(

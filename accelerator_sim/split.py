@@ -10,7 +10,7 @@ import numpy as np
 
 from accelerator_sim.hardware import Accelerator
 from accelerator_sim.tiling import TiledProjection, block_sizes
-from accelerator_sim.timing import dense_cycles, slowest_line, sparse_rows
+from accelerator_sim.timing import dense_cycles, sparse_tiles
 from workloads.errors import InputError
 
 
@@ -73,20 +73,19 @@ def _engine_cycles(
     """
     sizes, times = np.unique(tiled.token_sizes, return_counts=True)
     blocks = list(zip(sizes.tolist(), times.tolist(), strict=True))
-    rows = [sparse_rows(tiled, tokens, accelerator).cycles for tokens in sizes.tolist()]
     columns = tiled.dense
     if accelerator.schedule == "overlapped" and tiled.rank:
         columns = np.append(columns, block_sizes(tiled.rank, tiled.tile.columns))
 
     def cycles(denser_lines: int) -> tuple[int, int]:
         denser = sparser = 0
-        for (tokens, repeats), row_cycles in zip(blocks, rows, strict=True):
+        for tokens, repeats in blocks:
             tiles = dense_cycles(
                 tiled.row_sizes[:, None], columns, tokens, denser_lines, accelerator
             )
             denser += repeats * int(tiles.sum())
             lines = accelerator.lines - denser_lines
-            slowest = slowest_line(row_cycles, lines, accelerator.row_assignment)
+            slowest = sparse_tiles(tiled, tokens, lines, accelerator).cycles
             sparser += repeats * int(slowest.sum())
         return denser, sparser
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from accelerator_sim.bounds import write_back_bytes
-from accelerator_sim.compiled import compiled
 from accelerator_sim.planning import Plan
 from accelerator_sim.program import S, Stream, U, V
 from accelerator_sim.tiling import Counts
 from accelerator_sim.timing import dram_ticks, link_cycles
+from workloads.compiled import compiled
 
 
 @dataclass(frozen=True, eq=False)

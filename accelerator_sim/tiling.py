@@ -10,6 +10,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from workloads.compiled import compiled
 from workloads.errors import InputError
 from workloads.gemm import Gemm
 from workloads.mask_stats import column_counts, tile_row_counts
@@ -64,12 +65,23 @@ class TiledProjection:
     @cached_property
     def tile_nonzeros(self) -> Counts:
         """Nonzeros of each tile outside the dense columns, shape (I, J)."""
-        return np.asarray(self.counts.sum(axis=1, dtype=np.int64))
+        sums = np.zeros((len(self.row_sizes), len(self.column_sizes)), dtype=np.int64)
+        _add_rows(self.counts, sums)
+        return sums
 
     @cached_property
     def sparse_nonzeros(self) -> int:
         """Nonzeros outside the dense columns."""
         return int(self.tile_nonzeros.sum())
+
+
+@compiled
+def _add_rows(counts: NDArray[np.int32], sums: Counts) -> None:
+    """Sum the rows of every tile."""
+    for block in range(counts.shape[0]):
+        for row in range(counts.shape[1]):
+            for tile in range(counts.shape[2]):
+                sums[block, tile] += counts[block, row, tile]
 
 
 def block_sizes(extent: int, size: int) -> Counts:
@@ -136,8 +148,8 @@ def _tiled(
             "work than 64-bit counts hold: use fewer tokens"
         )
     row_sizes = block_sizes(gemm.m, tile.rows)
-    padded = np.zeros((len(row_sizes) * tile.rows, counts.shape[1]), dtype=np.int32)
-    padded[: gemm.m] = counts
+    short = len(row_sizes) * tile.rows - gemm.m
+    padded = np.pad(counts, ((0, short), (0, 0))) if short else counts
     return TiledProjection(
         gemm=gemm,
         rank=rank,

@@ -9,8 +9,9 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from accelerator_sim.hardware import Accelerator, Dataflow, Index, RowAssignment
+from accelerator_sim.hardware import Accelerator, Dataflow, Index
 from accelerator_sim.tiling import Counts, TiledProjection
+from workloads.compiled import compiled
 from workloads.errors import InputError
 
 _LARGEST_TIME = 1 << 62
@@ -18,13 +19,13 @@ _Whole = TypeVar("_Whole", int, Counts)
 
 
 @dataclass(frozen=True, eq=False)
-class SparseRows:
-    """Cycles of every row of every tile on the sparser engine, before rows are dealt to lines.
+class SparseTiles:
+    """Every tile of S on the sparser engine, for some tokens; shape (I, J) each.
 
     Attributes:
-        cycles: Time a line is held, shape (I, R, J).
-        compute: The part of it with MACs, summed over the rows of a tile, shape (I, J).
-        decode: The part that index decode adds, summed likewise.
+        cycles: Until the slowest line is done.
+        compute: Line cycles with MACs.
+        decode: Line cycles that index decode adds.
     """
 
     cycles: Counts
@@ -56,54 +57,85 @@ def columns_cycles(columns: _Whole, tokens: int, macs: int, dataflow: Dataflow) 
     raise ValueError(f"a tile is timed with reduction or token, got {dataflow!r}")
 
 
-def sparse_rows(tiled: TiledProjection, tokens: int, accelerator: Accelerator) -> SparseRows:
-    """Row cycles on the sparser engine: MACs, and never less than the index decode.
+def sparse_tiles(
+    tiled: TiledProjection, tokens: int, lines: int, accelerator: Accelerator
+) -> SparseTiles:
+    """Tiles on the sparser engine: rows of MACs, never less than their index decode, on lines.
 
     The indices of a row are decoded once per tile, whatever its tokens. A bitmap is read whole, so
-    an empty row of a tile that has nonzeros takes time; a tile without nonzeros takes none.
-    """
-    counts = tiled.counts.astype(np.int64)
-    macs = columns_cycles(counts, tokens, accelerator.macs_per_line, accelerator.dataflow)
-    decode = _decode_cycles(tiled, counts, accelerator.index)
-    cycles = np.maximum(macs, decode)
-    compute = macs.sum(axis=1)
-    return SparseRows(cycles, compute, cycles.sum(axis=1) - compute)
-
-
-def _decode_cycles(tiled: TiledProjection, counts: Counts, index: Index) -> Counts:
-    if index.format != "bitmap":
-        return ceil_div(counts, index.decode_per_cycle)
-    width = ceil_div(tiled.column_sizes - tiled.dense, index.decode_per_cycle)
-    stored = (tiled.tile_nonzeros > 0)[:, None, :]
-    present = (np.arange(tiled.tile.rows) < tiled.row_sizes[:, None])[:, :, None]
-    return np.where(stored & present, width, 0)
-
-
-def slowest_line(cycles: Counts, lines: int, assignment: RowAssignment) -> Counts:
-    """Cycles of each tile: its slowest line.
+    an empty row of a tile that has nonzeros takes time; a tile without nonzeros takes none. Row i
+    is on line i mod lines (``static``), or each row in turn on a line that is free first
+    (``next_free``).
 
     Args:
-        cycles: Row cycles, shape (I, R, J).
-        lines: Lines of the sparser engine, at least 1.
-        assignment: ``static``: row i on line i mod lines; ``next_free``: each row in turn on the
-            line that is free first, the lowest of equals.
-
-    Returns:
-        Shape (I, J).
+        tiled: The projection in tiles.
+        tokens: Tokens of the tiles.
+        lines: Lines of the sparser engine; 0 only where S has no nonzeros outside dense columns.
+        accelerator: The machine.
     """
-    blocks, rows, columns = cycles.shape
-    if assignment == "static":
-        rounds = ceil_div(rows, lines)
-        dealt = np.zeros((blocks, rounds * lines, columns), dtype=np.int64)
-        dealt[:, :rows] = cycles
-        loads = dealt.reshape(blocks, rounds, lines, columns).sum(axis=1)
-        return np.asarray(loads.max(axis=1))
-    busy = np.zeros((blocks, columns, min(lines, rows)), dtype=np.int64)
-    for row in range(rows):
-        line = busy.argmin(axis=2)[..., None]
-        until = np.take_along_axis(busy, line, axis=2) + cycles[:, row, :, None]
-        np.put_along_axis(busy, line, until, axis=2)
-    return np.asarray(busy.max(axis=2))
+    cycles, compute, held = np.zeros((3, *tiled.tile_nonzeros.shape), dtype=np.int64)
+    if tiled.sparse_nonzeros:
+        counts = np.arange(tiled.tile.columns + 1)
+        _deal_rows(
+            tiled.counts,
+            tiled.row_sizes,
+            columns_cycles(counts, tokens, accelerator.macs_per_line, accelerator.dataflow),
+            _decode_cycles(tiled, counts, accelerator.index),
+            accelerator.row_assignment == "next_free",
+            np.zeros((min(lines, tiled.tile.rows), cycles.shape[1]), dtype=np.int64),
+            (cycles, compute, held),
+        )
+    return SparseTiles(cycles, compute, held - compute)
+
+
+def _decode_cycles(tiled: TiledProjection, counts: Counts, index: Index) -> tuple[Counts, Counts]:
+    """Decode of a row by its nonzeros, and what it takes in each tile at the least."""
+    if index.format != "bitmap":
+        return ceil_div(counts, index.decode_per_cycle), np.zeros_like(tiled.tile_nonzeros)
+    width = ceil_div(tiled.column_sizes - tiled.dense, index.decode_per_cycle)
+    return np.zeros_like(counts), width * (tiled.tile_nonzeros > 0)
+
+
+@compiled
+def _deal_rows(
+    counts: NDArray[np.int32],
+    row_sizes: Counts,
+    macs: Counts,
+    decode: tuple[Counts, Counts],
+    next_free: bool,
+    loads: Counts,
+    sums: tuple[Counts, Counts, Counts],
+) -> None:
+    """Fill cycles, compute and held line cycles of every tile, from tables by a row's nonzeros.
+
+    ``loads``, (lines, J), is scratch: more lines than rows would stay empty.
+    """
+    cycles, compute, held = sums
+    for block in range(len(row_sizes)):
+        loads[:, :] = 0
+        for row in range(row_sizes[block]):
+            for tile in range(counts.shape[2]):
+                count = counts[block, row, tile]
+                time = max(macs[count], max(decode[0][count], decode[1][block, tile]))
+                compute[block, tile] += macs[count]
+                held[block, tile] += time
+                line = row % len(loads)
+                if next_free:
+                    line = _first_free(loads, tile)
+                loads[line, tile] += time
+        for line in range(len(loads)):
+            for tile in range(counts.shape[2]):
+                cycles[block, tile] = max(cycles[block, tile], loads[line, tile])
+
+
+@compiled
+def _first_free(loads: Counts, tile: int) -> int:
+    """The line with the least load, the lowest of equals."""
+    first = 0
+    for line in range(1, len(loads)):
+        if loads[line, tile] < loads[first, tile]:
+            first = line
+    return first
 
 
 def dense_cycles(

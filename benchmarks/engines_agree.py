@@ -1,6 +1,6 @@
 """Random machines and projections: the compiled engine against the event engine, field by field.
 
-python benchmarks/engines_agree.py [TRIALS] [SEED]
+python -m benchmarks.engines_agree [TRIALS] [SEED]
 """
 
 import sys

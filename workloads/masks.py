@@ -5,6 +5,7 @@ layout of the artifact (``artifact.py``), so a memory-mapped file is a mask with
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,10 +38,12 @@ class PackedMask:
         """m."""
         return int(self.bits.shape[0])
 
-    @property
+    @cached_property
     def nnz(self) -> int:
         """Kept places."""
-        return int(np.bitwise_count(self.bits).sum(dtype=np.int64))
+        whole = self.bits.shape[1] % 8 == 0 and self.bits.flags.c_contiguous
+        words = self.bits.view(np.uint64) if whole else self.bits
+        return int(np.bitwise_count(words).sum(dtype=np.int64))
 
     def unpack(self) -> NDArray[np.bool_]:
         """The mask as an m×n array of booleans."""

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from accelerator_sim.hardware import Dram, Index, TileChoice
+from accelerator_sim.hardware import Accelerator, Dram, Index, TileChoice
 from accelerator_sim.planning import plan_dense, plan_projection
 from accelerator_sim.tiling import TileShape, block_sizes, choose_dense_columns, cut
 from accelerator_sim.timing import (
@@ -14,7 +14,7 @@ from accelerator_sim.timing import (
     dram_ticks,
     index_bits,
     link_cycles,
-    slowest_line,
+    sparse_tiles,
     ticks_per_cycle,
 )
 from tests.accelerator_sim.machines import projection, random_mask, small_machine, with_rows
@@ -35,10 +35,53 @@ def test_columns_cycles_undecided_dataflow_is_an_error() -> None:
         columns_cycles(5, 3, 2, "auto")
 
 
-def test_slowest_line_next_free_balances_what_static_does_not() -> None:
-    cycles = np.array([10, 0, 0, 10, 0, 0]).reshape(1, 6, 1)
-    assert slowest_line(cycles, 3, "static").item() == 20
-    assert slowest_line(cycles, 3, "next_free").item() == 10
+def sparse_tiles_of(
+    mask: np.ndarray, tile: TileShape, tokens: int, lines: int, machine: Accelerator
+) -> list[list[list[int]]]:
+    gemm = Gemm("p", "MHA", *mask.shape, tokens)
+    none = np.zeros(mask.shape[1], dtype=bool)
+    found = sparse_tiles(cut(gemm, PackedMask.pack(mask), 0, none, tile), tokens, lines, machine)
+    return [part.tolist() for part in (found.cycles, found.compute, found.decode)]
+
+
+def test_sparse_tiles_next_free_balances_what_static_does_not() -> None:
+    mask, tile = with_rows([10, 0, 0, 10, 0, 0], 10), TileShape(6, 10, 1)
+    machine = small_machine(macs_per_line=1, index=Index("csr", 1))
+    assert sparse_tiles_of(mask, tile, 1, 3, machine) == [[[20]], [[20]], [[0]]]
+    machine = dataclasses.replace(machine, row_assignment="next_free")
+    assert sparse_tiles_of(mask, tile, 1, 3, machine) == [[[10]], [[20]], [[0]]]
+
+
+@pytest.mark.parametrize("assignment", ["static", "next_free"])
+@pytest.mark.parametrize("kind", ["bitmap", "csr"])
+@pytest.mark.parametrize("flow", ["reduction", "token"])
+@pytest.mark.parametrize("lines", [1, 2, 3, 9])
+def test_sparse_tiles_equal_dealing_row_by_row(
+    assignment: str, kind: str, flow: str, lines: int
+) -> None:
+    """11 x 29 in tiles of 4 x 10, the last ones smaller, one without nonzeros."""
+    mask, tokens, macs, rate = random_mask(11, 29, 0.4, seed=lines), 3, 2, 3
+    mask[4:8, 10:20] = False
+    machine = small_machine(
+        macs_per_line=macs, dataflow=flow, row_assignment=assignment, index=Index(kind, rate)
+    )
+    expected: list[list[list[int]]] = [[], [], []]
+    for rows in (mask[:4], mask[4:8], mask[8:]):
+        tiles = []
+        for tile in (rows[:, :10], rows[:, 10:20], rows[:, 20:]):
+            loads, compute, decode = [0] * lines, 0, 0
+            for row, kept in enumerate(tile.sum(axis=1).tolist() if tile.any() else []):
+                busy = (
+                    -(-kept // macs) * tokens if flow == "reduction" else kept * -(-tokens // macs)
+                )
+                held = max(busy, -(-(tile.shape[1] if kind == "bitmap" else kept) // rate))
+                line = row % lines if assignment == "static" else loads.index(min(loads))
+                loads[line] += held
+                compute, decode = compute + busy, decode + held - busy
+            tiles.append((max(loads), compute, decode))
+        for part, values in zip(expected, zip(*tiles, strict=True), strict=True):
+            part.append(list(values))
+    assert sparse_tiles_of(mask, TileShape(4, 10, 3), tokens, lines, machine) == expected
 
 
 @pytest.mark.parametrize(
