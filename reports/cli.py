@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from reports.commands import hardware, model, sweep
+from reports.commands import hardware, model, sweep, trace
 from reports.commands import report as reporting
 from workloads.errors import InputError
 
@@ -24,6 +24,7 @@ app.command()(model.compress)
 app.command()(model.evaluate)
 app.command()(hardware.simulate)
 app.command()(sweep.sweep)
+app.command()(trace.trace)
 app.command()(hardware.measure)
 app.command()(reporting.report)
 app.command()(hardware.reproduce)
