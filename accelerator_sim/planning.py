@@ -6,6 +6,7 @@ fit, the one with the least lower bound; then rows that the chosen sparser lines
 """
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -82,8 +83,11 @@ def plan_sparse_part(
     return Plan(program, storage_of(program), "the tile of the whole run", _split_rule(accelerator))
 
 
+@functools.lru_cache(maxsize=16)
 def plan_dense(gemm: Gemm, accelerator: Accelerator) -> Plan:
     """Plan the same matrix run dense: no index, every column dense, all lines.
+
+    The last plans are kept: no mask has a say, so all blocks of a model share them.
 
     Raises:
         InputError: As for ``plan_projection``.

@@ -114,26 +114,18 @@ def build_program(tiled: TiledProjection, accelerator: Accelerator, denser_lines
         denser_lines: Lines of the denser engine, from ``split``.
     """
     overlapped = accelerator.schedule == "overlapped"
-    main: list[Stream] = []
-    factors: list[Stream] = []
     wide_lines = denser_lines if overlapped else accelerator.lines
-    grids = {
-        tokens: (
-            _factor_tiles(tiled, V, tokens, accelerator, denser_lines, accelerator.lines),
-            _sparse_tiles(tiled, tokens, accelerator, denser_lines),
-            _factor_tiles(tiled, U, tokens, accelerator, denser_lines, wide_lines),
-        )
-        for tokens in set(tiled.token_sizes.tolist())
-    }
-    for block, tokens in enumerate(tiled.token_sizes.tolist()):
-        thin, sparse, wide = grids[tokens]
-        main.append(_in_order(block, thin))
-        if overlapped:
-            main.append(_in_order(block, sparse))
-            factors.append(_in_order(block, wide))
-        else:
-            main.append(_in_order(block, sparse, wide))
-    return Program(tiled, accelerator, denser_lines, _join(main), _join(factors))
+    orders: dict[int, tuple[_Grid, _Grid]] = {}
+    for tokens in set(tiled.token_sizes.tolist()):
+        thin = _factor_tiles(tiled, V, tokens, accelerator, denser_lines, accelerator.lines)
+        sparse = _sparse_tiles(tiled, tokens, accelerator, denser_lines)
+        wide = _factor_tiles(tiled, U, tokens, accelerator, denser_lines, wide_lines)
+        beside = (sparse,) if overlapped else (sparse, wide)
+        main = _joined([_in_order(thin), _in_order(*beside)])
+        orders[tokens] = main, _in_order(wide) if overlapped else _in_order()
+    blocks = [orders[tokens] for tokens in tiled.token_sizes.tolist()]
+    main_stream, factors = (_stream([block[place] for block in blocks]) for place in (0, 1))
+    return Program(tiled, accelerator, denser_lines, main_stream, factors)
 
 
 _Grid = dict[str, NDArray[np.int64]]
@@ -202,26 +194,38 @@ def _factor_tiles(
     }
 
 
-def _in_order(token_block: int, *grids: _Grid) -> Stream:
+def _in_order(*grids: _Grid) -> _Grid:
     """Tiles of some grids, row block by row block, those without any part left out."""
-    columns: dict[str, list[NDArray[np.int64]]] = {}
-    for grid in grids:
-        shape = grid["kind"].shape
-        places = np.indices(shape, dtype=np.int64)
-        whole = {**grid, "row_block": places[0], "column_block": places[1]}
-        for name, values in whole.items():
-            columns.setdefault(name, []).append(np.broadcast_to(values, shape))
-    arrays = {name: np.concatenate(parts, axis=1).ravel() for name, parts in columns.items()}
+    whole = [_placed(grid) for grid in grids if grid["kind"].size]
+    if not whole:
+        return {field.name: np.zeros(0, dtype=np.int64) for field in fields(Stream)}
+    arrays = {
+        name: np.concatenate([grid[name] for grid in whole], axis=1).ravel() for name in whole[0]
+    }
     run = (arrays["denser_cycles"] + arrays["sparser_cycles"]) > 0
-    arrays = {name: values[run] for name, values in arrays.items()}
-    return Stream(token_block=np.full(int(run.sum()), token_block, dtype=np.int64), **arrays)
+    return arrays if run.all() else {name: values[run] for name, values in arrays.items()}
 
 
-def _join(parts: list[Stream]) -> Stream:
-    empty = np.zeros(0, dtype=np.int64)
-    return Stream(
-        **{
-            field.name: np.concatenate([empty, *(getattr(part, field.name) for part in parts)])
-            for field in fields(Stream)
-        }
-    )
+def _placed(grid: _Grid) -> _Grid:
+    """A grid with every field in full, and the place of every tile."""
+    shape = grid["kind"].shape
+    rows, columns = np.arange(shape[0])[:, None], np.arange(shape[1])
+    whole = {**grid, "token_block": np.zeros_like(rows), "row_block": rows, "column_block": columns}
+    return {
+        name: values if values.shape == shape else np.broadcast_to(values, shape)
+        for name, values in whole.items()
+    }
+
+
+def _joined(parts: list[_Grid]) -> _Grid:
+    parts = [part for part in parts if len(part["kind"])] or parts[:1]
+    if len(parts) == 1:
+        return parts[0]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _stream(blocks: list[_Grid]) -> Stream:
+    """The tiles of all token blocks."""
+    sizes = [len(block["kind"]) for block in blocks]
+    token_block = np.repeat(np.arange(len(blocks)), sizes)
+    return Stream(**{**_joined(blocks), "token_block": token_block})
