@@ -47,8 +47,9 @@ def cycles_figure(results: Sequence[dict[str, Any]]) -> Figure:
 
 
 def _cycles_panel(axes: Axes, result: dict[str, Any]) -> None:
-    means = [result["mean_per_block"][module] for module in MODULES]
-    places = range(len(MODULES))
+    present = [module for module in MODULES if result["mean_per_block"][module]["dense_cycles"]]
+    means = [result["mean_per_block"][module] for module in present]
+    places = range(len(present))
     dense, sparse, low_rank = (
         [mean[f"{part}_cycles"] for mean in means] for part in ("dense", "sparse", "low_rank")
     )
@@ -59,7 +60,7 @@ def _cycles_panel(axes: Axes, result: dict[str, Any]) -> None:
     for place, mean in zip(right, means, strict=True):
         speedup = mean["dense_cycles"] / mean["sum_cycles"]
         axes.annotate(f"{speedup:.2f}x", (place, mean["sum_cycles"]), ha="center", va="bottom")
-    axes.set_xticks([place + 0.2 for place in places], MODULES)
+    axes.set_xticks([place + 0.2 for place in places], present)
     axes.set_title(result["provenance"], fontsize=9)
     axes.spines[["top", "right"]].set_visible(False)
     axes.yaxis.set_major_formatter("{x:,.0f}")
@@ -76,6 +77,7 @@ def stalls_figure(result: dict[str, Any]) -> Figure:
     bars = [
         (f"{module} {label}", _reasons(result, module, run))
         for module in MODULES
+        if result["mean_per_block"][module]["dense_cycles"]
         for label, run in (("dense", "dense_run"), ("compressed", "sum_run"))
     ]
     for place, (_, counts) in enumerate(bars):

@@ -1,8 +1,8 @@
-"""From an artifact, or a model's shapes and synthetic masks, to simulated cycles."""
+"""From an artifact, foreign masks, or a model's shapes with synthetic masks, to cycles."""
 
-from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import replace
+import itertools
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from accelerator_sim.hardware import Accelerator
@@ -38,7 +38,7 @@ def simulate_artifact(
 
     Args:
         artifact: The compressed model.
-        model: ``published``, ``roofline`` or ``event``.
+        model: One of ``accelerator_sim.simulate.MODELS``.
         accelerator: The machine.
         tokens: Tokens per product.
         most_blocks: Only the first so many blocks.
@@ -47,16 +47,72 @@ def simulate_artifact(
     Returns:
         From ``speedup.cycles_result``.
     """
-    by_block: dict[int, list[SparseLowRankGemm]] = defaultdict(list)
-    for index, projection in artifact.projections(tokens):
-        if most_blocks is None or index < most_blocks:
-            by_block[index].append(projection)
-    blocks = []
-    for index, projections in by_block.items():
-        progress(f"simulate ({model})", index, len(by_block))
-        blocks.append(simulate_block(model, projections, accelerator))
-    progress(f"simulate ({model})", len(by_block), len(by_block))
-    return cycles_result(subject_of(artifact), accelerator.name, tokens, blocks)
+    count = min(len(artifact.blocks), most_blocks or len(artifact.blocks))
+    found = _simulate(artifact.projections(tokens), count, (model,), accelerator, progress)
+    return cycles_result(subject_of(artifact), accelerator.name, tokens, found.blocks[model])
+
+
+def simulate_foreign(
+    name: str,
+    projections: Iterable[tuple[int, SparseLowRankGemm]],
+    count: int,
+    models: Sequence[Model],
+    accelerator: Accelerator,
+    progress: Progress = silent,
+) -> list[dict[str, Any]]:
+    """Cycles of blocks whose masks somebody else made.
+
+    Args:
+        name: Of their source.
+        projections: Block index and projection, block by block, all with the same tokens; each
+            block is read once for all models.
+        count: Only the first so many blocks, at least one.
+        models: Cycle models.
+        accelerator: The machine.
+        progress: Told after every block.
+
+    Returns:
+        One ``speedup.cycles_result`` per model.
+    """
+    found = _simulate(projections, count, models, accelerator, progress)
+    subject = Subject(name, "as given", found.kept / found.parameters, f"real ({name})")
+    return [
+        cycles_result(subject, accelerator.name, found.tokens, found.blocks[model])
+        for model in models
+    ]
+
+
+@dataclass
+class _Found:
+    """What a run over blocks adds up."""
+
+    blocks: dict[Model, list[BlockCycles]]
+    kept: int = 0
+    parameters: int = 0
+    tokens: int = 1
+
+
+def _simulate(
+    projections: Iterable[tuple[int, SparseLowRankGemm]],
+    count: int,
+    models: Sequence[Model],
+    accelerator: Accelerator,
+    progress: Progress,
+) -> _Found:
+    found = _Found({model: [] for model in models})
+    stage = f"simulate ({', '.join(models)})"
+    progress(stage, 0, count)
+    by_block = itertools.groupby(projections, key=lambda item: item[0])
+    for done, (_, members) in enumerate(itertools.islice(by_block, count), start=1):
+        items = [item for _, item in members]
+        for model in models:
+            found.blocks[model].append(simulate_block(model, items, accelerator))
+        for item in items:
+            found.kept += item.mask.nnz + item.rank * (item.gemm.m + item.gemm.n)
+            found.parameters += item.gemm.parameters
+            found.tokens = item.gemm.tokens
+        progress(stage, done, count)
+    return found
 
 
 def synthetic_block(

@@ -87,6 +87,8 @@ def speedup_table(results: Iterable[dict[str, Any]], name: str = "speedup") -> T
     for result in sorted(results, key=lambda result: list(PROVENANCE).index(result["cycle_model"])):
         for module in MODULES:
             cycles = result["mean_per_block"][module]
+            if not cycles["dense_cycles"]:
+                continue
             label = (result["subject"]["model"], result["subject"]["method"], module)
             machine = (result["accelerator"], result["tokens"], result["provenance"])
             rows.append((*label, *machine, *_cycle_cells(cycles), result["subject"]["masks"]))

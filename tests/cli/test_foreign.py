@@ -1,0 +1,133 @@
+"""``sslc simulate`` on what others pruned: a checkpoint's zeros, or one mask."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from accelerator_sim.catalog import load_accelerator
+from accelerator_sim.simulate import simulate_block
+from tests.cli.conftest import Run
+from workloads.gemm import Gemm
+from workloads.masks import PackedMask, SparseLowRankGemm
+from workloads.transformer import PROJECTION_MODULES
+
+
+@pytest.fixture(scope="module")
+def pruned(llama: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small model with three quarters of its projections' weights set to zero."""
+    weights = load_file(llama / "model.safetensors")
+    random = np.random.default_rng(0)
+    for name, values in weights.items():
+        if "_proj" in name:
+            values[random.random(values.shape) < 0.75] = 0
+    directory = tmp_path_factory.mktemp("pruned")
+    save_file(weights, directory / "model.safetensors")
+    return directory
+
+
+def test_simulate_pruned_checkpoint_counts_its_nonzeros(sslc: Run, pruned: Path) -> None:
+    done = sslc("simulate", pruned, "--json", "--tokens", 2)
+    assert done.returncode == 0, done.stderr
+    results = {result["cycle_model"]: result for result in json.loads(done.stdout)}
+    assert set(results) == {"published", "roofline", "event"}
+    weights = load_file(pruned / "model.safetensors")
+    for index in range(3):
+        for projection in results["published"]["blocks"][index]["projections"]:
+            name = projection["name"]
+            part = "self_attn" if PROJECTION_MODULES[name] == "MHA" else "mlp"
+            kept = np.count_nonzero(weights[f"model.layers.{index}.{part}.{name}.weight"])
+            assert projection["sparse_cycles"] == -(-2 * kept // 4096)
+            assert projection["low_rank_cycles"] == 0
+    subject = results["event"]["subject"]
+    assert subject["masks"] == f"real ({pruned.name})"
+    assert subject["model"] == pruned.name
+    assert subject["kept_fraction"] == pytest.approx(0.25, abs=0.01)
+    assert f"{subject['kept_fraction']:.2%} of the weights in 3 blocks" in done.stderr
+    assert "dense" not in done.stderr
+    assert sorted(path.name for path in pruned.iterdir()) == ["model.safetensors"]
+
+
+def test_simulate_dense_checkpoint_is_said_to_be_dense(sslc: Run, llama: Path) -> None:
+    before = sorted(llama.iterdir())
+    done = sslc("simulate", llama, "--cycle-model", "roofline", "--blocks", 1, "--json")
+    assert done.returncode == 0, done.stderr
+    assert "100.00% of the weights in 1 blocks are not zero; the checkpoint is dense" in done.stderr
+    [result] = json.loads(done.stdout)
+    assert len(result["blocks"]) == 1
+    assert result["subject"]["kept_fraction"] == 1
+    assert sorted(llama.iterdir()) == before
+
+
+def test_simulate_checkpoint_with_nan_is_refused(sslc: Run, pruned: Path, tmp_path: Path) -> None:
+    weights = load_file(pruned / "model.safetensors")
+    weights["model.layers.2.mlp.up_proj.weight"][0, 0] = np.nan
+    save_file(weights, tmp_path / "model.safetensors")
+    done = sslc("simulate", tmp_path, "--cycle-model", "published", "--save", tmp_path / "out")
+    assert done.returncode == 2
+    assert "layers.2.mlp.up_proj.weight' holds values that are not finite" in done.stderr
+    assert done.stdout == ""
+    assert not (tmp_path / "out").exists()
+
+
+def test_simulate_one_mask_is_the_simulated_projection(sslc: Run, tmp_path: Path) -> None:
+    mask = np.random.default_rng(3).random((96, 160)) < 0.4
+    np.save(tmp_path / "mine.npy", mask)
+    done = sslc(
+        "simulate", "--mask", tmp_path / "mine.npy", "--rank", 8, "--tokens", 3, "--module", "FFN",
+        "--accelerator", "vitcod", "--set", "lines=32", "--json",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    machine = load_accelerator("vitcod", {"lines": 32})
+    item = SparseLowRankGemm(Gemm("mine", "FFN", 96, 160, 3), PackedMask.pack(mask), 8)
+    for result in json.loads(done.stdout):
+        expected = simulate_block(result["cycle_model"], [item], machine).to_dict()
+        assert result["blocks"] == [json.loads(json.dumps(expected))]
+        assert result["subject"]["masks"] == "real (mine)"
+        kept = (mask.sum() + 8 * (96 + 160)) / (96 * 160)
+        assert result["subject"]["kept_fraction"] == pytest.approx(kept)
+
+
+def test_simulate_saved_mask_result_is_reported(sslc: Run, tmp_path: Path) -> None:
+    np.save(tmp_path / "mine.npy", np.tri(64, 64, dtype=np.uint8))
+    out = tmp_path / "results-of-mine"
+    done = sslc("simulate", "--mask", tmp_path / "mine.npy", "--save", out)
+    assert done.returncode == 0, done.stderr
+    assert "MHA" not in done.stdout
+    names = sorted(path.name for path in (out / "results").iterdir())
+    assert names == [f"cycles-array-64x64-{m}-1.json" for m in ("event", "published", "roofline")]
+    report = sslc("report", out, "--out", tmp_path / "report")
+    assert report.returncode == 0, report.stderr
+    assert "real (mine)" in report.stdout
+    assert len(list((tmp_path / "report").glob("*.svg"))) == 2
+
+
+def test_simulate_artifact_saves_where_asked(sslc: Run, artifact: Path, tmp_path: Path) -> None:
+    own = artifact / "results" / "cycles-vitcod-published-7.json"
+    machine = ("--accelerator", "vitcod", "--cycle-model", "published", "--tokens", 7)
+    done = sslc("simulate", artifact, *machine, "--save", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert not own.exists()
+    assert (tmp_path / "results" / own.name).is_file()
+    assert sslc("simulate", artifact, *machine).returncode == 0
+    assert own.read_bytes() == (tmp_path / "results" / own.name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("array", "message"),
+    [
+        (np.array([[0.5]]), "row 0, column 0 is 0.5"),
+        (np.ones(3, bool), "two dimensions"),
+        (np.array([["x"]]), "got dtype"),
+    ],
+)
+def test_simulate_unusable_mask_is_refused(
+    sslc: Run, tmp_path: Path, array: np.ndarray, message: str
+) -> None:
+    np.save(tmp_path / "m.npy", array)
+    done = sslc("simulate", "--mask", tmp_path / "m.npy")
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert done.stdout == ""
