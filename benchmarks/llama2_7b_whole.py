@@ -12,6 +12,7 @@ import resource
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -22,12 +23,19 @@ from accelerator_sim.hardware import Accelerator
 from accelerator_sim.simulate import simulate_block
 from workloads.catalog import load_model
 from workloads.gemm import Gemm, largest_rank
+from workloads.mask_stats import column_counts, tile_row_counts
 from workloads.masks import PackedMask, SparseLowRankGemm
 
 JOBS = 2
 TILES = {
     "64x64 tiles": {"tile.rows": 64, "tile.columns": 64, "tile.tokens": "auto"},
     "tile auto": {"tile.rows": "auto", "tile.columns": "auto", "tile.tokens": "auto"},
+}
+COUNTS: dict[str, Callable[[PackedMask], object]] = {
+    "only reading": lambda mask: mask.bits.view(np.uint64).sum(),
+    "tiles of 64 columns": lambda mask: tile_row_counts(mask, 64),
+    "of 256": lambda mask: tile_row_counts(mask, 256),
+    "columns": column_counts,
 }
 
 
@@ -39,6 +47,7 @@ def main(tokens: int) -> None:
         for seed, path in enumerate(paths):
             size = sum(gemm.parameters // 8 for gemm in gemms)
             np.random.default_rng(seed).integers(0, 256, size, dtype=np.uint8).tofile(path)
+        _time_statistics(paths[0], gemms)
         for name, tile in TILES.items():
             machine = load_accelerator("array-64x64", tile)
             start = time.perf_counter()
@@ -56,17 +65,36 @@ def simulate_file(
     path: Path, gemms: list[Gemm], machine: Accelerator
 ) -> tuple[float, int, int, float]:
     """Cycles and tiles of a block, and this process's number and peak memory in MiB."""
+    block = simulate_block("compiled", _items(path, gemms), machine)
+    runs = [(part.dense_run, part.sparse_run, part.sum_run) for part in block.projections]
+    tiles = sum(run.tiles for part in runs for run in part if run)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return block.total.sum_cycles, tiles, os.getpid(), peak
+
+
+def _items(path: Path, gemms: list[Gemm]) -> list[SparseLowRankGemm]:
     bits, items, start = np.memmap(path, dtype=np.uint8, mode="r"), [], 0
     for gemm in gemms:
         size = gemm.parameters // 8
         mask = PackedMask(bits[start : start + size].reshape(gemm.m, -1), gemm.n)
         items.append(SparseLowRankGemm(gemm, mask, largest_rank(gemm.m, gemm.n, 0.0625)))
         start += size
-    block = simulate_block("compiled", items, machine)
-    runs = [(part.dense_run, part.sparse_run, part.sum_run) for part in block.projections]
-    tiles = sum(run.tiles for part in runs for run in part if run)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return block.total.sum_cycles, tiles, os.getpid(), peak
+    return items
+
+
+def _time_statistics(path: Path, gemms: list[Gemm]) -> None:
+    """Print the speed of the counts of one block, by tile width, and of reading the same bytes."""
+    fastest: dict[str, float] = {}
+    for _ in range(4):
+        for name, count in COUNTS.items():
+            masks = [item.mask for item in _items(path, gemms)]
+            start = time.perf_counter()
+            for mask in masks:
+                count(mask)
+            fastest[name] = min(fastest.get(name, 1e9), time.perf_counter() - start)
+    size = sum(gemm.parameters // 8 for gemm in gemms)
+    speeds = (f"{name} {size / seconds / 1e9:.1f}" for name, seconds in fastest.items())
+    print("statistics of one block's masks, 10^9 bytes a second:", ", ".join(speeds))
 
 
 def _peak(done: list[tuple[float, int, int, float]]) -> float:

@@ -94,11 +94,15 @@ def _count_words(
 ) -> None:
     """Add the ones of each word that are in ``sparse`` to the count of its row and tile."""
     for row in range(words.shape[0]):
-        for tile in range(counts.shape[1]):
-            ones = 0
-            for place in range(tile * tile_words, min((tile + 1) * tile_words, words.shape[1])):
-                ones += _ones(np.uint64(words[row, place] & sparse[place]))
-            counts[row, tile] = ones
+        if tile_words == 1:  # a loop that LLVM turns into vector instructions
+            for place in range(words.shape[1]):
+                counts[row, place] = _ones(np.uint64(words[row, place] & sparse[place]))
+        else:
+            for tile in range(counts.shape[1]):
+                ones = 0
+                for place in range(tile * tile_words, min((tile + 1) * tile_words, len(sparse))):
+                    ones += _ones(np.uint64(words[row, place] & sparse[place]))
+                counts[row, tile] = ones
 
 
 @compiled
