@@ -114,15 +114,17 @@ def _deal_rows(
     for block in range(len(row_sizes)):
         loads[:, :] = 0
         for row in range(row_sizes[block]):
+            line = row % len(loads)
             for tile in range(counts.shape[2]):
-                count = counts[block, row, tile]
-                time = max(macs[count], max(decode[0][count], decode[1][block, tile]))
-                compute[block, tile] += macs[count]
+                count = np.uint32(counts[block, row, tile])
+                busy = macs[count]
+                time = max(busy, max(decode[0][count], decode[1][block, tile]))
+                compute[block, tile] += busy
                 held[block, tile] += time
-                line = row % len(loads)
-                if next_free:
-                    line = _first_free(loads, tile)
-                loads[line, tile] += time
+                if not next_free:
+                    loads[line, tile] += time
+                else:
+                    loads[_first_free(loads, tile), tile] += time
         for line in range(len(loads)):
             for tile in range(counts.shape[2]):
                 cycles[block, tile] = max(cycles[block, tile], loads[line, tile])

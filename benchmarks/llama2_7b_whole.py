@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -55,21 +56,31 @@ def main(tokens: int) -> None:
             seconds = time.perf_counter() - start
             print(
                 f"{name}, {tokens} tokens: {seconds:.1f} s, "
-                f"{sum(tiles for _, tiles, _, _ in done):,} tiles, "
-                f"{sum(cycles for cycles, _, _, _ in done):,.0f} cycles; "
+                f"{sum(block.cpu_seconds for block in done):.1f} CPU seconds, "
+                f"{sum(block.tiles for block in done):,} tiles, "
+                f"{sum(block.cycles for block in done):,.0f} cycles; "
                 f"peak memory of the processes, shared pages in each, {_peak(done):,.0f} MiB"
             )
 
 
-def simulate_file(
-    path: Path, gemms: list[Gemm], machine: Accelerator
-) -> tuple[float, int, int, float]:
-    """Cycles and tiles of a block, and this process's number and peak memory in MiB."""
+class Done(NamedTuple):
+    """One block: its cycles, its tiles in all runs, and what the process took."""
+
+    cycles: float
+    tiles: int
+    cpu_seconds: float
+    process: int
+    peak_mib: float
+
+
+def simulate_file(path: Path, gemms: list[Gemm], machine: Accelerator) -> Done:
+    start = time.process_time()
     block = simulate_block("compiled", _items(path, gemms), machine)
     runs = [(part.dense_run, part.sparse_run, part.sum_run) for part in block.projections]
     tiles = sum(run.tiles for part in runs for run in part if run)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return block.total.sum_cycles, tiles, os.getpid(), peak
+    seconds = time.process_time() - start
+    return Done(block.total.sum_cycles, tiles, seconds, os.getpid(), peak)
 
 
 def _items(path: Path, gemms: list[Gemm]) -> list[SparseLowRankGemm]:
@@ -97,11 +108,11 @@ def _time_statistics(path: Path, gemms: list[Gemm]) -> None:
     print("statistics of one block's masks, 10^9 bytes a second:", ", ".join(speeds))
 
 
-def _peak(done: list[tuple[float, int, int, float]]) -> float:
+def _peak(done: list[Done]) -> float:
     """The workers' peaks and this process's."""
     workers: dict[int, float] = {}
-    for _, _, process, peak in done:
-        workers[process] = max(peak, workers.get(process, 0.0))
+    for block in done:
+        workers[block.process] = max(block.peak_mib, workers.get(block.process, 0.0))
     return sum(workers.values()) + resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
