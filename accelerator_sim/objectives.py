@@ -36,9 +36,23 @@ def _dram_bytes(block: BlockCycles, accelerator: Accelerator) -> float:
     return float(sum(run.traffic.total for run in runs if run is not None))
 
 
+def _energy_pj(block: BlockCycles, accelerator: Accelerator) -> float:
+    del accelerator
+    parts = [part.energy for part in block.projections]
+    return sum(part["sum"].total_pj for part in parts if part is not None)
+
+
+def _area_mm2(block: BlockCycles, accelerator: Accelerator) -> float:
+    del accelerator
+    assert block.area is not None
+    return block.area.total_mm2
+
+
 OBJECTIVES: dict[str, Objective] = {
     "cycles": Objective("cycles", "less", False, lambda block, _: block.total.sum_cycles),
     "dram_bytes": Objective("bytes", "less", True, _dram_bytes),
+    "energy_pj": Objective("pJ", "less", True, _energy_pj),
+    "area_mm2": Objective("mm²", "less", False, _area_mm2),
     "speedup": Objective("", "more", False, lambda block, _: block.total.speedup),
 }
 _ANALYTIC = ("published", "roofline")

@@ -16,7 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from accelerator_sim.axes import Axis, Kind, Value, parse_axis
-from accelerator_sim.catalog import build_accelerator, load_accelerator, override
+from accelerator_sim.catalog import (
+    DEFAULT_COSTS,
+    build_accelerator,
+    load_accelerator,
+    load_cost_table,
+    override,
+)
+from accelerator_sim.energy import CostTable
 from accelerator_sim.hardware import Accelerator
 from accelerator_sim.objectives import OBJECTIVES, objectives_of
 from accelerator_sim.simulate import MODELS, Model
@@ -30,8 +37,8 @@ VERSION = 1
 TOKENS = "tokens"
 _MOST_POINTS = 1_000_000
 _KEYS = (
-    "accelerator", "cycle_model", TOKENS, "objectives", "batch_points", "workload", "sampling",
-    "fields",
+    "accelerator", "cycle_model", "costs", TOKENS, "objectives", "batch_points", "workload",
+    "sampling", "fields",
 )  # fmt: skip
 
 
@@ -72,6 +79,7 @@ class Space:
         source: Its file, for messages.
         accelerator: The base machine.
         cycle_model: One of ``simulate.MODELS``.
+        costs: Energy and area.
         workload: What runs.
         axes: Tokens first, then hardware fields.
         points: Every point, in the order in which they are numbered.
@@ -82,6 +90,7 @@ class Space:
     source: str
     accelerator: Accelerator
     cycle_model: Model
+    costs: CostTable
     workload: Workload
     axes: tuple[Axis, ...]
     points: tuple[Point, ...]
@@ -95,6 +104,7 @@ class Space:
             "version": VERSION,
             "accelerator": _table(self.accelerator),
             "cycle_model": self.cycle_model,
+            "costs": dataclasses.asdict(self.costs),
             "workload": workload_identity(self.workload),
             "keys": [axis.key for axis in self.axes],
             "points": self.points,
@@ -126,6 +136,7 @@ def load_space(path: Path) -> Space:
         source=where,
         accelerator=accelerator,
         cycle_model=typing.cast(Model, cycle_model),
+        costs=_costs(table, path),
         workload=workload,
         axes=axes,
         points=points,
@@ -210,6 +221,13 @@ def _accelerator(table: Mapping[str, Any], path: Path) -> Accelerator:
     if not isinstance(name, str):
         raise InputError(f"{path}: accelerator must be a preset's name or a TOML file")
     return load_accelerator(path.parent / name if name.endswith(".toml") else name)
+
+
+def _costs(table: Mapping[str, Any], path: Path) -> CostTable:
+    name = table.get("costs", DEFAULT_COSTS)
+    if not isinstance(name, str):
+        raise InputError(f"{path}: costs must be a cost table's name or a TOML file")
+    return load_cost_table(path.parent / name if name.endswith(".toml") else name)
 
 
 def _tokens(table: Mapping[str, Any], where: str) -> Axis:

@@ -17,6 +17,7 @@ import joblib
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from accelerator_sim.energy import CostTable
 from accelerator_sim.hardware import Accelerator
 from accelerator_sim.objectives import OBJECTIVES, objectives_of
 from accelerator_sim.simulate import Model, simulate_block
@@ -173,6 +174,7 @@ class _Task:
 
     accelerator: Accelerator
     cycle_model: Model
+    costs: CostTable
     workload: Workload
     keys: tuple[str, ...]
     points: tuple[tuple[int, Point], ...]
@@ -181,7 +183,15 @@ class _Task:
 
 def _task(space: Space, points: list[tuple[int, Point]], columns: pa.Schema) -> _Task:
     keys = tuple(axis.key for axis in space.axes)
-    return _Task(space.accelerator, space.cycle_model, space.workload, keys, tuple(points), columns)
+    return _Task(
+        accelerator=space.accelerator,
+        cycle_model=space.cycle_model,
+        costs=space.costs,
+        workload=space.workload,
+        keys=keys,
+        points=tuple(points),
+        columns=columns,
+    )
 
 
 def _evaluated(space: Space, batches: list[int], workers: int) -> Iterator[tuple[int, bytes]]:
@@ -227,7 +237,8 @@ def _row(
     try:
         machine = machine_at(task.accelerator, task.keys, point)
         tokens = int(point[task.keys.index(TOKENS)])
-        found = simulate_block(task.cycle_model, (_at(item, tokens) for item in block), machine)
+        items = [_at(item, tokens) for item in block]
+        found = simulate_block(task.cycle_model, items, machine, table=task.costs)
     except InputError as error:
         return {**row, "feasible": False, "reason": str(error)}
     names = objectives_of(task.cycle_model)

@@ -40,6 +40,7 @@ def sweep_result(space: Space, results: pa.Table) -> dict[str, Any]:
         "accelerator": space.accelerator.name,
         "cycle_model": space.cycle_model,
         "provenance": PROVENANCE[space.cycle_model],
+        "cost_table": space.costs.name,
         "workload": {**workload, "masks": space.workload.masks},
         "sha256": space.digest,
         "axes": [axis.key for axis in space.axes],
@@ -88,7 +89,8 @@ def front_table(space: Space, result: dict[str, Any]) -> Table:
     title = f"Pareto front of {subject} on {space.accelerator.name}: {', '.join(space.objectives)}"
     notes = [
         f"{len(rows)} of {result['points']:,} points, {result['provenance']}; "
-        f"masks {space.workload.masks}. Each number of tokens has its own front."
+        f"masks {space.workload.masks}. Each number of tokens has its own front.",
+        f"Energy and area by the cost table {space.costs.name}.",
     ]
     if result["infeasible"]:
         first = result["infeasible_reasons"][0]

@@ -175,6 +175,8 @@ def test_space_digest_changes_with_what_decides_results_only(tmp_path: Path) -> 
         ("rank = 16", "ranks = 16", "unknown key 'ranks': did you mean rank"),
         ("batch_points = 3", "batch_points = 0", "batch_points must be from 1 to"),
         ("tokens =", "token =", "unknown key 'token': did you mean tokens"),
+        ("tokens =", 'costs = "7nm"\ntokens =', "unknown cost table '7nm'"),
+        ("tokens =", "costs = 7\ntokens =", "costs must be a cost table's name or a TOML file"),
         ("tokens =", 'objectives = ["speed"]\ntokens =', "unknown objective 'speed'"),
         ("tokens =", 'objectives = ["dram_bytes"]\ntokens =', "the published model does not count"),
         ("[fields]", '[sampling]\nmethod = "random"\n[fields]', "method must be grid or sobol"),

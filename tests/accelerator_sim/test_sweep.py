@@ -9,6 +9,7 @@ import pytest
 
 from accelerator_sim import sweep
 from accelerator_sim.catalog import load_accelerator
+from accelerator_sim.objectives import OBJECTIVES
 from accelerator_sim.simulate import simulate_block
 from accelerator_sim.space import Space
 from accelerator_sim.sweep import estimate, run_sweep
@@ -44,12 +45,18 @@ def test_run_sweep_event_model_counts_bytes_and_keeps_infeasible_points(tmp_path
     assert [row["feasible"] for row in rows] == [True, True, False, False]
     assert "does not fit" in rows[2]["reason"]
     assert "would fit" in rows[2]["reason"]
-    assert [rows[2][name] for name in ("cycles", "dram_bytes", "speedup")] == [None] * 3
+    assert [rows[2][name] for name in OBJECTIVES] == [None] * len(OBJECTIVES)
     machine = load_accelerator("array-64x64", {"tile.rows": 64, "tile.columns": 64, "lines": 32})
     block = synthetic_block(load_model("smollm2-135m"), 0.5, 16, 2, 0)
-    runs = [part.sum_run for part in simulate_block("event", block, machine).projections]
+    found = simulate_block("event", block, machine)
+    runs = [part.sum_run for part in found.projections]
     assert rows[0]["dram_bytes"] == sum(run.traffic.total for run in runs if run is not None)
     assert rows[0]["cycles"] == sum(run.cycles for run in runs if run is not None)
+    energies = [module["sum"].total_pj for module in found.energy.values()]
+    assert rows[0]["energy_pj"] == pytest.approx(sum(energies))
+    assert found.area is not None
+    assert rows[0]["area_mm2"] == found.area.total_mm2
+    assert rows[1]["area_mm2"] > rows[0]["area_mm2"]
 
 
 def test_run_sweep_any_number_of_workers_gives_the_same_bytes(tmp_path: Path) -> None:
