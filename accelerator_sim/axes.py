@@ -17,6 +17,7 @@ Kind = Literal["whole", "number", "word"]
 """What a field takes: ``whole`` and ``number`` may be ranges, ``word`` only a list."""
 _MOST_VALUES = 1_000_000
 _SIGNIFICANT_DIGITS = 4
+_LARGEST = 2**62  # rows of results hold 64-bit integers
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,8 @@ class Range:
             raise ValueError(f"a log scale needs start above 0, got {self.start}")
         if self.step is not None and (self.count is not None or self.scale == "log"):
             raise ValueError("give a step, or a count with or without scale, not both")
+        if max(abs(self.start), abs(self.stop)) > _LARGEST:
+            raise ValueError(f"start and stop go up to {_LARGEST}")
         self._check_size()
 
     def _check_size(self) -> None:
@@ -115,6 +118,8 @@ def parse_axis(key: str, kind: Kind, spec: Any, where: str) -> Axis:
     for value in values:
         if not isinstance(value, int | float | str):
             raise InputError(f"{where}: values are numbers or words, got {value!r}")
+        if isinstance(value, int) and abs(value) > _LARGEST:
+            raise InputError(f"{where}: whole numbers go up to {_LARGEST}, got {value}")
     if len({(type(value), value) for value in values}) < len(values):
         raise InputError(f"{where}: a value stands twice in {values}")
     return Axis(key, tuple(values))

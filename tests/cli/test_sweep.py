@@ -69,6 +69,18 @@ def test_sweep_json_says_what_it_swept(sslc: Run, tmp_path: Path) -> None:
     assert found == json.loads((out / "sweep.json").read_text())
 
 
+def test_sweep_one_objective_and_nothing_feasible_still_end_well(sslc: Run, tmp_path: Path) -> None:
+    one = 'objectives = ["cycles"]\n' + BASE + FIELDS
+    done = sslc("sweep", _space(tmp_path, one), "--out", tmp_path / "one", "--workers", 1)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "one" / "front.png").is_file()
+    none = TIGHT.replace("[64, 4096]", "4096")
+    done = sslc("sweep", _space(tmp_path, none), "--out", tmp_path / "none", "--workers", 1)
+    assert done.returncode == 0, done.stderr
+    assert "2 points are infeasible" in done.stdout
+    assert not (tmp_path / "none" / "front.png").exists()
+
+
 def test_sweep_dry_run_counts_and_writes_nothing(sslc: Run, tmp_path: Path) -> None:
     out = tmp_path / "out"
     space = _space(tmp_path, BASE + FIELDS)
