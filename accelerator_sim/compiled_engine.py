@@ -89,6 +89,9 @@ def _state(plan: Plan, tables: Tables) -> machine_state.State:
     engines = np.zeros(2, dtype=machine_state.ENGINE)
     for moment in ("end", "seen_at", "ready"):
         engines[moment] = machine_state.NEVER
+    for number in range(2):
+        parts = (np.count_nonzero(table.cycles[number]) for table in tables.streams)
+        engines["left"][number] = sum(parts)
     streams = np.zeros(2, dtype=machine_state.STREAM)
     streams["end"] = (main, both)
     streams["weights_next"] = streams["inputs_next"] = (0, main)

@@ -30,9 +30,9 @@ def run(state: State) -> None:
             _advance_inputs(state, machine)
             _load(state, machine, state.streams[0])
             _load(state, machine, state.streams[1])
-        if not denser.running:
+        if not denser.running and denser.left > 0:
             _start(state, machine, denser, 0)
-        if not sparser.running:
+        if not sparser.running and sparser.left > 0:
             _start(state, machine, sparser, 1)
         while machine.granted < machine.requested:
             block = state.blocks[machine.granted]
@@ -317,6 +317,7 @@ def _begin(state: State, machine: Record, engine: Record, queue: Record, number:
     tile = queue.next
     cycles = state.tiles.denser[tile] if number == 0 else state.tiles.sparser[tile]
     engine.running = 1
+    engine.left -= 1
     engine.tile = queue.next
     engine.end = machine.now + cycles
     engine.ready = NEVER

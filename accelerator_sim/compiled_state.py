@@ -19,7 +19,7 @@ MACHINE = _record(
     "group_blocks", "requested", "granted", "written",
 )  # fmt: skip
 ENGINE = _record(
-    "running", "tile", "end", "seen_tile", "seen_at", "ready", "started", "busy", "fill",
+    "running", "left", "tile", "end", "seen_tile", "seen_at", "ready", "started", "busy", "fill",
     "last_end", "output_space", "weights", "activations", "accumulation",
 )  # fmt: skip
 QUEUE = _record("next", "end")

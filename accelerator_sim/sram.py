@@ -5,13 +5,12 @@ Beside ``accounting``, which puts these counts into a result for ``energy``.
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from accelerator_sim.bounds import activation_loads
 from accelerator_sim.planning import Plan
 from accelerator_sim.program import S, Stream, U, V
-from accelerator_sim.tiling import TiledProjection, block_sizes
+from accelerator_sim.tiling import Counts, TiledProjection, block_sizes
 from accelerator_sim.timing import ceil_div
+from workloads.compiled import compiled
 
 
 @dataclass(frozen=True)
@@ -50,24 +49,35 @@ def sram_bytes(plan: Plan) -> SramBytes:
 
 
 def _partial_sums(stream: Stream, tiled: TiledProjection) -> int:
-    """Accumulators that the parts of all tiles add to.
+    """Accumulators that the parts of all tiles add to."""
+    thin = block_sizes(tiled.rank, min(tiled.tile.rows, tiled.rank)) if tiled.rank else tiled.dense
+    tiles = (stream.kind, stream.token_block, stream.row_block)
+    parts = (stream.denser_cycles, stream.sparser_cycles)
+    return _count_sums(tiles, parts, (tiled.row_sizes, thin, tiled.token_sizes))
 
-    A tile of S may add to each of its rows on both engines; V and U have a row on one of them.
-    """
-    thin = stream.kind == V
-    rows = tiled.row_sizes[np.where(thin, 0, stream.row_block)]
-    if thin.any():
-        sizes = block_sizes(tiled.rank, min(tiled.tile.rows, tiled.rank))
-        rows[thin] = sizes[stream.row_block[thin]]
-    both = (stream.kind == S) & (stream.denser_cycles > 0) & (stream.sparser_cycles > 0)
-    return int((rows * tiled.token_sizes[stream.token_block] * (1 + both)).sum())
+
+@compiled
+def _count_sums(
+    tiles: tuple[Counts, Counts, Counts],
+    parts: tuple[Counts, Counts],
+    sizes: tuple[Counts, Counts, Counts],
+) -> int:
+    """A tile of S may add to each of its rows on both engines; V and U have a row on one."""
+    kind, token_block, row_block = tiles
+    rows, thin_rows, tokens = sizes
+    sums = 0
+    for tile in range(len(kind)):
+        added = thin_rows[row_block[tile]] if kind[tile] == V else rows[row_block[tile]]
+        both = kind[tile] == S and parts[0][tile] > 0 and parts[1][tile] > 0
+        sums += added * tokens[token_block[tile]] * (2 if both else 1)
+    return sums
 
 
 def _factor_inputs(stream: Stream, tiled: TiledProjection) -> int:
     """Elements of Vᵀx that the tiles of U read."""
-    wide = stream.kind == U
-    if not wide.any():
+    if not tiled.rank:
         return 0
+    wide = stream.kind == U
     columns = block_sizes(tiled.rank, min(tiled.tile.columns, tiled.rank))
     tokens = tiled.token_sizes[stream.token_block[wide]]
     return int((columns[stream.column_block[wide]] * tokens).sum())
