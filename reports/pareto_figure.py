@@ -19,6 +19,7 @@ _STYLES = (
     ("#56B4E9", "P"),
 )
 _LOG_FROM = 20.0
+_PREFIXES_FROM = 1000.0
 
 
 def pareto_figure(result: dict[str, Any], rows: list[dict[str, Any]]) -> Figure:
@@ -65,13 +66,16 @@ def _panel(axes: Axes, result: dict[str, Any], rows: list[dict[str, Any]], x: st
             markeredgecolor="black", markeredgewidth=0.6, linewidth=1, drawstyle="steps-post",
             label=f"front, {label}",
         )  # fmt: skip
-    for name, set_scale in ((x, axes.set_xscale), (y, axes.set_yscale)):
+    for name, set_scale, axis in (
+        (x, axes.set_xscale, axes.xaxis),
+        (y, axes.set_yscale, axes.yaxis),
+    ):
         values = [row[name] for row in rows]
         if name != "point" and min(values) > 0 and max(values) / min(values) > _LOG_FROM:
             set_scale("log")
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(EngFormatter(sep=" "))
-        axis.set_minor_formatter(NullFormatter())
+        if max(values) >= _PREFIXES_FROM:
+            axis.set_major_formatter(EngFormatter(sep=" "))
+            axis.set_minor_formatter(NullFormatter())
     axes.set_xlabel(_label(x))
     axes.set_ylabel(_label(y))
     axes.spines[["top", "right"]].set_visible(False)
