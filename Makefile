@@ -24,7 +24,9 @@ format: $(READY)
 	$(BIN)/ruff check --fix .
 
 bench: $(READY)
-	$(BIN)/python benchmarks/event_engine.py
+	$(BIN)/python benchmarks/compiled_engine.py
+	$(BIN)/python benchmarks/llama2_7b_whole.py
+	$(BIN)/python -m benchmarks.engines_agree 2000 1
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv --clear $(VENV)
