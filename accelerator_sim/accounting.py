@@ -7,6 +7,7 @@ import numpy as np
 
 from accelerator_sim.analytic import roofline_cycles
 from accelerator_sim.bounds import activation_loads, write_back_bytes
+from accelerator_sim.indices import stored_tiles
 from accelerator_sim.planning import Plan
 from accelerator_sim.program import Program, S
 from accelerator_sim.result import Actions, EventResult, Stalls, Traffic
@@ -39,7 +40,7 @@ def event_result(plan: Plan, cycles: int, denser: EngineTimes, sparser: EngineTi
 
     Args:
         plan: What was run.
-        cycles: When the last output was written back.
+        cycles: When the last output was written back; not asked where outputs stay on chip.
         denser: What the run noted of the denser engine.
         sparser: What it noted of the sparser engine.
     """
@@ -47,6 +48,8 @@ def event_result(plan: Plan, cycles: int, denser: EngineTimes, sparser: EngineTi
     accelerator, tiled = program.accelerator, program.tiled
     macs, traffic = useful_macs(program), _traffic(plan)
     last = max(denser.last_end, sparser.last_end)
+    if program.results_stay:
+        cycles = last + accelerator.handoff_cycles
     denser_compute = sum(int(stream.denser_compute.sum()) for stream in program.streams)
     sparser_compute = int(program.main.sparser_compute.sum())
     decode = int(program.main.decode.sum())
@@ -137,10 +140,6 @@ def _actions(plan: Plan, traffic: Traffic) -> Actions:
 
 
 def _decoded(program: Program) -> int:
-    """Bitmap bits or indices that the sparser engine decodes, over all token blocks."""
-    tiled = program.tiled
-    if program.accelerator.index.format != "bitmap":
-        return tiled.sparse_nonzeros * len(tiled.token_sizes)
-    stored = tiled.tile_nonzeros > 0
-    places = tiled.row_sizes[:, None] * (tiled.column_sizes - tiled.dense)
-    return int((places * stored).sum()) * len(tiled.token_sizes)
+    """Entries that the sparser engine decodes, over all token blocks."""
+    entries = stored_tiles(program.tiled, program.accelerator.index).entries
+    return int(entries.sum()) * len(program.tiled.token_sizes)

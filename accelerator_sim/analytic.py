@@ -25,7 +25,7 @@ def roofline_cycles(program: Program) -> int:
     """
     tiled, accelerator = program.tiled, program.accelerator
     macs = tiled.nonzeros * tiled.gemm.tokens + tiled.gemm.low_rank_macs(tiled.rank)
-    bits = tiled.gemm.m * tiled.gemm.tokens * accelerator.bits.activation
+    bits = int(program.written_results.sum()) * accelerator.bits.activation
     used = np.zeros(len(tiled.column_sizes), dtype=np.bool_)
     for stream in program.streams:
         bits += int(stream.weight_bits[: np.searchsorted(stream.token_block, 1)].sum())

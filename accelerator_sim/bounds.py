@@ -14,9 +14,7 @@ from accelerator_sim.timing import ceil_div, dram_ticks, link_cycles, ticks_per_
 
 def write_back_bytes(program: Program) -> Counts:
     """Bytes of every output block, token block by token block."""
-    tiled = program.tiled
-    elements = tiled.token_sizes[:, None] * tiled.row_sizes
-    return ceil_div(elements * program.accelerator.bits.activation, 8).ravel()
+    return ceil_div(program.written_results * program.accelerator.bits.activation, 8)
 
 
 def activation_loads(program: Program, storage: Storage, once: bool = False) -> Counts:

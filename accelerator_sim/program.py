@@ -17,12 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accelerator_sim.hardware import Accelerator
+from accelerator_sim.indices import stored_tiles
 from accelerator_sim.tiling import Counts, TiledProjection, block_sizes
 from accelerator_sim.timing import (
     ceil_div,
     columns_cycles,
     dense_cycles,
-    index_bits,
     sparse_tiles,
 )
 
@@ -86,6 +86,9 @@ class Program:
         sparser_lines: The others.
         main: V and S, and U when it runs in turn with S.
         factors: U when it runs beside S; otherwise empty.
+        results: Results in each output block, each made whole by one tile (sampled products); None:
+            rows x tokens, added up over tiles.
+        results_stay: Whether they stay in the output buffer instead of being written back.
     """
 
     tiled: TiledProjection
@@ -93,11 +96,21 @@ class Program:
     denser_lines: int
     main: Stream
     factors: Stream
+    results: Counts | None = None
+    results_stay: bool = False
 
     @property
     def sparser_lines(self) -> int:
         """Lines that the denser engine does not have."""
         return self.accelerator.lines - self.denser_lines
+
+    @cached_property
+    def written_results(self) -> Counts:
+        """Results of every output block that leave the chip, token block by token block."""
+        results = self.results
+        if results is None:
+            results = (self.tiled.token_sizes[:, None] * self.tiled.row_sizes).ravel()
+        return np.zeros_like(results) if self.results_stay else results
 
     @property
     def streams(self) -> tuple[Stream, ...]:
@@ -138,15 +151,15 @@ def _sparse_tiles(
     sparser_lines = accelerator.lines - denser_lines
     timed = sparse_tiles(tiled, tokens, sparser_lines, accelerator)
     nonzeros = tiled.tile_nonzeros
-    values = nonzeros + rows * tiled.dense
+    stored = stored_tiles(tiled, accelerator.index)
+    values = stored.values + rows * tiled.dense
     per_row = columns_cycles(tiled.dense, tokens, accelerator.macs_per_line, accelerator.dataflow)
     link = rows * tokens * (tiled.dense > 0) if sparser_lines else np.zeros_like(nonzeros)
     return {
         "kind": np.full_like(nonzeros, S),
         "denser_cycles": dense_cycles(rows, tiled.dense, tokens, denser_lines, accelerator),
         "sparser_cycles": timed.cycles,
-        "weight_bits": values * accelerator.bits.weight
-        + index_bits(rows, columns - tiled.dense, nonzeros, accelerator.index),
+        "weight_bits": values * accelerator.bits.weight + stored.index_bits,
         "activation_bits": np.broadcast_to(
             columns * tokens * accelerator.bits.activation, nonzeros.shape
         ),

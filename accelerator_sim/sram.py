@@ -35,6 +35,7 @@ def sram_bytes(plan: Plan) -> SramBytes:
     once by each tile that uses it, whatever the lines and tokens of the tile (a value is broadcast
     to all lines and held there). A part of a tile on one engine reads and writes each accumulator
     that it adds to once. U reads Vᵀx at the accumulators' width, and write-back reads each output.
+    A result that one tile makes whole is written once and read once.
     """
     program = plan.program
     tiled = program.tiled
@@ -44,7 +45,10 @@ def sram_bytes(plan: Plan) -> SramBytes:
     sums = sum(_partial_sums(stream, tiled) for stream in program.streams)
     thin = sum(_factor_inputs(stream, tiled) for stream in program.streams)
     outputs = tiled.gemm.m * tiled.gemm.tokens
-    bits = (2 * sums + thin + outputs) * program.accelerator.bits.accumulator
+    accumulators = 2 * sums + thin + outputs
+    if program.results is not None:
+        accumulators = 2 * int(program.results.sum())
+    bits = accumulators * program.accelerator.bits.accumulator
     return SramBytes(2 * weights, loads + reads, ceil_div(bits, 8))
 
 
