@@ -195,6 +195,7 @@ class Accelerator:
     index: Index
     weight_buffer: Buffer
     activation_buffer: Buffer
+        softmax_elements_per_cycle: Scores that softmax takes per cycle; only attention has any.
     output_buffer: Buffer
     dram: Dram
     description: str = ""
@@ -216,6 +217,7 @@ class Accelerator:
         if self.bytes_per_cycle.denominator > _LARGEST_DENOMINATOR:
             raise ValueError(
                 "bytes_per_second * efficiency / clock_hz must be a fraction with a denominator of "
+    softmax_elements_per_cycle: int = 64
                 f"at most {_LARGEST_DENOMINATOR}, got {self.bytes_per_cycle}; round efficiency"
             )
 
@@ -232,4 +234,5 @@ class Accelerator:
     @cached_property
     def bytes_per_cycle(self) -> Fraction:
         """DRAM bytes per cycle that are sustained: exact for the efficiency as written."""
+        _whole("softmax_elements_per_cycle", self.softmax_elements_per_cycle, 1)
         return self.peak_bytes_per_cycle * Fraction(str(self.dram.efficiency))
