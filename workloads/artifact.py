@@ -96,16 +96,27 @@ class BlockRecord:
 
 @dataclass(frozen=True)
 class Settings:
-    """What determines an artifact's bytes: base model, method, calibration and dtype."""
+    """What determines an artifact's bytes.
+
+    Attributes:
+        base_model: Name, architecture and hash.
+        method: Name and settings.
+        calibration: Text and windows.
+        dtype: Of what is stored.
+        choice: Patterns of projections that were left dense or got other settings; empty, and then
+            not in the manifest, when all were treated alike.
+    """
 
     base_model: Mapping[str, str]
     method: Mapping[str, Any]
     calibration: Mapping[str, Any]
     dtype: str
+    choice: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """The settings as they stand in the manifest."""
-        return dataclasses.asdict(self)
+        settings = dataclasses.asdict(self)
+        return {name: value for name, value in settings.items() if name != "choice" or value}
 
 
 @dataclass(frozen=True)
@@ -212,7 +223,8 @@ def open_artifact(path: Path) -> Artifact:
     for file in hashes:
         if not (path / file).is_file():
             raise InputError(f"{path / file}: missing from the artifact")
-    settings = Settings(**{name: manifest[name] for name in Settings.__dataclass_fields__})
+    fields = Settings.__dataclass_fields__
+    settings = Settings(**{name: manifest[name] for name in fields if name in manifest})
     files = tuple(entry["file"] for entry in manifest["files"])
     return Artifact(path, settings, blocks, files, hashes)
 

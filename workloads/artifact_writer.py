@@ -168,7 +168,8 @@ def _finished_blocks(writer: ArtifactWriter) -> list[BlockRecord]:
     except (KeyError, TypeError) as error:
         raise InputError(f"{writer.partial / PROGRESS}: not a progress file ({error})") from error
     wanted = writer.settings.to_json()
-    differing = [key for key in wanted if made_under.get(key) != wanted[key]]
+    keys = sorted({*wanted, *made_under})
+    differing = [key for key in keys if made_under.get(key) != wanted.get(key)]
     if differing:
         raise InputError(
             f"{writer.partial} was made with another {' and '.join(differing)}; "

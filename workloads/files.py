@@ -4,20 +4,21 @@ Everything that the project leaves on disk goes through here, so a kill at any m
 either the old file or the new one.
 """
 
+import contextlib
 import hashlib
+import itertools
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import ml_dtypes
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
 from workloads.errors import InputError
 
@@ -32,6 +33,8 @@ DTYPES: dict[str, np.dtype[Any]] = {
     "U8": np.dtype(np.uint8),
     "BOOL": np.dtype(np.bool_),
 }
+_FILE_ORDER = ("BOOL", "U8", "I8", "F16", "BF16", "I32", "F32", "F64", "I64")
+"""How safetensors orders tensors in a file: the last of these first, then by name."""
 
 
 def sync_directory(path: Path) -> None:
@@ -45,9 +48,16 @@ def sync_directory(path: Path) -> None:
 
 def write_atomic(path: Path, data: bytes) -> None:
     """Write a file under a temporary name, flush it to the disk, then rename it into place."""
+    with _atomic(path) as stream:
+        stream.write(data)
+
+
+@contextlib.contextmanager
+def _atomic(path: Path) -> Iterator[BinaryIO]:
+    """A stream into a temporary file that takes the path's place when all is written."""
     temporary = path.with_name(f".{path.name}.tmp")
     with temporary.open("wb") as stream:
-        stream.write(data)
+        yield stream
         stream.flush()
         os.fsync(stream.fileno())
     temporary.replace(path)
@@ -83,19 +93,49 @@ def sha256_file(path: Path) -> str:
 
 
 def write_tensors(path: Path, tensors: Mapping[str, NDArray[Any]]) -> str:
-    """Write a safetensors file atomically.
+    """Write a safetensors file atomically, one tensor after the other.
 
     Args:
         path: Where to.
-        tensors: Name to array; the order does not matter, the bytes are the same.
+        tensors: Name to array; the order does not matter, the bytes are the same. Each is asked
+            for twice and let go, so that ``LazyTensors`` are never in memory together.
 
     Returns:
         Hex SHA-256 of the file.
+
+    Source: the safetensors format; order and header are those of its own writer.
     """
-    ordered = {name: np.ascontiguousarray(tensors[name]) for name in sorted(tensors)}
-    data = save(ordered, metadata={"format": "pt"})
-    write_atomic(path, data)
-    return hashlib.sha256(data).hexdigest()
+    infos = {
+        name: (_dtype_name(array), array.shape, array.nbytes) for name, array in tensors.items()
+    }
+    order = sorted(infos, key=lambda name: (-_FILE_ORDER.index(infos[name][0]), name))
+    digest = hashlib.sha256()
+    with _atomic(path) as stream:
+        data = (_bytes_of(tensors[name]) for name in order if infos[name][2])
+        for part in itertools.chain([_header(infos, order)], data):
+            stream.write(part)
+            digest.update(part)
+    return digest.hexdigest()
+
+
+def _header(infos: Mapping[str, tuple[str, tuple[int, ...], int]], order: list[str]) -> memoryview:
+    entries: dict[str, Any] = {"__metadata__": {"format": "pt"}}
+    start = 0
+    for name in order:
+        dtype, shape, size = infos[name]
+        entries[name] = {"dtype": dtype, "shape": shape, "data_offsets": [start, start + size]}
+        start += size
+    text = json.dumps(entries, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)
+    return memoryview(len(text).to_bytes(8, "little") + text)
+
+
+def _dtype_name(array: NDArray[Any]) -> str:
+    return next(name for name, dtype in DTYPES.items() if dtype == array.dtype)
+
+
+def _bytes_of(array: NDArray[Any]) -> memoryview:
+    return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
 
 
 @dataclass(frozen=True)
@@ -126,6 +166,25 @@ class TensorFile:
             self.path, np.uint8, "r", info.start, (math.prod(info.shape) * dtype.itemsize,)
         )
         return raw.view(dtype).reshape(info.shape)
+
+
+@dataclass(frozen=True)
+class LazyTensors(Mapping[str, NDArray[Any]]):
+    """Tensors of several files by name, each memory-mapped when it is asked for."""
+
+    files: Mapping[str, TensorFile]
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        """The tensor, mapped anew."""
+        return self.files[name].read(name)
+
+    def __iter__(self) -> Iterator[str]:
+        """The names."""
+        return iter(self.files)
+
+    def __len__(self) -> int:
+        """How many."""
+        return len(self.files)
 
 
 def open_tensors(path: Path) -> TensorFile:
