@@ -4,6 +4,7 @@ First in the flow: ``catalog`` fills these from TOML, ``timing`` and ``planning`
 """
 
 import math
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from fractions import Fraction
@@ -11,7 +12,6 @@ from functools import cached_property
 from typing import Literal
 
 Dataflow = Literal["reduction", "token", "auto"]
-IndexFormat = Literal["bitmap", "csc", "csr"]
 Buffering = Literal["single", "double"]
 RowAssignment = Literal["static", "next_free"]
 Schedule = Literal["sequential", "overlapped"]
@@ -20,6 +20,9 @@ Extent = int | Literal["auto"]
 
 # Port times are kept in 64 bits: the denominator times the bytes of a projection.
 _LARGEST_DENOMINATOR = 10**9
+
+_INDEX_FORMATS = ("bitmap", "csc", "csr", "run_length")
+_LARGEST_GROUP = 64
 
 
 def _whole(field: str, value: object, low: int, high: int | None = None) -> None:
@@ -87,16 +90,32 @@ class Index:
 
     Attributes:
         format: ``bitmap`` (one bit per place), ``csr`` or ``csc`` (one index per nonzero, one
-            pointer per row or column and one more).
-        decode_per_cycle: Bitmap bits, or CSR/CSC indices, that one line decodes per cycle.
+            pointer per row or column and one more), ``run_length`` (zeros before each nonzero), or
+            ``N:M`` such as ``2:4`` (N entries per row and group of M columns, padded with zeros).
+        decode_per_cycle: Entries that one line decodes per cycle: bitmap bits, indices, runs.
+        run_bits: Bits of a run; only ``run_length`` has them.
     """
 
-    format: IndexFormat
+    format: str
     decode_per_cycle: int
+    run_bits: int = 4
 
     def __post_init__(self) -> None:
-        _one_of("format", self.format, ("bitmap", "csc", "csr"))
+        if self.format not in _INDEX_FORMATS and self.n_of_m is None:
+            raise ValueError(
+                f"format must be one of {', '.join(_INDEX_FORMATS)}, or N:M such as 2:4 with "
+                f"1 <= N < M <= {_LARGEST_GROUP}, got {self.format!r}"
+            )
         _whole("decode_per_cycle", self.decode_per_cycle, 1)
+        _whole("run_bits", self.run_bits, 1, 16)
+
+    @cached_property
+    def n_of_m(self) -> tuple[int, int] | None:
+        """N and M of an ``N:M`` format; None for every other one."""
+        found = re.fullmatch(r"([1-9][0-9]?):([1-9][0-9]?)", self.format)
+        if found is None or not int(found[1]) < int(found[2]) <= _LARGEST_GROUP:
+            return None
+        return int(found[1]), int(found[2])
 
 
 @dataclass(frozen=True)
@@ -176,6 +195,7 @@ class Accelerator:
         activation_buffer: Inputs.
         output_buffer: Accumulators of outputs and of Vᵀx.
         dram: The memory.
+        softmax_elements_per_cycle: Scores that softmax takes per cycle; only attention has any.
         description: What it stands for, and whether anyone has validated it.
     """
 
@@ -195,9 +215,9 @@ class Accelerator:
     index: Index
     weight_buffer: Buffer
     activation_buffer: Buffer
-        softmax_elements_per_cycle: Scores that softmax takes per cycle; only attention has any.
     output_buffer: Buffer
     dram: Dram
+    softmax_elements_per_cycle: int = 64
     description: str = ""
 
     def __post_init__(self) -> None:
@@ -214,10 +234,10 @@ class Accelerator:
         _one_of("schedule", self.schedule, ("sequential", "overlapped"))
         _whole("link_elements_per_cycle", self.link_elements_per_cycle, 1)
         _whole("handoff_cycles", self.handoff_cycles, 0, 1)
+        _whole("softmax_elements_per_cycle", self.softmax_elements_per_cycle, 1)
         if self.bytes_per_cycle.denominator > _LARGEST_DENOMINATOR:
             raise ValueError(
                 "bytes_per_second * efficiency / clock_hz must be a fraction with a denominator of "
-    softmax_elements_per_cycle: int = 64
                 f"at most {_LARGEST_DENOMINATOR}, got {self.bytes_per_cycle}; round efficiency"
             )
 
@@ -234,5 +254,4 @@ class Accelerator:
     @cached_property
     def bytes_per_cycle(self) -> Fraction:
         """DRAM bytes per cycle that are sustained: exact for the efficiency as written."""
-        _whole("softmax_elements_per_cycle", self.softmax_elements_per_cycle, 1)
         return self.peak_bytes_per_cycle * Fraction(str(self.dram.efficiency))

@@ -1,8 +1,9 @@
 """Which tile, which dense columns, which split: one projection made ready to run. Pure.
 
 ``auto`` extents are searched: powers of two times the lines (rows) and the MACs of a line
-(columns), from 64 on unless only smaller ones fit, and halvings of the tokens; of the tiles that
-fit, the one with the least lower bound; then rows that the chosen sparser lines divide.
+(columns; whole groups of an ``N:M`` index), from 64 on unless only smaller ones fit, and halvings
+of the tokens; of the tiles that fit, the one with the least lower bound; then rows that the chosen
+sparser lines divide.
 """
 
 import dataclasses
@@ -128,11 +129,16 @@ def _plan(
         lines = accelerator.lines if dense_run else choose_denser_lines(tiled, accelerator)
         return build_program(tiled, accelerator, lines)
 
+    def search(asked: tuple[Extent, Extent, Extent]) -> _Found | None:
+        return _search(
+            gemm, accelerator, asked, density, _column_unit(accelerator, dense_run), program
+        )
+
     rule = "all lines: the matrix is run dense" if dense_run else _split_rule(accelerator)
     asked = (accelerator.tile.rows, accelerator.tile.columns, accelerator.tile.tokens)
     lacks = "no choice for auto has room in the buffers"
     if AUTO in asked:
-        best = _search(gemm, accelerator, asked, density, program)
+        best = search(asked)
         if best is not None:
             bound, made, storage = best
             return Plan(made, storage, f"least bound of the tiles that fit ({bound} cycles)", rule)
@@ -148,7 +154,7 @@ def _plan(
         if storage.fits:
             return Plan(made, storage, "given", rule)
         lacks = _lacks(storage)
-    best = _search(gemm, accelerator, (AUTO, AUTO, AUTO), density, program)
+    best = search((AUTO, AUTO, AUTO))
     would = (
         f"{_shape(best[1].tiled.tile)} would fit" if best else "no other tile of the search does"
     )
@@ -160,22 +166,30 @@ def _plan(
 _Found = tuple[int, Program, Storage]
 
 
+def _column_unit(accelerator: Accelerator, dense_run: bool) -> int:
+    """Columns whose doublings are tried: no tile may cut a group of an ``N:M`` index."""
+    group = None if dense_run else accelerator.index.n_of_m
+    return math.lcm(accelerator.macs_per_line, group[1] if group else 1)
+
+
 def _search(
     gemm: Gemm,
     accelerator: Accelerator,
     asked: tuple[Extent, Extent, Extent],
     density: float,
+    column_unit: int,
     program: Callable[[TileShape], Program],
 ) -> _Found | None:
     """Best tile that fits: small tiles first, so that the smallest of equals is taken.
 
     Tokens are halved until something fits, and once more: fewer tokens only fetch weights again.
     """
+    units = accelerator.lines, column_unit
     for smallest in (_COARSE, 1):
         best: _Found | None = None
         halvings_left = 1
         for tokens in _halvings(gemm.tokens, asked[2]):
-            for tile in _tiles(gemm, accelerator, asked, tokens, smallest):
+            for tile in _tiles(gemm, units, asked, tokens, smallest):
                 if not _hopeless(gemm, tile, accelerator, density):
                     best = _better(best, program(tile))
             halvings_left -= best is not None
@@ -225,15 +239,15 @@ def _hopeless(gemm: Gemm, tile: TileShape, accelerator: Accelerator, density: fl
 
 def _tiles(
     gemm: Gemm,
-    accelerator: Accelerator,
+    units: tuple[int, int],
     asked: tuple[Extent, Extent, Extent],
     tokens: int,
     smallest: int,
 ) -> list[TileShape]:
     return [
         TileShape(rows, columns, tokens)
-        for rows in _doublings(accelerator.lines, gemm.m, asked[0], smallest)
-        for columns in _doublings(accelerator.macs_per_line, gemm.n, asked[1], smallest)
+        for rows in _doublings(units[0], gemm.m, asked[0], smallest)
+        for columns in _doublings(units[1], gemm.n, asked[1], smallest)
     ]
 
 

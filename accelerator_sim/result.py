@@ -3,12 +3,13 @@
 import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 from workloads.gemm import MODULES, Module
 
 Run = Literal["dense", "sparse", "sum"]
 RUNS: tuple[Run, ...] = get_args(Run)
+_Counts = TypeVar("_Counts", "Stalls", "Traffic", "Actions")
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ class Actions:
         macs: Multiply-accumulates executed: useful ones and zeros.
         executed_zeros: The share of ``macs`` on zeros inside dense columns.
         factor_macs: The share of ``macs`` with U and V.
-        decoded: Bitmap bits or CSR/CSC indices decoded.
+        decoded: Index entries decoded: bitmap bits, indices, runs.
         link_elements: Partial sums that crossed the accumulation link.
         dram_read_bytes: Loaded, in whole bursts.
         dram_write_bytes: Written back, in whole bursts.
@@ -202,6 +203,19 @@ class EventResult:
         """The two accounts by engine."""
         return {"denser": self.denser, "sparser": self.sparser}
 
+    def times(self, count: int) -> "EventResult":
+        """The same run so many times, one after the other with a drain between."""
+        return dataclasses.replace(
+            self,
+            cycles=self.cycles * count,
+            roofline_cycles=self.roofline_cycles * count,
+            denser=_scaled(self.denser, count),
+            sparser=_scaled(self.sparser, count),
+            traffic=_scaled(self.traffic, count),
+            actions=_scaled(self.actions, count),
+            tiles=self.tiles * count,
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, strings, lists and dictionaries."""
         values = dataclasses.asdict(self)
@@ -224,6 +238,8 @@ class ProjectionCycles:
         sparse_run: Detail of the run of S alone, likewise.
         sum_run: Detail of the whole run, likewise.
         energy: Of each run, where there is detail; from ``energy.with_energy``.
+
+    The softmax of attention (``attention``) is an entry too: the same cycles three times, no runs.
     """
 
     name: str
@@ -335,6 +351,11 @@ class BlockCycles:
                 for module, runs in self.energy.items()
             },
         }
+
+
+def _scaled(counts: _Counts, count: int) -> _Counts:
+    """Every field of a flat account times a number."""
+    return type(counts)(*(value * count for value in dataclasses.astuple(counts)))
 
 
 def _cycles(of: ProjectionCycles | ModuleCycles) -> dict[str, float]:

@@ -4,7 +4,7 @@ After ``hardware``, before ``timing``: says which nonzeros lie in which tile, no
 take.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -45,6 +45,8 @@ class TiledProjection:
         dense: Dense columns in each column block, shape (J,).
         counts: Nonzeros outside dense columns, shape (I, R, J), zero where a row block is short.
         nonzeros: All nonzeros of S, those in dense columns included.
+        mask: Places of S; None when no tile has nonzeros outside dense columns.
+        is_dense: Dense columns of the mask, shape (n,).
     """
 
     gemm: Gemm
@@ -56,6 +58,19 @@ class TiledProjection:
     dense: Counts
     counts: NDArray[np.int32]
     nonzeros: int
+    mask: PackedMask | None = None
+    is_dense: NDArray[np.bool_] | None = None
+
+    @property
+    def places(self) -> tuple[PackedMask, NDArray[np.bool_]]:
+        """Mask and dense columns.
+
+        Raises:
+            ValueError: The projection was cut without a mask.
+        """
+        if self.mask is None or self.is_dense is None:
+            raise ValueError(f"{self.gemm.name}: this index format needs the mask of S")
+        return self.mask, self.is_dense
 
     @property
     def dense_columns(self) -> int:
@@ -65,14 +80,29 @@ class TiledProjection:
     @cached_property
     def tile_nonzeros(self) -> Counts:
         """Nonzeros of each tile outside the dense columns, shape (I, J)."""
-        sums = np.zeros((len(self.row_sizes), len(self.column_sizes)), dtype=np.int64)
-        _add_rows(self.counts, sums)
-        return sums
+        return tile_sums(self.counts)
 
     @cached_property
     def sparse_nonzeros(self) -> int:
         """Nonzeros outside the dense columns."""
         return int(self.tile_nonzeros.sum())
+
+    def by_row_block(self, counts: NDArray[np.int32]) -> NDArray[np.int32]:
+        """Counts per row and column block, shape (m, J), as (I, R, J) with zeros at the end."""
+        return _by_row_block(counts, len(self.row_sizes), self.tile.rows)
+
+
+def tile_sums(counts: NDArray[np.int32]) -> Counts:
+    """Sums over the rows of every tile: shape (I, R, J) to (I, J)."""
+    sums = np.zeros((counts.shape[0], counts.shape[2]), dtype=np.int64)
+    _add_rows(counts, sums)
+    return sums
+
+
+def _by_row_block(counts: NDArray[np.int32], blocks: int, rows: int) -> NDArray[np.int32]:
+    short = blocks * rows - len(counts)
+    padded = np.pad(counts, ((0, short), (0, 0))) if short else counts
+    return padded.reshape(blocks, rows, -1)
 
 
 @compiled
@@ -122,7 +152,8 @@ def cut(
     starts = np.arange(0, gemm.n, shape.columns)
     dense = np.add.reduceat(dense_columns, starts, dtype=np.int64)
     counts = tile_row_counts(mask, shape.columns, dense_columns)
-    return _tiled(gemm, rank, shape, dense, counts, mask.nnz)
+    tiled = _tiled(gemm, rank, shape, dense, counts, mask.nnz)
+    return replace(tiled, mask=mask, is_dense=dense_columns)
 
 
 def cut_dense(gemm: Gemm, tile: TileShape) -> TiledProjection:
@@ -148,8 +179,6 @@ def _tiled(
             "work than 64-bit counts hold: use fewer tokens"
         )
     row_sizes = block_sizes(gemm.m, tile.rows)
-    short = len(row_sizes) * tile.rows - gemm.m
-    padded = np.pad(counts, ((0, short), (0, 0))) if short else counts
     return TiledProjection(
         gemm=gemm,
         rank=rank,
@@ -158,6 +187,6 @@ def _tiled(
         column_sizes=block_sizes(gemm.n, tile.columns),
         token_sizes=block_sizes(gemm.tokens, tile.tokens),
         dense=dense,
-        counts=padded.reshape(len(row_sizes), tile.rows, -1),
+        counts=_by_row_block(counts, len(row_sizes), tile.rows),
         nonzeros=nonzeros,
     )

@@ -9,7 +9,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from accelerator_sim.hardware import Accelerator, Dataflow, Index
+from accelerator_sim.hardware import Accelerator, Dataflow
+from accelerator_sim.indices import row_decode
 from accelerator_sim.tiling import Counts, TiledProjection
 from workloads.compiled import compiled
 from workloads.errors import InputError
@@ -62,8 +63,9 @@ def sparse_tiles(
 ) -> SparseTiles:
     """Tiles on the sparser engine: rows of MACs, never less than their index decode, on lines.
 
-    The indices of a row are decoded once per tile, whatever its tokens. A bitmap is read whole, so
-    an empty row of a tile that has nonzeros takes time; a tile without nonzeros takes none. Row i
+    The indices of a row are decoded once per tile, whatever its tokens. A bitmap is read whole, and
+    so are the groups of N:M with their padding: an empty row of a tile that has nonzeros takes
+    time; a tile without nonzeros takes none. Row i
     is on line i mod lines (``static``), or each row in turn on a line that is free first
     (``next_free``).
 
@@ -76,11 +78,13 @@ def sparse_tiles(
     cycles, compute, held = np.zeros((3, *tiled.tile_nonzeros.shape), dtype=np.int64)
     if tiled.sparse_nonzeros:
         counts = np.arange(tiled.tile.columns + 1)
+        decode = row_decode(tiled, accelerator.index)
         _deal_rows(
             tiled.counts,
+            decode.entries,
             tiled.row_sizes,
             columns_cycles(counts, tokens, accelerator.macs_per_line, accelerator.dataflow),
-            _decode_cycles(tiled, counts, accelerator.index),
+            (decode.by_entries, decode.least),
             accelerator.row_assignment == "next_free",
             np.zeros((min(lines, tiled.tile.rows), cycles.shape[1]), dtype=np.int64),
             (cycles, compute, held),
@@ -88,17 +92,10 @@ def sparse_tiles(
     return SparseTiles(cycles, compute, held - compute)
 
 
-def _decode_cycles(tiled: TiledProjection, counts: Counts, index: Index) -> tuple[Counts, Counts]:
-    """Decode of a row by its nonzeros, and what it takes in each tile at the least."""
-    if index.format != "bitmap":
-        return ceil_div(counts, index.decode_per_cycle), np.zeros_like(tiled.tile_nonzeros)
-    width = ceil_div(tiled.column_sizes - tiled.dense, index.decode_per_cycle)
-    return np.zeros_like(counts), width * (tiled.tile_nonzeros > 0)
-
-
 @compiled
 def _deal_rows(
     counts: NDArray[np.int32],
+    entries: NDArray[np.int32],
     row_sizes: Counts,
     macs: Counts,
     decode: tuple[Counts, Counts],
@@ -106,7 +103,7 @@ def _deal_rows(
     loads: Counts,
     sums: tuple[Counts, Counts, Counts],
 ) -> None:
-    """Fill cycles, compute and held line cycles of every tile, from tables by a row's nonzeros.
+    """Fill cycles, compute and held line cycles of every tile; tables go by a row's counts.
 
     ``loads``, (lines, J), is scratch: more lines than rows would stay empty.
     """
@@ -118,7 +115,8 @@ def _deal_rows(
             for tile in range(counts.shape[2]):
                 count = np.uint32(counts[block, row, tile])
                 busy = macs[count]
-                time = max(busy, max(decode[0][count], decode[1][block, tile]))
+                read = decode[0][np.uint32(entries[block, row, tile])]
+                time = max(busy, max(read, decode[1][block, tile]))
                 compute[block, tile] += busy
                 held[block, tile] += time
                 if not next_free:
@@ -153,28 +151,6 @@ def dense_cycles(
     """
     per_row = columns_cycles(columns, tokens, accelerator.macs_per_line, accelerator.dataflow)
     return ceil_div(rows, max(lines, 1)) * per_row
-
-
-def index_bits(rows: Counts, columns: Counts, nonzeros: Counts, index: Index) -> Counts:
-    """Bits that give the places of a tile's nonzeros; a tile without nonzeros stores none.
-
-    ``bitmap``: rows·columns. ``csr``: a column number for each nonzero, and rows + 1 pointers;
-    ``csc``: a row number, and columns + 1 pointers. Numbers are as wide as the tile needs:
-    ⌈log₂ columns⌉, ⌈log₂ rows⌉ and, for pointers, ⌈log₂(rows·columns + 1)⌉.
-    """
-    places = rows * columns
-    if index.format == "bitmap":
-        bits = places
-    else:
-        extent, pointers = (columns, rows) if index.format == "csr" else (rows, columns)
-        bits = nonzeros * _width(extent) + (pointers + 1) * _width(places + 1)
-    return np.where(nonzeros > 0, bits, 0)
-
-
-def _width(values: Counts) -> Counts:
-    """⌈log₂ v⌉ without floating point: bits of v − 1, for v of at least 1."""
-    highest = np.maximum(values - 1, 0)
-    return np.asarray(sum((highest >> bit > 0).astype(np.int64) for bit in range(48)))
 
 
 def dram_bytes(payload: NDArray[np.int64], accelerator: Accelerator) -> NDArray[np.int64]:

@@ -11,7 +11,7 @@ from accelerator_sim.compiled_engine import run_compiled
 from accelerator_sim.event_engine import run_event
 from accelerator_sim.hardware import Accelerator
 from accelerator_sim.planning import plan_projection
-from tests.accelerator_sim.machines import machines, projections
+from tests.accelerator_sim.machines import cases
 from workloads.errors import InputError
 from workloads.masks import SparseLowRankGemm
 
@@ -27,9 +27,10 @@ def main(trials: int, chosen_seed: int) -> None:
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    @given(item=projections(), machine=machines())
-    def agree(item: SparseLowRankGemm, machine: Accelerator) -> None:
+    @given(case=cases())
+    def agree(case: tuple[SparseLowRankGemm, Accelerator]) -> None:
         nonlocal compared
+        item, machine = case
         try:
             plan = plan_projection(item, machine)
         except InputError:

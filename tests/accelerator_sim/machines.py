@@ -54,6 +54,15 @@ def random_mask(m: int, n: int, density: float, seed: int) -> np.ndarray:
     return np.random.default_rng(seed).random((m, n)) < density
 
 
+def n_of_m_part(mask: np.ndarray, most: int, group: int) -> np.ndarray:
+    """The first ``most`` nonzeros of every group of columns of a mask."""
+    kept = mask.copy()
+    for start in range(0, mask.shape[1], group):
+        piece = kept[:, start : start + group]
+        piece &= np.cumsum(piece, axis=1) <= most
+    return kept
+
+
 def buffers(smallest: int, largest: int) -> st.SearchStrategy[Buffer]:
     sizes = st.one_of(st.just(PLENTY), st.integers(smallest, largest))
     return st.builds(Buffer, sizes, st.sampled_from(["single", "double"]))
@@ -63,6 +72,11 @@ def buffers(smallest: int, largest: int) -> st.SearchStrategy[Buffer]:
 def machines(draw: st.DrawFn) -> Accelerator:
     """Small machines of every kind; many have tiles that do not fit."""
     lines = draw(st.integers(1, 5))
+    formats = st.sampled_from(["bitmap", "csc", "csr", "run_length", "1:2", "2:4", "2:3", "3:5"])
+    index = draw(st.builds(Index, formats, st.integers(1, 5), st.integers(1, 4)))
+    columns = draw(st.integers(1, 7))
+    if index.n_of_m:
+        columns = -(-columns // index.n_of_m[1]) * index.n_of_m[1]
     split = st.one_of(st.sampled_from(["auto", "proportional"]), st.integers(0, lines))
     return Accelerator(
         name="random",
@@ -76,9 +90,9 @@ def machines(draw: st.DrawFn) -> Accelerator:
         schedule=draw(st.sampled_from(["sequential", "overlapped"])),
         link_elements_per_cycle=draw(st.integers(1, 5)),
         handoff_cycles=draw(st.integers(0, 1)),
-        tile=draw(st.builds(TileChoice, *[st.integers(1, 7)] * 2, st.integers(1, 4))),
+        tile=TileChoice(draw(st.integers(1, 7)), columns, draw(st.integers(1, 4))),
         bits=draw(st.builds(Bits, *[st.integers(1, 17)] * 4)),
-        index=draw(st.builds(Index, st.sampled_from(["bitmap", "csc", "csr"]), st.integers(1, 5))),
+        index=index,
         weight_buffer=draw(buffers(20, 120)),
         activation_buffer=draw(buffers(10, 120)),
         output_buffer=draw(buffers(40, 400)),
@@ -103,3 +117,13 @@ def projections(draw: st.DrawFn) -> SparseLowRankGemm:
     dense = draw(st.integers(0, n))
     mask[:, :dense] |= random_mask(m, dense, 0.9, seed + 1)
     return projection(mask, draw(st.sampled_from([0, 1, 3, 6])), draw(st.integers(1, 5)))
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> tuple[SparseLowRankGemm, Accelerator]:
+    """A projection and a machine; with an index of N:M mostly a mask that is."""
+    item, machine = draw(projections()), draw(machines())
+    if machine.index.n_of_m and draw(st.integers(0, 9)):
+        mask = PackedMask.pack(n_of_m_part(item.mask.unpack(), *machine.index.n_of_m))
+        item = replace(item, mask=mask)
+    return item, machine

@@ -13,9 +13,8 @@ from accelerator_sim.hardware import Accelerator, Dram, TileChoice
 from accelerator_sim.planning import Plan, plan_dense, plan_projection, plan_sparse_part
 from accelerator_sim.simulate import simulate_projection
 from tests.accelerator_sim.machines import (
-    machines,
+    cases,
     projection,
-    projections,
     random_mask,
     small_machine,
 )
@@ -38,10 +37,11 @@ def plan_or_skip(item: SparseLowRankGemm, machine: Accelerator) -> Plan:
     derandomize=True,
     suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow],
 )
-@given(item=projections(), machine=machines())
+@given(case=cases())
 def test_run_compiled_random_machine_equals_run_event(
-    item: SparseLowRankGemm, machine: Accelerator
+    case: tuple[SparseLowRankGemm, Accelerator],
 ) -> None:
+    item, machine = case
     plan = plan_or_skip(item, machine)
     program = plan.program
     plans = [plan, plan_sparse_part(item, program.accelerator, program.tiled.tile)]

@@ -14,9 +14,8 @@ from accelerator_sim.result import EventResult
 from accelerator_sim.simulate import simulate_projection
 from tests.accelerator_sim.machines import (
     PLENTY,
-    machines,
+    cases,
     projection,
-    projections,
     random_mask,
     small_machine,
     with_rows,
@@ -95,10 +94,11 @@ def test_run_event_both_engines_matches_hand_count() -> None:
 
 
 @SLOW
-@given(item=projections(), machine=machines())
+@given(case=cases())
 def test_run_event_random_machine_equals_slow_machine(
-    item: SparseLowRankGemm, machine: Accelerator
+    case: tuple[SparseLowRankGemm, Accelerator],
 ) -> None:
+    item, machine = case
     plan = plan_or_skip(item, machine)
     result = run_event(plan)
     mask = item.mask.unpack()
@@ -113,10 +113,11 @@ def test_run_event_random_machine_equals_slow_machine(
 
 
 @SLOW
-@given(item=projections(), machine=machines())
+@given(case=cases())
 def test_run_event_random_machine_keeps_accounts_and_bound(
-    item: SparseLowRankGemm, machine: Accelerator
+    case: tuple[SparseLowRankGemm, Accelerator],
 ) -> None:
+    item, machine = case
     plan = plan_or_skip(item, machine)
     result = run_event(plan)
     assert result.denser.total == plan.program.denser_lines * result.cycles
@@ -130,10 +131,11 @@ def test_run_event_random_machine_keeps_accounts_and_bound(
 
 
 @SLOW
-@given(item=projections(), machine=machines())
+@given(case=cases())
 def test_run_event_one_stream_and_more_hardware_takes_no_longer(
-    item: SparseLowRankGemm, machine: Accelerator
+    case: tuple[SparseLowRankGemm, Accelerator],
 ) -> None:
+    item, machine = case
     machine = dataclasses.replace(machine, schedule="sequential")
     base = run_event(plan_or_skip(item, machine))
     machine = dataclasses.replace(machine, denser_lines=base.denser_lines)

@@ -38,6 +38,7 @@ CHANGES: dict[str, Any] = {
     "bits.accumulator": 16,
     "index.format": "csr",
     "index.decode_per_cycle": 1,
+    "index.run_bits": 1,
     "weight_buffer.capacity_bytes": 4000,
     "weight_buffer.buffering": "single",
     "activation_buffer.capacity_bytes": 200,
@@ -97,14 +98,15 @@ def test_accelerator_every_field_is_listed_as_changing_a_result() -> None:
 
 @pytest.mark.parametrize("key", CHANGES)
 def test_simulate_projection_every_field_changes_the_cycles(key: str) -> None:
-    """On a machine with a given tile, or one that overlaps, or one that chooses its tile."""
+    """On a machine with a given tile, or one that overlaps, or chooses its tile, or has runs."""
     given, item = busy_machine(), busy_projection()
     overlapping = change(given, "schedule", "overlapped")
     choosing = change(given, "tile", TileChoice())
+    runs = change(given, "index.format", "run_length")
     changed = [
         run_event(plan_projection(item, machine)).cycles
         != run_event(plan_projection(item, change(machine, key, CHANGES[key]))).cycles
-        for machine in (given, overlapping, choosing)
+        for machine in (given, overlapping, choosing, runs)
     ]
     assert any(changed)
 

@@ -12,7 +12,6 @@ from accelerator_sim.timing import (
     columns_cycles,
     dram_bytes,
     dram_ticks,
-    index_bits,
     link_cycles,
     sparse_tiles,
     ticks_per_cycle,
@@ -82,16 +81,6 @@ def test_sparse_tiles_equal_dealing_row_by_row(
         for part, values in zip(expected, zip(*tiles, strict=True), strict=True):
             part.append(list(values))
     assert sparse_tiles_of(mask, TileShape(4, 10, 3), tokens, lines, machine) == expected
-
-
-@pytest.mark.parametrize(
-    ("kind", "bits"), [("bitmap", 48), ("csr", 5 * 4 + 5 * 6), ("csc", 5 * 2 + 13 * 6)]
-)
-def test_index_bits_of_a_4x12_tile_with_5_nonzeros_is_exact(kind: str, bits: int) -> None:
-    """Indices of ⌈log₂ 12⌉ = 4 or ⌈log₂ 4⌉ = 2 bits, pointers of ⌈log₂ 49⌉ = 6 bits."""
-    sizes = [np.array(value) for value in (4, 12, 5)]
-    assert index_bits(*sizes, Index(kind, 1)).item() == bits  # type: ignore[arg-type]
-    assert index_bits(sizes[0], sizes[1], np.array(0), Index("csr", 1)).item() == 0
 
 
 def test_dram_ticks_carries_the_exact_rate_and_stripes_bursts() -> None:

@@ -37,12 +37,40 @@ def mac_cycles(products, tokens, acc):
     return products * ceil(tokens / acc.macs_per_line)
 
 
-def bits_of_places(rows, columns, nonzeros, kind):
+def run_entries(kept, run_bits):
+    """Entries of one row: a nonzero each, and one for every full run of zeros before it."""
+    entries = run = 0
+    for place in kept:
+        run += 1
+        if place:
+            entries += 1 + (run - 1) // (2**run_bits - 1)
+            run = 0
+    return entries
+
+
+def row_entries(kept, width, original_width, index):
+    """What the decoder reads of a row of a stored tile, without its dense columns."""
+    if index.format == "bitmap":
+        return width
+    if index.format == "run_length":
+        return run_entries(kept, index.run_bits)
+    if ":" in index.format:
+        most, group = map(int, index.format.split(":"))
+        return sum(min(most, b - a) for a, b in pieces(original_width, group))
+    return sum(kept)
+
+
+def bits_of_places(rows, columns, nonzeros, entries, index):
+    kind = index.format
     pointer = ceil(log2(rows * columns + 1))
     if not nonzeros:
         return 0
     if kind == "bitmap":
         return rows * columns
+    if kind == "run_length":
+        return entries * index.run_bits + rows * ceil(log2(columns + 1))
+    if ":" in kind:
+        return entries * ceil(log2(int(kind.split(":")[1])))
     if kind == "csr":
         return nonzeros * ceil(log2(columns)) + (rows + 1) * pointer
     return nonzeros * ceil(log2(rows)) + (columns + 1) * pointer
@@ -53,13 +81,15 @@ def sparse_tile(mask, dense, row_range, column_range, tokens, acc, ld):
     ls = acc.lines - ld
     columns = range(*column_range)
     dense_here = [c for c in columns if dense[c]]
-    counts = [sum(mask[r][c] for c in columns if not dense[c]) for r in range(*row_range)]
+    kept = [[mask[r][c] for c in columns if not dense[c]] for r in range(*row_range)]
+    counts = [sum(row) for row in kept]
     width = len(columns) - len(dense_here)
     lines = [0] * max(ls, 1)
-    compute = decode = 0
+    compute = decode = entries = 0
     for place, count in enumerate(counts):
-        read = width if acc.index.format == "bitmap" else count
-        need = ceil(read / acc.index.decode_per_cycle) if any(counts) else 0
+        read = row_entries(kept[place], width, len(columns), acc.index) if any(counts) else 0
+        entries += read
+        need = ceil(read / acc.index.decode_per_cycle)
         macs = mac_cycles(count, tokens, acc)
         line = place % max(ls, 1)
         if acc.row_assignment == "next_free":
@@ -68,8 +98,9 @@ def sparse_tile(mask, dense, row_range, column_range, tokens, acc, ld):
         compute += macs
         decode += max(macs, need) - macs
     rows = len(counts)
-    bits = (sum(counts) + rows * len(dense_here)) * acc.bits.weight
-    bits += bits_of_places(rows, width, sum(counts), acc.index.format)
+    values = entries if ":" in acc.index.format else sum(counts)
+    bits = (values + rows * len(dense_here)) * acc.bits.weight
+    bits += bits_of_places(rows, width, sum(counts), entries, acc.index)
     per_row = mac_cycles(len(dense_here), tokens, acc)
     return {
         "parts": [ceil(rows / ld) * per_row if ld else 0, max(lines)],
