@@ -9,7 +9,7 @@ Shapes: w windows, L tokens per window, h hidden size.
 
 import contextlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -108,6 +108,47 @@ class BlockwiseModel:
             if keep:
                 part.copy_(output[0] if isinstance(output, tuple) else output)
 
+    def differentiate(
+        self, index: int, block: nn.Module, hidden: torch.Tensor, upstream: torch.Tensor
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """Gradients of a block's inputs and linear weights for one window.
+
+        Args:
+            index: Which block it is.
+            block: From ``block(index)``; its linear weights must require gradients.
+            hidden: Inputs of the window, shape (1, L, h).
+            upstream: Gradient of the loss by the block's outputs, shape (1, L, h).
+
+        Returns:
+            The gradient by the inputs, on the CPU, and by each linear weight, by dotted name.
+        """
+        names = self.linear_names()
+        weights = [block.get_parameter(f"{name}.weight") for name in names]
+        inputs = hidden.to(self.device).detach().requires_grad_()
+        output = block(inputs, **_outside_inference(self._layer_arguments[index]))
+        if isinstance(output, tuple):
+            output = output[0]
+        found = torch.autograd.grad(output, [inputs, *weights], upstream.to(self.device))
+        return found[0].cpu(), dict(zip(names, found[1:], strict=True))
+
+    def loss_gradients(self, hidden: torch.Tensor, windows: torch.Tensor) -> torch.Tensor:
+        """Gradient of each window's mean token cross-entropy by the last block's outputs.
+
+        Args:
+            hidden: Outputs of the last block, shape (w, L, h).
+            windows: Token ids, shape (w, L).
+
+        Returns:
+            Shape (w, L, h), float32, on the CPU.
+        """
+        found = torch.empty_like(hidden)
+        with self._head() as head:
+            for place, (states, tokens) in enumerate(zip(hidden, windows, strict=True)):
+                inputs = states.to(self.device).detach().requires_grad_()
+                loss = nn.functional.cross_entropy(head(inputs[:-1]), tokens[1:].to(self.device))
+                found[place] = torch.autograd.grad(loss, inputs)[0]
+        return found
+
     @torch.inference_mode()
     def negative_log_likelihoods(self, hidden: torch.Tensor, windows: torch.Tensor) -> torch.Tensor:
         """Mean negative log likelihood of each window's tokens 2 … L, given those before them.
@@ -119,15 +160,21 @@ class BlockwiseModel:
         Returns:
             Shape (w,), float64.
         """
+        losses = []
+        with self._head() as head:
+            for states, tokens in zip(hidden, windows, strict=True):
+                logits = head(states[:-1].to(self.device))
+                losses.append(nn.functional.cross_entropy(logits, tokens[1:].to(self.device)))
+        return torch.stack(losses).double().cpu()
+
+    @contextlib.contextmanager
+    def _head(self) -> Iterator[Callable[[torch.Tensor], torch.Tensor]]:
+        """From the last block's outputs to logits: the final norm and the (perhaps tied) head."""
         head = self._model.lm_head
         tied = "lm_head.weight" not in self.source.names()
         name = "model.embed_tokens" if tied else "lm_head"
-        losses = []
         with self._real(self._model.model.norm, "model.norm") as norm, self._real(head, name):
-            for states, tokens in zip(hidden, windows, strict=True):
-                logits = head(norm(states[:-1].to(self.device)))
-                losses.append(nn.functional.cross_entropy(logits, tokens[1:].to(self.device)))
-        return torch.stack(losses).double().cpu()
+            yield lambda states: head(norm(states))
 
     @contextlib.contextmanager
     def _real(self, module: nn.Module, prefix: str) -> Iterator[nn.Module]:
@@ -162,6 +209,17 @@ class _Recorder(nn.Module):
         """Record and pass on."""
         self.arguments = arguments
         return hidden
+
+
+def _outside_inference(value: Any) -> Any:
+    """Copies that autograd may keep of tensors that were made in inference mode."""
+    if isinstance(value, torch.Tensor):
+        return value.clone() if value.is_inference() else value
+    if isinstance(value, tuple):
+        return tuple(_outside_inference(each) for each in value)
+    if isinstance(value, dict):
+        return {key: _outside_inference(each) for key, each in value.items()}
+    return value
 
 
 @contextlib.contextmanager

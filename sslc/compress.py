@@ -5,8 +5,9 @@ store them, put the stored (rounded) weights in, and run it again for the next b
 """
 
 import contextlib
+import shutil
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from torch import nn
 
 from sslc.blocks import BlockwiseModel
 from sslc.checkpoint import TORCH_DTYPES, Checkpoint, load_config, tokenize
+from sslc.gradients import collect_gradients, read_gradients
 from sslc.methods.base import Method
 from sslc.statistics import InputStatistics, InputSums
 from sslc.stored import dense_weight, to_numpy, to_stored
@@ -113,6 +115,9 @@ def compress(
     writer = start_artifact(
         output.directory, settings, resume=output.resume, overwrite=output.overwrite
     )
+    gradients = writer.partial / "gradients"
+    if method[1].needs_gradients and len(writer.blocks) < model.blocks:
+        collect_gradients(model, torch.from_numpy(windows), gradients, progress)
     hidden = model.embed(torch.from_numpy(windows))
     for index in range(model.blocks):
         progress(f"compress ({method[0]})", index, model.blocks)
@@ -124,11 +129,14 @@ def compress(
                 _check_finite(index, linears)
                 hessian = method[1].needs_hessian
                 statistics = _input_statistics(model, index, block, linears, hidden, hessian)
+                if method[1].needs_gradients:
+                    statistics = _with_gradients(statistics, gradients, index, model.device)
                 stored = _compress_block(index, linears, statistics, method[1], writer, workers)
             for name, tensors in stored.items():
                 block.get_parameter(f"{name}.weight").copy_(dense_weight(tensors))
             if index + 1 < model.blocks:
                 model.run(index, block, hidden)
+    shutil.rmtree(gradients, ignore_errors=True)
     writer.finish(_rest(checkpoint, names, model.blocks), checkpoint.companions())
     progress(f"compress ({method[0]})", model.blocks, model.blocks)
     return open_artifact(output.directory)
@@ -235,7 +243,17 @@ def _input_statistics(
     for handle in handles:
         handle.remove()
     collected = {name: entry.statistics(model.device) for name, entry in sums.items()}
-    return {name: collected[origin[name]] for name in linears}
+    return {
+        name: replace(collected[origin[name]], module=PROJECTION_MODULES[name.rpartition(".")[2]])
+        for name in linears
+    }
+
+
+def _with_gradients(
+    statistics: Mapping[str, InputStatistics], directory: Path, index: int, device: torch.device
+) -> dict[str, InputStatistics]:
+    found = read_gradients(directory, index, device)
+    return {name: replace(each, gradient=found[name]) for name, each in statistics.items()}
 
 
 def _projection_names(model: BlockwiseModel) -> tuple[str, ...]:

@@ -14,12 +14,17 @@ class InputStatistics:
         means: Mean of each input channel, shape (n,), float32.
         variances: Variance of each input channel, shape (n,), float32.
         hessian: X Xᵀ, shape (n, n), float32; None unless a method asks for it.
+        gradient: Root of the sum over calibration windows of squared gradients of the projection's
+            weights, shape (m, n), float32 (``gradients.py``); None unless a method asks for it.
+        module: Where the projection stands: ``MHA`` or ``FFN``; empty when not known.
     """
 
     norms: torch.Tensor
     means: torch.Tensor
     variances: torch.Tensor
     hessian: torch.Tensor | None = None
+    gradient: torch.Tensor | None = None
+    module: str = ""
 
     def scale(self) -> torch.Tensor:
         """d_j with dead channels lifted to 1e-6 times the mean, so that dividing by it is safe.
@@ -48,6 +53,22 @@ class InputStatistics:
         diagonal[diagonal == 0] = 1
         diagonal += damping * diagonal.mean()
         return hessian
+
+    def relative_gradient(self) -> torch.Tensor:
+        """The gradient, shifted and scaled to [0, 1] over the matrix; ones when it is constant.
+
+        Raises:
+            ValueError: The statistics were collected without gradients.
+
+        Source: the operation mms of Pruner-Zero (Dong et al. 2024); a constant gradient, for which
+            it divides zero by zero, is ours.
+        """
+        if self.gradient is None:
+            raise ValueError("this method needs the gradients of the weights")
+        low, high = self.gradient.aminmax()
+        if low == high:
+            return torch.ones_like(self.gradient)
+        return (self.gradient - low) / (high - low)
 
 
 class InputSums:

@@ -36,6 +36,7 @@ class Alps:
     solver_steps: int = 10
     damping: float = 0.01
     needs_hessian = True
+    needs_gradients = False
 
     def __post_init__(self) -> None:
         check_share("kept_fraction", self.kept_fraction)

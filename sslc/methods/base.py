@@ -46,6 +46,11 @@ class Method(Protocol):
         """Whether calibration must collect X Xᵀ for it."""
         ...
 
+    @property
+    def needs_gradients(self) -> bool:
+        """Whether a pass before calibration must collect the weights' gradients for it."""
+        ...
+
     def compress(self, weight: torch.Tensor, statistics: InputStatistics) -> CompressedProjection:
         """Compress W (m×n, float32, finite); the input is left as it was.
 

@@ -27,6 +27,7 @@ class DsNot:
     cycles: int = 50
     threshold: float = 0.1
     needs_hessian = False
+    needs_gradients = False
 
     def __post_init__(self) -> None:
         check_share("kept_fraction", self.kept_fraction)

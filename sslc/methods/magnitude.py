@@ -16,6 +16,7 @@ class Magnitude:
     kept_fraction: float = 0.5
     group: str = "matrix"
     needs_hessian = False
+    needs_gradients = False
 
     def __post_init__(self) -> None:
         check_share("kept_fraction", self.kept_fraction)

@@ -29,6 +29,7 @@ class Oats:
     low_rank_share: float = 0.25
     iterations: int = 80
     needs_hessian = False
+    needs_gradients = False
 
     def __post_init__(self) -> None:
         check_share("kept_fraction", self.kept_fraction)

@@ -14,6 +14,7 @@ METHODS = {
     "dsnot": "sslc.methods.dsnot:DsNot",
     "magnitude": "sslc.methods.magnitude:Magnitude",
     "oats": "sslc.methods.oats:Oats",
+    "pruner-zero": "sslc.methods.pruner_zero:PrunerZero",
     "ria": "sslc.methods.ria:Ria",
     "sparsegpt": "sslc.methods.sparsegpt:SparseGpt",
     "sslc": "sslc.methods.sslc:Sslc",

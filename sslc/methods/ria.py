@@ -34,6 +34,7 @@ class Ria:
     group: str = "matrix"
     power: float = 0.5
     needs_hessian = False
+    needs_gradients = False
 
     def __post_init__(self) -> None:
         check_share("kept_fraction", self.kept_fraction)

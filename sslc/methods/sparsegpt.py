@@ -28,6 +28,7 @@ class SparseGpt:
     block_columns: int = 128
     damping: float = 0.01
     needs_hessian = True
+    needs_gradients = False
 
     def __post_init__(self) -> None:
         check_share("kept_fraction", self.kept_fraction)

@@ -51,6 +51,7 @@ class Sslc:
     low_rank: str = "warm"
     score: str = "activation"
     needs_hessian = False
+    needs_gradients = False
 
     def __post_init__(self) -> None:
         for name in ("kept_fraction", "rank_share", "preserved_fraction"):

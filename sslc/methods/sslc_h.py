@@ -39,6 +39,7 @@ class SslcH:
     shrinkage: float = 0.5
     seed: int = 0
     needs_hessian = True
+    needs_gradients = False
 
     def __post_init__(self) -> None:
         self._sslc()

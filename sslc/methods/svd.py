@@ -18,6 +18,7 @@ class Svd:
 
     kept_fraction: float = 0.5
     needs_hessian = False
+    needs_gradients = False
 
     def __post_init__(self) -> None:
         check_share("kept_fraction", self.kept_fraction)
@@ -44,6 +45,7 @@ class SvdLlm:
     kept_fraction: float = 0.5
     shift: float = 1e-6
     needs_hessian = True
+    needs_gradients = False
 
     def __post_init__(self) -> None:
         check_share("kept_fraction", self.kept_fraction)

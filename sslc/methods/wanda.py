@@ -19,6 +19,7 @@ class Wanda:
     kept_fraction: float = 0.5
     group: str = "row"
     needs_hessian = False
+    needs_gradients = False
 
     def __post_init__(self) -> None:
         check_share("kept_fraction", self.kept_fraction)

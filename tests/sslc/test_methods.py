@@ -39,7 +39,15 @@ def _inputs(n: int, generator: torch.Generator) -> torch.Tensor:
 
 def _case(m: int, n: int, seed: int = 0) -> tuple[torch.Tensor, InputStatistics]:
     generator = torch.Generator().manual_seed(seed)
-    return torch.randn(m, n, generator=generator), _statistics(_inputs(n, generator))
+    weight, statistics = torch.randn(m, n, generator=generator), _statistics(_inputs(n, generator))
+    return weight, _with_gradient(statistics, weight, generator)
+
+
+def _with_gradient(
+    statistics: InputStatistics, weight: torch.Tensor, generator: torch.Generator
+) -> InputStatistics:
+    gradient = torch.rand(weight.shape, generator=generator) * statistics.norms
+    return dataclasses.replace(statistics, gradient=gradient)
 
 
 def _with_norms(norms: torch.Tensor) -> InputStatistics:
@@ -91,7 +99,9 @@ def test_method_degenerate_input_gives_finite_exact_budget(name: str, kind: str)
         weight[3:7] = 0
     else:
         weight[:] = 0
-    result = load_method(name, {}).compress(weight, _statistics(inputs))
+    generator = torch.Generator().manual_seed(2)
+    statistics = _with_gradient(_statistics(inputs), weight, generator)
+    result = load_method(name, {}).compress(weight, statistics)
     spare = 480 - int(result.mask.sum()) - result.u.shape[1] * 64
     assert 0 <= spare < (64 if name in LOW_RANK_ONLY else 1)
     for field in dataclasses.fields(result):
