@@ -10,6 +10,7 @@ from functools import partial
 from typing import Literal, get_args
 
 from accelerator_sim.analytic import published_sparse_cycles, roofline_cycles
+from accelerator_sim.attention import attention_cycles, with_attention
 from accelerator_sim.catalog import load_cost_table
 from accelerator_sim.compiled_engine import run_compiled
 from accelerator_sim.energy import CostTable, area, with_energy
@@ -17,6 +18,7 @@ from accelerator_sim.event_engine import Progress, run_event
 from accelerator_sim.hardware import Accelerator
 from accelerator_sim.planning import Plan, plan_dense, plan_projection, plan_sparse_part
 from accelerator_sim.result import BlockCycles, EventResult, ProjectionCycles
+from workloads.attention import ContextAttention
 from workloads.errors import unknown_name
 from workloads.mask_stats import column_counts
 from workloads.masks import SparseLowRankGemm
@@ -66,6 +68,7 @@ def simulate_block(
     accelerator: Accelerator,
     progress: Progress | None = None,
     table: CostTable | None = None,
+    attention: ContextAttention | None = None,
 ) -> BlockCycles:
     """What the projections of a block cost, one after the other with a drain between.
 
@@ -75,6 +78,7 @@ def simulate_block(
         accelerator: The machine.
         progress: As for ``simulate_projection``.
         table: Energy and area; by default ``catalog.DEFAULT_COSTS``.
+        attention: Attention over a context as part of the module MHA; None: projections only.
 
     Raises:
         InputError: As for ``simulate_projection``.
@@ -86,6 +90,8 @@ def simulate_block(
         )
         for projection in projections
     )
+    if attention is not None:
+        parts = with_attention(parts, attention_cycles(model, attention, accelerator, costs))
     return BlockCycles(model, accelerator.name, parts, area(accelerator, costs), costs.name)
 
 

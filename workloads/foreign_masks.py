@@ -150,20 +150,39 @@ def read_mask(path: Path) -> PackedMask:
     Raises:
         InputError: As for ``single_projection``.
     """
+    array = read_array(path)
+    if array.ndim != 2 or 0 in array.shape:
+        raise InputError(f"{path}: a mask has two dimensions, got shape {array.shape}")
+    return pack_array(array, str(path))
+
+
+def read_array(path: Path) -> NDArray[Any]:
+    """The numbers of a ``.npy`` file, memory-mapped; pickled objects are never loaded.
+
+    Raises:
+        InputError: The file is missing, or not one array of numbers.
+    """
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError, SyntaxError) as error:
         raise InputError(f"{path}: not a whole .npy file of numbers ({error})") from error
     if not isinstance(array, np.ndarray):
         raise InputError(f"{path}: holds several arrays (.npz); save one with numpy.save")
-    if array.ndim != 2 or 0 in array.shape:
-        raise InputError(f"{path}: a mask has two dimensions, got shape {array.shape}")
     if array.dtype.kind not in "biuf":
         raise InputError(f"{path}: a mask is bool, or numbers 0 and 1, got dtype {array.dtype}")
-    return PackedMask(_packed(array, path), int(array.shape[1]))
+    return array
 
 
-def _packed(array: NDArray[Any], path: Path) -> NDArray[np.uint8]:
+def pack_array(array: NDArray[Any], where: str) -> PackedMask:
+    """A two-dimensional array of booleans, or of numbers that are 0 or 1, as a mask.
+
+    Args:
+        array: m×n.
+        where: For the error.
+
+    Raises:
+        InputError: A number is neither 0 nor 1.
+    """
     packed = np.empty((array.shape[0], -(-array.shape[1] // 8)), dtype=np.uint8)
     for start in range(0, array.shape[0], _ROWS_AT_ONCE):
         rows = array[start : start + _ROWS_AT_ONCE]
@@ -172,11 +191,11 @@ def _packed(array: NDArray[Any], path: Path) -> NDArray[np.uint8]:
         if len(other):
             row, column = other[0]
             raise InputError(
-                f"{path}: a mask is bool, or numbers 0 and 1; row {start + row}, column {column} "
+                f"{where}: a mask is bool, or numbers 0 and 1; row {start + row}, column {column} "
                 f"is {rows[row, column]}"
             )
         packed[start : start + _ROWS_AT_ONCE] = np.packbits(kept, axis=1, bitorder="little")
-    return packed
+    return PackedMask(packed, int(array.shape[1]))
 
 
 def _check_weight(stored: TensorFile, tensor: str) -> None:
