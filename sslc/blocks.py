@@ -19,6 +19,11 @@ from sslc.checkpoint import WeightSource, load_config
 from workloads.errors import InputError
 
 _TOKENS_AT_ONCE = 1024
+Replaced = Callable[[str], torch.Tensor | None]
+
+
+def _nothing(_name: str) -> None:
+    """Replace no parameter."""
 
 
 class BlockwiseModel:
@@ -51,8 +56,16 @@ class BlockwiseModel:
 
     def linear_names(self) -> tuple[str, ...]:
         """Dotted names of the linear layers inside a block."""
+        return tuple(self.linears())
+
+    def linears(self) -> dict[str, nn.Linear]:
+        """A block's linear layers by dotted name, on the meta device: their shapes and biases."""
         modules = self._layers[0].named_modules()
-        return tuple(name for name, module in modules if isinstance(module, nn.Linear))
+        return {name: module for name, module in modules if isinstance(module, nn.Linear)}
+
+    def read(self, name: str) -> torch.Tensor:
+        """One of the source's tensors in float32 on the device where blocks run."""
+        return self.source.tensor(name).to(self.device, torch.float32)
 
     @torch.inference_mode()
     def embed(self, windows: torch.Tensor) -> torch.Tensor:
@@ -74,21 +87,28 @@ class BlockwiseModel:
                 f"the model has {body.embed_tokens.num_embeddings} embeddings"
             )
         stubs = [_Recorder(layer) for layer in self._layers]
+        table = self.source.tensor("model.embed_tokens.weight")
+        self._check_shape("model.embed_tokens.weight", table, body.embed_tokens.weight)
+        hidden = table[windows].float()  # only the rows that occur are read
         body.rotary_emb.to(self.device)
-        with self._real(body.embed_tokens, "model.embed_tokens"):
-            hidden: torch.Tensor = body.embed_tokens(windows.to(self.device)).cpu()
-            body.layers, norm, body.norm = nn.ModuleList(stubs), body.norm, nn.Identity()
-            try:
-                body(input_ids=windows[:1].to(self.device), use_cache=False)
-            finally:
-                body.layers, body.norm = self._layers, norm
+        body.layers, norm, body.norm = nn.ModuleList(stubs), body.norm, nn.Identity()
+        try:
+            body(inputs_embeds=hidden[:1].to(self.device), use_cache=False)
+        finally:
+            body.layers, body.norm = self._layers, norm
         self._layer_arguments = [stub.arguments for stub in stubs]
         return hidden
 
     @contextlib.contextmanager
-    def block(self, index: int) -> Iterator[nn.Module]:
-        """One block with its weights, for as long as the context lasts."""
-        with self._real(self._layers[index], f"model.layers.{index}") as block:
+    def block(self, index: int, replaced: Replaced = _nothing) -> Iterator[nn.Module]:
+        """One block with its weights, for as long as the context lasts.
+
+        Args:
+            index: Which block.
+            replaced: Gives the tensor that takes the place of a parameter of the source, by its
+                name inside the block, or None.
+        """
+        with self._real(self._layers[index], f"model.layers.{index}", replaced) as block:
             yield block
 
     @torch.inference_mode()
@@ -177,16 +197,16 @@ class BlockwiseModel:
             yield lambda states: head(norm(states))
 
     @contextlib.contextmanager
-    def _real(self, module: nn.Module, prefix: str) -> Iterator[nn.Module]:
+    def _real(
+        self, module: nn.Module, prefix: str, replaced: Replaced = _nothing
+    ) -> Iterator[nn.Module]:
         names = dict(module.named_parameters())
         state = {}
         for name, parameter in names.items():
-            tensor = self.source.tensor(f"{prefix}.{name}")
-            if tensor.shape != parameter.shape:
-                raise InputError(
-                    f"{self.source.directory}: tensor {prefix}.{name} has shape "
-                    f"{list(tensor.shape)}, config.json implies {list(parameter.shape)}"
-                )
+            tensor = replaced(name)
+            if tensor is None:
+                tensor = self.source.tensor(f"{prefix}.{name}")
+            self._check_shape(f"{prefix}.{name}", tensor, parameter)
             state[name] = tensor.to(self.device, torch.float32)
         module.load_state_dict(state, strict=True, assign=True)
         module.requires_grad_(False)
@@ -194,6 +214,13 @@ class BlockwiseModel:
             yield module
         finally:
             module.to("meta")
+
+    def _check_shape(self, name: str, tensor: torch.Tensor, parameter: torch.Tensor) -> None:
+        if tensor.shape != parameter.shape:
+            raise InputError(
+                f"{self.source.directory}: tensor {name} has shape "
+                f"{list(tensor.shape)}, config.json implies {list(parameter.shape)}"
+            )
 
 
 class _Recorder(nn.Module):
