@@ -39,9 +39,7 @@ class Oats:
 
     def compress(self, weight: torch.Tensor, statistics: InputStatistics) -> CompressedProjection:
         """Alternate the two projections."""
-        m, n = weight.shape
-        rank = largest_rank(m, n, self.low_rank_share * self.kept_fraction)
-        nonzeros = kept_nonzeros(m, n, self.kept_fraction, rank)
+        rank, nonzeros = self.budget(*weight.shape)
         scale = statistics.scale()
         scaled = weight * scale
         sparse = torch.zeros_like(scaled)
@@ -51,3 +49,8 @@ class Oats:
             mask = keep_top(residual.abs(), nonzeros, "row")
             sparse = residual * mask
         return CompressedProjection(mask, sparse / scale, u, v / scale[:, None])
+
+    def budget(self, m: int, n: int) -> tuple[int, int]:
+        """Rank and nonzeros of S for an m×n projection."""
+        rank = largest_rank(m, n, self.low_rank_share * self.kept_fraction)
+        return rank, kept_nonzeros(m, n, self.kept_fraction, rank)

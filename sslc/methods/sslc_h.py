@@ -62,6 +62,10 @@ class SslcH:
             sparse = solve_on_support(target, sparse, first.mask, hessian, self.solver_steps)
         return CompressedProjection(first.mask, sparse, u, v)
 
+    def budget(self, m: int, n: int) -> tuple[int, int]:
+        """Rank and nonzeros of S for an m×n projection, as in SSLC."""
+        return self._sslc().budget(m, n)
+
     def _shrunk(self, hessian: torch.Tensor) -> torch.Tensor:
         diagonal = hessian.diagonal().clone()
         hessian *= 1 - self.shrinkage

@@ -26,8 +26,12 @@ class Svd:
     def compress(self, weight: torch.Tensor, statistics: InputStatistics) -> CompressedProjection:
         """The best approximation of W of that rank; the statistics are not looked at."""
         del statistics
-        u, v = truncated_svd(weight.double(), _rank(weight, self.kept_fraction))
+        u, v = truncated_svd(weight.double(), self.budget(*weight.shape)[0])
         return _low_rank_only(weight, u, v)
+
+    def budget(self, m: int, n: int) -> tuple[int, int]:
+        """Rank for an m×n projection, and no nonzeros."""
+        return largest_rank(m, n, self.kept_fraction), 0
 
 
 @dataclass(frozen=True)
@@ -55,9 +59,13 @@ class SvdLlm:
     def compress(self, weight: torch.Tensor, statistics: InputStatistics) -> CompressedProjection:
         """Whiten, truncate, and undo the whitening in V."""
         factor = self._whitening(statistics)
-        u, v = truncated_svd(weight.double() @ factor, _rank(weight, self.kept_fraction))
+        u, v = truncated_svd(weight.double() @ factor, self.budget(*weight.shape)[0])
         v = torch.linalg.solve_triangular(factor.T, v, upper=True)
         return _low_rank_only(weight, u, v)
+
+    def budget(self, m: int, n: int) -> tuple[int, int]:
+        """Rank for an m×n projection, and no nonzeros."""
+        return largest_rank(m, n, self.kept_fraction), 0
 
     def _whitening(self, statistics: InputStatistics) -> torch.Tensor:
         hessian = statistics.damped_hessian(0.0)
@@ -75,11 +83,6 @@ def truncated_svd(matrix: torch.Tensor, rank: int) -> tuple[torch.Tensor, torch.
     left, values, right = torch.linalg.svd(matrix, full_matrices=False)
     root = values[:rank].sqrt()
     return left[:, :rank] * root, right[:rank].T * root
-
-
-def _rank(weight: torch.Tensor, kept_fraction: float) -> int:
-    m, n = weight.shape
-    return largest_rank(m, n, kept_fraction)
 
 
 def _low_rank_only(weight: torch.Tensor, u: torch.Tensor, v: torch.Tensor) -> CompressedProjection:
