@@ -1,5 +1,6 @@
 """ALPS: the places by ADMM on the layer's output error, the values by conjugate gradients."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -50,35 +51,78 @@ class Alps:
         """ADMM in the space where the Hessian has a unit diagonal, then the values."""
         m, n = weight.shape
         nonzeros = sparse_nonzeros(m, n, self.kept_fraction, 0, self.group)
-        hessian = statistics.damped_hessian(self.damping)
+        search = SupportSearch(statistics.damped_hessian(self.damping), nonzeros, self.group)
+        for iteration in range(1, self.iterations + 1):
+            changed_share = search.advance(weight)
+            if iteration > _LEAST_ITERATIONS and changed_share < _STOP_BELOW:
+                break
+        values = search.solve(weight, search.mask, self.solver_steps)
+        return CompressedProjection.sparse_only(values, search.mask)
+
+
+class SupportSearch:
+    """The operator splitting of ALPS, its state kept between steps: B dense, D sparse, dual V.
+
+    Args:
+        hessian: H, n×n, float64, positive definite.
+        nonzeros: Places to find.
+        group: Comparison group.
+        forced: Added to what the top-k step compares, m×n; infinite at places that must stay.
+
+    Source: Meng et al. 2024, Algorithm 1, in the space where H has a unit diagonal.
+    """
+
+    def __init__(
+        self, hessian: torch.Tensor, nonzeros: int, group: str, forced: torch.Tensor | None = None
+    ) -> None:
         root = hessian.diagonal().sqrt()
         unit = hessian / torch.outer(root, root)
-        scaled = weight * root.float()
-        mask = self._places(scaled, unit, nonzeros)
-        values = solve_on_support(scaled, scaled * mask, mask, unit.float(), self.solver_steps)
-        return CompressedProjection.sparse_only(values / root.float(), mask)
+        self._eigenvalues, self._basis = (part.float() for part in torch.linalg.eigh(unit))
+        self._unit, self._root = unit.float(), root.float()
+        self._nonzeros, self._group, self._forced = nonzeros, group, forced
+        self._penalty, self._new_places, self._iteration = _FIRST_PENALTY, 0, 0
+        self.mask = self._kept = self._dual = torch.empty(0)
 
-    def _places(self, scaled: torch.Tensor, unit: torch.Tensor, nonzeros: int) -> torch.Tensor:
-        eigenvalues, basis = (part.float() for part in torch.linalg.eigh(unit))
-        image = scaled @ unit.float()
-        mask = keep_top(scaled.abs(), nonzeros, self.group)
-        kept, dual = scaled * mask, torch.zeros_like(scaled)
-        penalty, new_places = _FIRST_PENALTY, 0
-        for iteration in range(1, self.iterations + 1):
-            right = image - dual + penalty * kept
-            dense = ((right @ basis) / (eigenvalues + penalty)) @ basis.T
-            candidate = dense + dual / penalty
-            chosen = keep_top(candidate.abs(), nonzeros, self.group)
-            new_places += int((chosen & ~mask).sum())
-            mask, kept = chosen, candidate * chosen
-            dual += penalty * (dense - kept)
-            if iteration % _UPDATE_EVERY == 0:
-                share = new_places / max(1, nonzeros)
-                if iteration > _LEAST_ITERATIONS and share < _STOP_BELOW:
-                    break
-                penalty *= _growth(share)
-                new_places = 0
-        return mask
+    def advance(self, target: torch.Tensor) -> float:
+        """One iteration towards a target W, m×n.
+
+        Returns:
+            The share of the places that changed since the penalty's last update, after an update;
+            infinite between updates.
+        """
+        scaled = target * self._root
+        if self._iteration == 0:
+            self.mask = self._select(scaled)
+            self._kept, self._dual = scaled * self.mask, torch.zeros_like(scaled)
+        self._iteration += 1
+        right = scaled @ self._unit - self._dual + self._penalty * self._kept
+        dense = ((right @ self._basis) / (self._eigenvalues + self._penalty)) @ self._basis.T
+        candidate = dense + self._dual / self._penalty
+        chosen = self._select(candidate)
+        self._new_places += int((chosen & ~self.mask).sum())
+        self.mask, self._kept = chosen, candidate * chosen
+        self._dual += self._penalty * (dense - self._kept)
+        if self._iteration % _UPDATE_EVERY:
+            return math.inf
+        share = self._new_places / max(1, self._nonzeros)
+        self._penalty *= _growth(share)
+        self._new_places = 0
+        return share
+
+    def values(self) -> torch.Tensor:
+        """D in the space of W, m×n."""
+        return self._kept / self._root
+
+    def solve(self, target: torch.Tensor, mask: torch.Tensor, steps: int) -> torch.Tensor:
+        """Values at the places by conjugate gradients, m×n (Algorithm 2)."""
+        scaled = target * self._root
+        return solve_on_support(scaled, scaled * mask, mask, self._unit, steps) / self._root
+
+    def _select(self, candidate: torch.Tensor) -> torch.Tensor:
+        scores = candidate.abs()
+        if self._forced is not None:
+            scores.add_(self._forced)
+        return keep_top(scores, self._nonzeros, self._group)
 
 
 def _growth(changed_share: float) -> float:

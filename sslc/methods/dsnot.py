@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
-from sslc.methods.base import CompressedProjection, check_share
+from sslc.methods.base import CompressedProjection, check_choice, check_share
 from sslc.methods.wanda import Wanda
 from sslc.statistics import InputStatistics
 
@@ -18,6 +18,8 @@ class DsNot:
         kept_fraction: Kept share of the parameters.
         cycles: At most so many swaps per row.
         threshold: Rows whose expected error is at most this are left alone.
+        modules: ``all``, or ``attention``: refine the attention projections only and leave the
+            others with Wanda's mask, as the published runs do.
 
     Source: Zhang et al. 2024 (Dynamic Sparse No Training), Algorithm 1. A row also stops when a
     swap would not bring its error closer to zero, which the paper leaves open.
@@ -26,19 +28,30 @@ class DsNot:
     kept_fraction: float = 0.5
     cycles: int = 50
     threshold: float = 0.1
+    modules: str = "all"
     needs_hessian = False
     needs_gradients = False
 
     def __post_init__(self) -> None:
         check_share("kept_fraction", self.kept_fraction)
+        check_choice("modules", self.modules, ("all", "attention"))
         if self.cycles < 0:
             raise ValueError(f"cycles must not be negative, got {self.cycles}")
         if self.threshold < 0:
             raise ValueError(f"threshold must not be negative, got {self.threshold}")
 
     def compress(self, weight: torch.Tensor, statistics: InputStatistics) -> CompressedProjection:
-        """Start from Wanda's mask and swap."""
+        """Start from Wanda's mask and swap.
+
+        Raises:
+            ValueError: Only attention is to be refined and the projection's place is not known.
+        """
         mask = Wanda(self.kept_fraction).compress(weight, statistics).mask.clone()
+        if self.modules == "attention":
+            if not statistics.module:
+                raise ValueError("modules=attention needs to know where the projection stands")
+            if statistics.module != "MHA":
+                return CompressedProjection.sparse_only(weight, mask)
         for _ in range(self.cycles):
             if not self._swap(weight, statistics, mask):
                 break

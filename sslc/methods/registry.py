@@ -12,10 +12,12 @@ from workloads.errors import unknown_name
 METHODS = {
     "alps": "sslc.methods.alps:Alps",
     "dsnot": "sslc.methods.dsnot:DsNot",
+    "godec": "sslc.methods.godec:GoDec",
     "magnitude": "sslc.methods.magnitude:Magnitude",
     "oats": "sslc.methods.oats:Oats",
     "pruner-zero": "sslc.methods.pruner_zero:PrunerZero",
     "ria": "sslc.methods.ria:Ria",
+    "rpca": "sslc.methods.rpca:Rpca",
     "sparsegpt": "sslc.methods.sparsegpt:SparseGpt",
     "sslc": "sslc.methods.sslc:Sslc",
     "sslc-h": "sslc.methods.sslc_h:SslcH",

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 import torch
 
 from sslc.methods.base import CompressedProjection, check_share
-from sslc.selection import keep_top
+from sslc.selection import check_group, keep_top, sparse_nonzeros
 from sslc.statistics import InputStatistics
-from workloads.gemm import kept_nonzeros
 
 
 @dataclass(frozen=True)
@@ -19,14 +18,18 @@ class SparseGpt:
         kept_fraction: Kept share of the parameters.
         block_columns: Columns whose mask is chosen at once.
         damping: Share of the mean diagonal that is added to the Hessian.
+        group: ``matrix`` (one threshold per column block over all rows, as published), ``row`` (one
+            per row and column block) or a pattern such as 2:4, whose columns must divide the block.
 
     Source: Frantar & Alistarh 2023, Algorithm 1, Eq. 3 and Section 3.3. Each column block keeps its
-    share of the matrix's nonzeros, rounded so that the total is exact.
+    share of the matrix's nonzeros, rounded so that the total is exact. A pattern's mask is chosen
+    among M columns when the sweep reaches them, from the weights as updated by then.
     """
 
     kept_fraction: float = 0.5
     block_columns: int = 128
     damping: float = 0.01
+    group: str = "matrix"
     needs_hessian = True
     needs_gradients = False
 
@@ -36,6 +39,12 @@ class SparseGpt:
             raise ValueError(f"block_columns must be at least 1, got {self.block_columns}")
         if self.damping <= 0:
             raise ValueError(f"damping must be positive, got {self.damping}")
+        check_group(self.group)
+        if self.block_columns % self._pattern_columns():
+            raise ValueError(
+                f"block_columns must be a multiple of the columns of {self.group}, "
+                f"got {self.block_columns}"
+            )
 
     def compress(self, weight: torch.Tensor, statistics: InputStatistics) -> CompressedProjection:
         """Go through the column blocks from left to right."""
@@ -43,17 +52,39 @@ class SparseGpt:
         rest = weight.clone()
         rest[:, statistics.norms == 0] = 0
         factor = inverse_factor(statistics, self.damping)
-        nonzeros = kept_nonzeros(m, n, self.kept_fraction, rank=0)
+        nonzeros = sparse_nonzeros(m, n, self.kept_fraction, 0, self.group)
         mask = torch.zeros_like(weight, dtype=torch.bool)
         for start in range(0, n, self.block_columns):
             stop = min(start + self.block_columns, n)
             keep = nonzeros * stop // n - nonzeros * start // n
             block = factor[start:stop, start:stop]
-            scores = (rest[:, start:stop] / block.diagonal()).square()
-            mask[:, start:stop] = keep_top(scores, keep, "matrix")
-            errors = _prune_block(rest[:, start:stop], mask[:, start:stop], block)
+            mask[:, start:stop], errors = self._prune_block(rest[:, start:stop], block, keep)
             rest[:, stop:] -= errors @ factor[start:stop, stop:]
         return CompressedProjection.sparse_only(rest, mask)
+
+    def _pattern_columns(self) -> int:
+        """M of a pattern N:M, else 1."""
+        return int(self.group.partition(":")[2] or 1)
+
+    def _prune_block(
+        self, block: torch.Tensor, factor: torch.Tensor, keep: int
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Prune a block in place, column by column.
+
+        Returns:
+            The mask and the errors to carry on, both of the block's shape.
+        """
+        of = self._pattern_columns() if ":" in self.group else block.shape[1]
+        mask, errors = torch.empty_like(block, dtype=torch.bool), torch.zeros_like(block)
+        for column in range(block.shape[1]):
+            if column % of == 0:
+                reach = slice(column, column + of)
+                scores = (block[:, reach] / factor.diagonal()[reach]).square()
+                mask[:, reach] = keep_top(scores, keep, self.group)
+            lost = block[:, column].masked_fill(mask[:, column], 0) / factor[column, column]
+            block[:, column:] -= torch.outer(lost, factor[column, column:])
+            errors[:, column] = lost
+        return mask, errors
 
 
 def inverse_factor(statistics: InputStatistics, damping: float) -> torch.Tensor:
@@ -75,13 +106,3 @@ def inverse_factor(statistics: InputStatistics, damping: float) -> torch.Tensor:
         damping *= 10
         warnings.warn(f"the Hessian is not positive definite: damping {damping:g}", stacklevel=2)
     raise ValueError("the Hessian is not positive definite at any damping up to 1")
-
-
-def _prune_block(block: torch.Tensor, mask: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
-    """Prune a block in place, column by column; returns the errors to carry on, (m, columns)."""
-    errors = torch.zeros_like(block)
-    for column in range(block.shape[1]):
-        lost = block[:, column].masked_fill(mask[:, column], 0) / factor[column, column]
-        block[:, column:] -= torch.outer(lost, factor[column, column:])
-        errors[:, column] = lost
-    return errors

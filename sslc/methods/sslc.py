@@ -10,7 +10,9 @@ import torch
 
 from sslc.low_rank import STEPS, random_factor
 from sslc.methods.base import CompressedProjection, check_choice, check_share
+from sslc.methods.pruner_zero import pruner_zero_scores
 from sslc.methods.ria import ria_scores
+from sslc.methods.sparse_steps import AdmmStep, Scores, SparseStep, ThresholdStep
 from sslc.selection import check_group, keep_top, sparse_nonzeros
 from sslc.statistics import InputStatistics
 from workloads.gemm import largest_rank
@@ -31,13 +33,18 @@ class Sslc:
         tolerance: Stop early when the loss falls by less than this share; 0 runs all iterations.
         seed: Of the starting factor.
         low_rank: Step of the low-rank part: warm, exact, godec or brp (``low_rank.STEPS``).
-        score: What the sparse step compares: ``activation`` (|W̃ − L̃|) or ``ria`` (RIA's score of
-            the current residual in place of W; the plug-in of Table 9). With ``ria`` the loss may
-            rise.
+        score: What the sparse step compares: ``activation`` (|W̃ − L̃|), ``ria`` or ``pruner-zero``
+            (their scores of the current residual in place of W), or ``alps``, which has no score
+            and takes ADMM steps (``sparse_steps.AdmmStep``): the plug-ins of Table 9. With any but
+            ``activation`` the loss may rise.
+        preserved: What preserving means: ``force`` (always among S's places, values from the
+            residual), ``zero`` (removed from W, added back as they were) or ``zerofix`` (removed,
+            added back as W − L, so that they are exact).
 
     Source: Zong et al., arXiv 2510.26446, Section 4 and Algorithm 1. Open there and decided here:
     the low-rank step is a warm-started subspace iteration (``low_rank.subspace_step``), thresholds
-    are per output row, preserved places stay in S while their values follow the residual.
+    are per output row; of three readings of the preserved entries ``force`` is the default. They
+    count as nonzeros of S in all three.
     """
 
     kept_fraction: float = 0.5
@@ -50,15 +57,17 @@ class Sslc:
     seed: int = 0
     low_rank: str = "warm"
     score: str = "activation"
-    needs_hessian = False
-    needs_gradients = False
+    preserved: str = "force"
 
     def __post_init__(self) -> None:
         for name in ("kept_fraction", "rank_share", "preserved_fraction"):
             check_share(name, getattr(self, name))
         check_group(self.group)
         check_choice("low_rank", self.low_rank, tuple(STEPS))
-        check_choice("score", self.score, ("activation", "ria"))
+        check_choice("score", self.score, ("activation", "alps", "pruner-zero", "ria"))
+        check_choice("preserved", self.preserved, ("force", "zero", "zerofix"))
+        if self.score == "alps" and self.preserved != "force":
+            raise ValueError("score=alps goes with preserved=force only")
         if self.iterations < 1:
             raise ValueError(f"iterations must be at least 1, got {self.iterations}")
         if self.rank < -1:
@@ -66,18 +75,31 @@ class Sslc:
         if self.tolerance < 0:
             raise ValueError(f"tolerance must not be negative, got {self.tolerance}")
 
+    @property
+    def needs_hessian(self) -> bool:
+        """Whether the score looks at X Xᵀ."""
+        return self.score == "alps"
+
+    @property
+    def needs_gradients(self) -> bool:
+        """Whether the score looks at the weights' gradients."""
+        return self.score == "pruner-zero"
+
     def compress(self, weight: torch.Tensor, statistics: InputStatistics) -> CompressedProjection:
         """Alternate low-rank and sparse steps on W̃, then undo the scaling."""
         scale = statistics.scale()
-        m, n = weight.shape
-        rank, nonzeros = self.budget(m, n)
+        rank, nonzeros = self.budget(*weight.shape)
         scaled = weight * scale
-        if rank == 0:
-            mask = keep_top(self._scores(scaled, statistics), nonzeros, self.group)
-            return CompressedProjection.sparse_only(weight, mask)
-        u, v, mask = self._alternate(scaled, statistics, rank, nonzeros)
+        places = self._preserved(scaled, nonzeros)
+        step = self._sparse_step(statistics, places, nonzeros)
+        if self.preserved != "force":
+            scaled.masked_fill_(places, 0)
+        u, v, mask = self._alternate(scaled, places, step, rank)
         v = v / scale[:, None]
-        return CompressedProjection(mask, (weight - u @ v.T) * mask, u, v)
+        sparse = step.values(weight - u @ v.T, mask)
+        if self.preserved == "zero":
+            sparse = torch.where(places, weight, sparse)
+        return CompressedProjection(mask, sparse, u, v)
 
     def budget(self, m: int, n: int) -> tuple[int, int]:
         """Rank r and nonzeros of S for an m×n projection, r(m + n) + nonzeros = ⌊p m n⌋.
@@ -96,36 +118,45 @@ class Sslc:
             )
         return rank, nonzeros
 
-    def _scores(self, residual: torch.Tensor, statistics: InputStatistics) -> torch.Tensor:
-        """What the sparse step compares, from the residual in the scaled space."""
-        if self.score == "ria":
-            return ria_scores(residual / statistics.scale(), statistics, power=0.5)
-        return residual.abs()
-
     def _preserved(self, scaled: torch.Tensor, nonzeros: int) -> torch.Tensor:
         if ":" in self.group:
             return torch.zeros_like(scaled, dtype=torch.bool)
         count = min(int(self.preserved_fraction * scaled.numel()), nonzeros)
         return keep_top(scaled.abs(), count, self.group)
 
+    def _sparse_step(
+        self, statistics: InputStatistics, places: torch.Tensor, nonzeros: int
+    ) -> SparseStep:
+        forced = torch.zeros(places.shape, device=places.device).masked_fill_(places, math.inf)
+        if self.score == "alps":
+            return AdmmStep(statistics, forced, nonzeros, self.group)
+        scores: Scores = torch.abs
+        scale = statistics.scale()
+        if self.score == "ria":
+            scores = lambda residual: ria_scores(residual / scale, statistics, power=0.5)  # noqa: E731
+        elif self.score == "pruner-zero":
+            gradient = statistics.relative_gradient()
+            scores = lambda residual: pruner_zero_scores(residual / scale, gradient)  # noqa: E731
+        removed = self.preserved != "force"
+        return ThresholdStep(scores, forced, removed=removed, nonzeros=nonzeros, group=self.group)
+
     def _alternate(
-        self, scaled: torch.Tensor, statistics: InputStatistics, rank: int, nonzeros: int
+        self, scaled: torch.Tensor, places: torch.Tensor, step: SparseStep, rank: int
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """U (m×r), V (n×r) and the mask of S after the alternation, all in the scaled space."""
-        preserved = self._preserved(scaled, nonzeros)
-        sparse = scaled * preserved
-        forced = torch.zeros_like(scaled).masked_fill_(preserved, math.inf)
+        m, n = scaled.shape
+        sparse = scaled * places
+        if rank == 0:
+            return scaled.new_zeros(m, 0), scaled.new_zeros(n, 0), step(scaled, sparse)
         generator = torch.Generator().manual_seed(self.seed)
-        v = random_factor(scaled.shape[1], rank, generator, scaled.device)
+        v = random_factor(n, rank, generator, scaled.device)
         residual = torch.empty_like(scaled)
         last = math.inf
         for _ in range(self.iterations):
             torch.sub(scaled, sparse, out=residual)
             u, v = STEPS[self.low_rank](residual, v, generator)
             torch.addmm(scaled, u, v.T, alpha=-1, out=residual)
-            scores = self._scores(residual, statistics).add_(forced)
-            mask = keep_top(scores, nonzeros, self.group)
-            sparse.copy_(mask).mul_(residual)
+            mask = step(residual, sparse)
             if self.tolerance > 0:
                 loss = float(torch.linalg.norm(residual - sparse))
                 if last - loss < self.tolerance * last:

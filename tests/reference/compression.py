@@ -37,3 +37,44 @@ def sslc_exact(
         sparse = residual * keep_top_rows(scores, row_budgets(nonzeros, m))
         losses.append(float(np.linalg.norm(residual - sparse)))
     return (sparse + low) / norms, losses
+
+
+def godec_exact(weight: Matrix, rank: int, nonzeros: int, iterations: int) -> tuple[Matrix, Matrix]:
+    """L and S by exact SVD and one threshold over the matrix, in turn, from S = 0."""
+    sparse = np.zeros_like(weight)
+    for _ in range(iterations):
+        left, values, right = np.linalg.svd(weight - sparse, full_matrices=False)
+        low = (left[:, :rank] * values[:rank]) @ right[:rank]
+        scores = np.abs(weight - low).reshape(1, -1)
+        places = keep_top_rows(scores, [nonzeros]).reshape(weight.shape)
+        sparse = (weight - low) * places
+    return low, sparse
+
+
+def robust_pca(matrix: Matrix, iterations: int) -> tuple[Matrix, Matrix]:
+    """min ‖L‖_* + ‖S‖₁/√max(m, n), L + S = W, by ADMM with a penalty that never changes."""
+    weighting = 1 / np.sqrt(max(matrix.shape))
+    penalty = matrix.size / (4 * np.abs(matrix).sum())
+    sparse, dual = np.zeros_like(matrix), np.zeros_like(matrix)
+    for _ in range(iterations):
+        left, values, right = np.linalg.svd(matrix - sparse + dual / penalty, full_matrices=False)
+        low = (left * np.maximum(values - 1 / penalty, 0)) @ right
+        rest = matrix - low + dual / penalty
+        sparse = np.sign(rest) * np.maximum(np.abs(rest) - weighting / penalty, 0)
+        dual += penalty * (matrix - low - sparse)
+    return low, sparse
+
+
+def ria(weight: Matrix, norms: Matrix) -> Matrix:
+    """RIA's score entry by entry."""
+    size = np.abs(weight)
+    scores = np.empty_like(size)
+    for row, column in np.ndindex(*size.shape):
+        relative = size[row, column] / size[:, column].sum() + size[row, column] / size[row].sum()
+        scores[row, column] = relative * norms[column] ** 0.5
+    return scores
+
+
+def pruner_zero(weight: Matrix, gradient: Matrix) -> Matrix:
+    """Pruner-Zero's score: |W·W| times the gradient mapped to [0, 1] over the matrix."""
+    return np.abs(weight * weight) * (gradient - gradient.min()) / np.ptp(gradient)
