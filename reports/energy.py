@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
+from reports.results import module_name
 from reports.tables import Cell, Column, Table
 from workloads.gemm import MODULES
 
@@ -31,7 +32,7 @@ def energy_table(results: Iterable[dict[str, Any]]) -> Table:
                 continue
             means = {run: _mean([energies[run] for energies in found]) for run in _RUNS}
             for run, name in _RUNS.items():
-                label = (subject["model"], subject["method"], module)
+                label = (subject["model"], subject["method"], module_name(result, module))
                 where = (result["accelerator"], result["tokens"], name)
                 cells = (means[run][part] / _PJ_PER_UJ for part in (*_PARTS, "total_pj"))
                 saved = means["dense"]["total_pj"] / means[run]["total_pj"]

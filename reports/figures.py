@@ -104,7 +104,7 @@ def _reasons(result: dict[str, Any], module: str, run: str) -> Counter[str]:
     counts: Counter[str] = Counter()
     for block in result["blocks"]:
         for projection in block["projections"]:
-            if projection["module"] == module:
+            if projection["module"] == module and run in projection:
                 for engine in ("denser", "sparser"):
                     counts.update(projection[run][engine])
     return counts
@@ -113,6 +113,8 @@ def _reasons(result: dict[str, Any], module: str, run: str) -> Counter[str]:
 def _subject(result: dict[str, Any]) -> str:
     subject = result["subject"]
     tokens = "1 token" if result["tokens"] == 1 else f"{result['tokens']} tokens"
+    if result.get("context"):
+        tokens += f", attention over {result['context']}"
     return (
         f"{subject['model']}, {subject['method']}, {subject['masks']} masks, "
         f"{result['accelerator']}, {tokens}"

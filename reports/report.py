@@ -63,18 +63,20 @@ def write_report(directories: Sequence[Path], extra: Sequence[Table], out: Path)
 
 
 def _write_figures(directory: Path, out: Path) -> list[Path]:
-    """Figures of one directory's cycles, one pair per accelerator and number of tokens.
+    """Figures of one directory's cycles, one pair per accelerator, tokens and context.
 
     ``event`` and ``compiled`` have the same stalls: one figure for both.
     """
-    groups: dict[tuple[str, int], list[dict[str, Any]]] = defaultdict(list)
+    groups: dict[tuple[str, int, int], list[dict[str, Any]]] = defaultdict(list)
     for result in load_results(directory):
         if result["kind"] == "cycles":
-            groups[result["accelerator"], result["tokens"]].append(result)
+            key = (result["accelerator"], result["tokens"], result.get("context", 0))
+            groups[key].append(result)
     paths = []
-    for (accelerator, tokens), results in groups.items():
+    for (accelerator, tokens, context), results in groups.items():
         results.sort(key=lambda result: list(PROVENANCE).index(result["cycle_model"]))
         name = f"{directory.resolve().name}-{accelerator}-{tokens}"
+        name += f"-context-{context}" if context else ""
         paths += write_figure(cycles_figure(results), out, f"cycles-{name}")
         simulated = [result for result in results if result["cycle_model"] in SIMULATED]
         if simulated:

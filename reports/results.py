@@ -36,6 +36,12 @@ def subject_of(artifact: Artifact) -> Subject:
     return Subject(settings.base_model["name"], settings.method["name"], kept, "real")
 
 
+def module_name(result: dict[str, Any], module: str) -> str:
+    """A module as tables call it: MHA says the context where attention over one is part of it."""
+    context = result.get("context")
+    return module if module != "MHA" or not context else f"MHA, context {context:,}"
+
+
 def perplexity_result(subject: Subject, result: Perplexity) -> dict[str, Any]:
     """A perplexity with its subject, for the file."""
     return {"kind": "perplexity", "subject": asdict(subject), **asdict(result)}

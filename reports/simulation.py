@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from accelerator_sim.hardware import Accelerator
@@ -10,10 +11,11 @@ from accelerator_sim.result import BlockCycles
 from accelerator_sim.simulate import Model, simulate_block
 from reports.paper import table4 as published_table4
 from reports.results import Subject, subject_of
-from reports.speedup import cycles_result
+from reports.speedup import CONTEXT_NOTE, cycles_result
 from reports.speedup import table4 as build_table4
 from reports.tables import Table
 from workloads.artifact import Artifact
+from workloads.attention import ContextAttention, Heads, check_heads, read_heads
 from workloads.catalog import load_model
 from workloads.masks import SparseLowRankGemm
 from workloads.progress import Progress, silent
@@ -33,6 +35,7 @@ def simulate_artifact(
     tokens: int = 1,
     most_blocks: int | None = None,
     progress: Progress = silent,
+    context: int | None = None,
 ) -> dict[str, Any]:
     """Cycles of an artifact's blocks from its real masks.
 
@@ -43,13 +46,40 @@ def simulate_artifact(
         tokens: Tokens per product.
         most_blocks: Only the first so many blocks.
         progress: Told after every block.
+        context: Attention over so many tokens as part of the module MHA.
 
     Returns:
-        From ``speedup.cycles_result``.
+        From ``speedup.cycles_result``, with the context where there is one.
+
+    Raises:
+        InputError: The context is too short, or the artifact does not tell its heads.
     """
     count = min(len(artifact.blocks), most_blocks or len(artifact.blocks))
-    found = _simulate(artifact.projections(tokens), count, (model,), accelerator, progress)
-    return cycles_result(subject_of(artifact), accelerator.name, tokens, found.blocks[model])
+    attention = attention_of(artifact.path, tokens, context)
+    found = _simulate(
+        artifact.projections(tokens), count, (model,), accelerator, progress, attention
+    )
+    return _result(subject_of(artifact), accelerator, tokens, found.blocks[model], attention)
+
+
+def attention_of(directory: Path, tokens: int, context: int | None) -> ContextAttention | None:
+    """Attention over a context by the heads in a directory's ``config.json``; None without one.
+
+    Raises:
+        InputError: The context is too short, or the configuration does not tell the heads.
+    """
+    return ContextAttention(read_heads(directory), tokens, context) if context else None
+
+
+def _result(
+    subject: Subject,
+    accelerator: Accelerator,
+    tokens: int,
+    blocks: list[BlockCycles],
+    attention: ContextAttention | None,
+) -> dict[str, Any]:
+    result = cycles_result(subject, accelerator.name, tokens, blocks)
+    return result if attention is None else {**result, "context": attention.context}
 
 
 def simulate_foreign(
@@ -59,6 +89,7 @@ def simulate_foreign(
     models: Sequence[Model],
     accelerator: Accelerator,
     progress: Progress = silent,
+    attention: ContextAttention | None = None,
 ) -> list[dict[str, Any]]:
     """Cycles of blocks whose masks somebody else made.
 
@@ -70,14 +101,15 @@ def simulate_foreign(
         models: Cycle models.
         accelerator: The machine.
         progress: Told after every block.
+        attention: As part of the module MHA of every block.
 
     Returns:
         One ``speedup.cycles_result`` per model.
     """
-    found = _simulate(projections, count, models, accelerator, progress)
+    found = _simulate(projections, count, models, accelerator, progress, attention)
     subject = Subject(name, "as given", found.kept / found.parameters, f"real ({name})")
     return [
-        cycles_result(subject, accelerator.name, found.tokens, found.blocks[model])
+        _result(subject, accelerator, found.tokens, found.blocks[model], attention)
         for model in models
     ]
 
@@ -98,6 +130,7 @@ def _simulate(
     models: Sequence[Model],
     accelerator: Accelerator,
     progress: Progress,
+    attention: ContextAttention | None,
 ) -> _Found:
     found = _Found({model: [] for model in models})
     stage = f"simulate ({', '.join(models)})"
@@ -105,8 +138,11 @@ def _simulate(
     by_block = itertools.groupby(projections, key=lambda item: item[0])
     for done, (_, members) in enumerate(itertools.islice(by_block, count), start=1):
         items = [item for _, item in members]
+        if attention is not None:
+            check_heads(attention.heads, [item.gemm for item in items])
         for model in models:
-            found.blocks[model].append(simulate_block(model, items, accelerator))
+            block = simulate_block(model, items, accelerator, attention=attention)
+            found.blocks[model].append(block)
         for item in items:
             found.kept += item.mask.nnz + item.rank * (item.gemm.m + item.gemm.n)
             found.parameters += item.gemm.parameters
@@ -136,6 +172,7 @@ def reproduce_table4(
     tokens: int = 1,
     seed: int = 0,
     progress: Progress = silent,
+    context: int | None = None,
 ) -> tuple[Table, list[dict[str, Any]]]:
     """The published accelerator table beside ours.
 
@@ -146,6 +183,8 @@ def reproduce_table4(
     total = len(TABLE4_MODELS) * len(READINGS) * len(models)
     for name in TABLE4_MODELS:
         shape = load_model(name)
+        heads = Heads(shape.heads, shape.kv_heads, shape.head_dim)
+        attention = ContextAttention(heads, tokens, context) if context else None
         for reading, inside in READINGS.items():
             block = synthetic_block(shape, inside, tokens, seed)
             subject = Subject(
@@ -153,11 +192,12 @@ def reproduce_table4(
             )
             for model in models:
                 progress("reproduce table4", len(results), total)
-                cycles: BlockCycles = simulate_block(model, block, accelerator)
-                result = cycles_result(subject, accelerator.name, tokens, [cycles])
+                cycles = simulate_block(model, block, accelerator, attention=attention)
+                result = _result(subject, accelerator, tokens, [cycles], attention)
                 results.append((reading, result))
     progress("reproduce table4", total, total)
     table = build_table4(results, published_table4())
     note = f"Ours: masks {results[0][1]['subject']['masks']}, {tokens} tokens, {accelerator.name}."
-    table = replace(table, notes=(note, *table.notes))
+    added = (CONTEXT_NOTE,) if context else ()
+    table = replace(table, notes=(note, *added, *table.notes))
     return table, [{"budget_reading": reading, **result} for reading, result in results]

@@ -124,13 +124,12 @@ def _count(config: Mapping[str, Any], key: str, path: Path) -> int:
     return value
 
 
-def check_heads(heads: Heads, projections: Iterable[Gemm], where: str) -> None:
+def check_heads(heads: Heads, projections: Iterable[Gemm]) -> None:
     """Compare heads with the projections that make queries, keys and values.
 
     Args:
         heads: As read.
         projections: Of one block.
-        where: For the error.
 
     Raises:
         InputError: A projection has another number of rows.
@@ -144,7 +143,7 @@ def check_heads(heads: Heads, projections: Iterable[Gemm], where: str) -> None:
         expected = rows.get(gemm.name.rpartition(".")[2])
         if expected is not None and gemm.m != expected:
             raise InputError(
-                f"{where}: {CONFIG} says {heads.heads} heads ({heads.kv_heads} of keys and values) "
+                f"{CONFIG} says {heads.heads} heads ({heads.kv_heads} of keys and values) "
                 f"of {heads.head_dim}, so {gemm.name} should have {expected} rows; it has {gemm.m}"
             )
 

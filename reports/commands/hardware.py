@@ -8,6 +8,7 @@ import typer
 from reports.commands.options import (
     AcceleratorName,
     ArtifactPath,
+    Context,
     CycleModel,
     DeviceName,
     JsonFlag,
@@ -48,6 +49,7 @@ def simulate(
     module: Annotated[
         str | None, typer.Option(help="With --mask: MHA or FFN, for the tables [FFN].")
     ] = None,
+    context: Context = None,
     save: Annotated[
         Path | None, typer.Option(help="Directory for the results; an artifact's own unless said.")
     ] = None,
@@ -57,6 +59,8 @@ def simulate(
     """Cycles on an accelerator from real masks: of an artifact, of a checkpoint, or a single one.
 
     Example: sslc simulate runs/sslc --accelerator vitcod --set dram.efficiency=0.8 --tokens 16
+
+    Example: sslc simulate runs/sslc --context 4096 --cycle-model compiled
 
     Example: sslc simulate --mask layer3.npy --rank 64 --module FFN --cycle-model roofline
     """
@@ -68,19 +72,22 @@ def simulate(
 
     models = cycle_models(cycle_model)
     machine = load_accelerator(accelerator, parse_settings(settings))
-    single = _single_mask(directory, mask, rank, module, blocks, tokens)
+    single = _single_mask(directory, mask, rank, module, blocks, tokens, context)
     with Reporter() as reporter:
         if single is not None:
             results = _simulate_one(single, models, machine, reporter)
         else:
             assert directory is not None
-            results = _simulate_directory(directory, models, machine, tokens, blocks, reporter)
+            results = _simulate_directory(
+                directory, models, machine, tokens, blocks, context, reporter
+            )
             if save is None and (directory / MANIFEST).is_file():
                 save = directory
     show([speedup_table(results)], style, as_json, results)
     for model, result in zip(models, results, strict=True):
         if save is not None:
-            name = f"cycles-{machine.name}-{model}-{tokens}"
+            over = f"-context-{context}" if context else ""
+            name = f"cycles-{machine.name}-{model}-{tokens}{over}"
             say(f"wrote {save_result(save, name, result)}")
 
 
@@ -91,6 +98,7 @@ def _single_mask(
     module: str | None,
     blocks: int | None,
     tokens: int,
+    context: int | None,
 ) -> "SparseLowRankGemm | None":
     """The projection of ``--mask``, or None where a directory is given instead.
 
@@ -108,6 +116,8 @@ def _single_mask(
         return None
     if blocks is not None:
         raise InputError("simulate: --blocks belongs to DIR; a mask is one projection")
+    if context is not None:
+        raise InputError("simulate: --context belongs to DIR; a mask is one projection, no heads")
     return single_projection(mask, rank or 0, tokens, module or "FFN")
 
 
@@ -128,24 +138,26 @@ def _simulate_directory(
     machine: "Accelerator",
     tokens: int,
     blocks: int | None,
+    context: int | None,
     reporter: "Progress",
 ) -> list[dict[str, Any]]:
     """An artifact by its manifest, anything else as a checkpoint whose zeros are its masks."""
     from reports.console import say
-    from reports.simulation import simulate_artifact, simulate_foreign
+    from reports.simulation import attention_of, simulate_artifact, simulate_foreign
     from workloads.artifact import MANIFEST, open_artifact
     from workloads.foreign_masks import open_pruned
 
     if (directory / MANIFEST).is_file():
         artifact = open_artifact(directory)
         return [
-            simulate_artifact(artifact, model, machine, tokens, blocks, reporter)
+            simulate_artifact(artifact, model, machine, tokens, blocks, reporter, context)
             for model in models
         ]
     model = open_pruned(directory)
+    attention = attention_of(directory, tokens, context)
     count = min(len(model.blocks), blocks or len(model.blocks))
     results = simulate_foreign(
-        model.name, model.projections(tokens), count, models, machine, reporter
+        model.name, model.projections(tokens), count, models, machine, reporter, attention
     )
     kept = results[0]["subject"]["kept_fraction"]
     dense = "; the checkpoint is dense" if kept > _DENSE else ""
@@ -192,6 +204,7 @@ def reproduce(
     cycle_model: CycleModel = "all",
     tokens: Tokens = 1,
     seed: Annotated[int, typer.Option(min=0, help="Of the synthetic masks.")] = 0,
+    context: Context = None,
     out: Annotated[Path | None, typer.Option(help="Directory for tables and results.")] = None,
     style: Style = "text",
     as_json: JsonFlag = False,
@@ -214,7 +227,7 @@ def reproduce(
     models = cycle_models(cycle_model)
     machine = load_accelerator(accelerator)
     with Reporter() as reporter:
-        table, results = reproduce_table4(machine, models, tokens, seed, reporter)
+        table, results = reproduce_table4(machine, models, tokens, seed, reporter, context)
     show([table], style, as_json, results)
     if out is not None:
         for path in write_tables([table], out):
