@@ -1,10 +1,11 @@
-"""What can be named, as tables: model shapes, methods, accelerators."""
+"""What can be named, as tables: model shapes, vision transformers, methods, accelerators."""
 
 import json
 from collections.abc import Callable
 
 from accelerator_sim.catalog import accelerator_names, load_accelerator
 from reports.tables import Column, Table
+from workloads.attention import load_vit, vit_names
 from workloads.catalog import load_model, model_names
 
 
@@ -17,6 +18,14 @@ def models_table() -> Table:
     )
     headings = ("Model", "Blocks", "Hidden", "Intermediate", "Heads", "KV heads", "Head dim")
     return Table("models", "Model shapes", tuple(Column(name) for name in headings), rows)
+
+
+def vit_table() -> Table:
+    """Vision transformers whose attention ships with the package."""
+    shapes = [load_vit(name) for name in vit_names()]
+    rows = tuple((s.name, s.layers, s.tokens, s.heads, s.head_dim) for s in shapes)
+    headings = ("Vision transformer", "Layers", "Tokens", "Heads", "Head dim")
+    return Table("vit", "Vision transformers", tuple(Column(name) for name in headings), rows)
 
 
 def methods_table() -> Table:
@@ -62,6 +71,7 @@ def accelerators_table() -> Table:
 
 CATALOGUES: dict[str, Callable[[], Table]] = {
     "models": models_table,
+    "vit": vit_table,
     "methods": methods_table,
     "accelerators": accelerators_table,
 }

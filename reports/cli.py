@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from reports.commands import hardware, model, sweep, trace
+from reports.commands import attention, hardware, model, sweep, trace
 from reports.commands import report as reporting
 from workloads.errors import InputError
 
@@ -23,6 +23,7 @@ app = typer.Typer(
 app.command()(model.compress)
 app.command()(model.evaluate)
 app.command()(hardware.simulate)
+app.command()(attention.attention)
 app.command()(sweep.sweep)
 app.command()(trace.trace)
 app.command()(hardware.measure)

@@ -33,11 +33,13 @@ def report(
 
 
 def list_names(
-    kind: Annotated[str, typer.Argument(metavar="KIND", help="models, methods or accelerators.")],
+    kind: Annotated[
+        str, typer.Argument(metavar="KIND", help="models, vit, methods or accelerators.")
+    ],
     style: Style = "text",
     as_json: JsonFlag = False,
 ) -> None:
-    """What can be named: model shapes, compression methods with their settings, accelerators.
+    """What can be named: model shapes, vision transformers, methods and settings, accelerators.
 
     Example: sslc list methods
     """
