@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import torch
 
+_WORST_DIAGONAL = 1e-5
 Step = Callable[[torch.Tensor, torch.Tensor, torch.Generator], tuple[torch.Tensor, torch.Tensor]]
 
 
@@ -38,8 +39,24 @@ def subspace_step(
     start open.
     """
     del generator
-    q, _ = torch.linalg.qr(matrix @ v)
-    return q, matrix.T @ q
+    q = orthonormal(matrix @ v)
+    return q, (q.T @ matrix).T
+
+
+def orthonormal(columns: torch.Tensor) -> torch.Tensor:
+    """An orthonormal basis of what some columns span, shape (m, r).
+
+    By Cholesky factorisation of their Gram matrix in float64, half the time of a QR and as good
+    while the columns' condition number stays below 10⁵; by QR otherwise.
+    """
+    exact = columns.double()
+    factor, failed = torch.linalg.cholesky_ex(exact.T @ exact)
+    diagonal = factor.diagonal()
+    if failed or not diagonal.min() > _WORST_DIAGONAL * diagonal.max():
+        basis: torch.Tensor = torch.linalg.qr(columns)[0]
+        return basis
+    basis = torch.linalg.solve_triangular(factor, exact.T, upper=False).T
+    return basis.to(columns.dtype)
 
 
 def exact_step(

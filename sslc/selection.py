@@ -5,11 +5,12 @@ Ties go to the left. A comparison group is written ``row``, ``matrix``, or ``N:M
 
 import re
 
-import numpy as np
 import torch
 
+from sslc import kernels
 from workloads.gemm import kept_nonzeros, row_budgets
 
+_MOST_GATHERED = 1 << 16
 _PATTERN = re.compile(r"([1-9]\d?):([1-9]\d?)")
 
 
@@ -75,11 +76,8 @@ def keep_top(scores: torch.Tensor, nonzeros: int, group: str) -> torch.Tensor:
     if pattern is not None:
         return _top_of_neighbours(scores, *pattern)
     if group == "matrix":
-        return _top_of_rows(scores.reshape(1, m * n), nonzeros).reshape(m, n)
-    base, extra = row_budgets(nonzeros, m)
-    if extra == 0:
-        return _top_of_rows(scores, base)
-    return torch.cat([_top_of_rows(scores[:extra], base + 1), _top_of_rows(scores[extra:], base)])
+        return _top_of_rows(scores.reshape(1, m * n), nonzeros, 0).reshape(m, n)
+    return _top_of_rows(scores, *row_budgets(nonzeros, m))
 
 
 def _pattern(group: str) -> tuple[int, int] | None:
@@ -100,24 +98,22 @@ def _top_of_neighbours(scores: torch.Tensor, keep: int, of: int) -> torch.Tensor
     return torch.stack(kept, dim=1).reshape(scores.shape)
 
 
-def _top_of_rows(scores: torch.Tensor, keep: int) -> torch.Tensor:
-    rows, columns = scores.shape
-    if keep in (0, columns):
-        return torch.full_like(scores, keep > 0, dtype=torch.bool)
-    threshold = _kth_largest(scores, keep)
-    mask = scores >= threshold
-    if int(torch.count_nonzero(mask)) > rows * keep:
-        above = scores > threshold
-        tied = mask & ~above
-        room = keep - above.sum(dim=1, keepdim=True)
-        mask = above | (tied & (tied.cumsum(dim=1) <= room))
-    return mask
-
-
-def _kth_largest(scores: torch.Tensor, keep: int) -> torch.Tensor:
-    """The keep-th largest of each row, shape (rows, 1); numpy's vectorised partition on the CPU."""
-    place = scores.shape[1] - keep
-    if scores.device.type == "cpu":
-        part = np.partition(scores.numpy(), place, axis=1)[:, place : place + 1]
-        return torch.from_numpy(np.ascontiguousarray(part))
-    return torch.kthvalue(scores, place + 1, dim=1, keepdim=True).values
+def _top_of_rows(scores: torch.Tensor, base: int, extra: int) -> torch.Tensor:
+    """The largest ``base`` of each row, one more in the first ``extra`` rows."""
+    if scores.device.type == "cpu" and scores.dtype == torch.float32:
+        mask = torch.empty(scores.shape, dtype=torch.bool)
+        scratch = kernels.new_scratch(min(scores.shape[1], _MOST_GATHERED))
+        kernels.mark_top_rows(scores.contiguous().numpy(), base, extra, scratch, mask.numpy())
+        return mask
+    if extra:
+        return torch.cat(
+            [_top_of_rows(scores[:extra], base + 1, 0), _top_of_rows(scores[extra:], base, 0)]
+        )
+    if base in (0, scores.shape[1]):
+        return torch.full_like(scores, base > 0, dtype=torch.bool)
+    place = scores.shape[1] - base + 1
+    threshold = torch.kthvalue(scores, place, dim=1, keepdim=True).values
+    above = scores > threshold
+    tied = scores == threshold
+    room = base - above.sum(dim=1, keepdim=True)
+    return above | (tied & (tied.cumsum(dim=1) <= room))

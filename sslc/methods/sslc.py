@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
+from sslc.alternation import alternate_rows
 from sslc.low_rank import STEPS, random_factor
 from sslc.methods.base import CompressedProjection, check_choice, check_share
 from sslc.methods.pruner_zero import pruner_zero_scores
@@ -91,6 +92,12 @@ class Sslc:
         rank, nonzeros = self.budget(*weight.shape)
         scaled = weight * scale
         places = self._preserved(scaled, nonzeros)
+        if rank and self._is_plain(scaled, nonzeros):
+            generator = torch.Generator().manual_seed(self.seed)
+            u, v, mask = alternate_rows(scaled, places, rank, nonzeros, self.iterations, generator)
+            v = v / scale[:, None]
+            sparse = torch.addmm(weight, u, v.T, alpha=-1, out=scaled).mul_(mask)
+            return CompressedProjection(mask, sparse, u, v)
         step = self._sparse_step(statistics, places, nonzeros)
         if self.preserved != "force":
             scaled.masked_fill_(places, 0)
@@ -117,6 +124,14 @@ class Sslc:
                 f"more than the kept fraction {self.kept_fraction} allows"
             )
         return rank, nonzeros
+
+    def _is_plain(self, scaled: torch.Tensor, nonzeros: int) -> bool:
+        """Whether ``alternation`` has these settings, and runs here."""
+        plain = (self.group, self.low_rank, self.score, self.preserved, self.tolerance)
+        here = scaled.device.type == "cpu" and scaled.dtype == torch.float32
+        return (
+            here and plain == ("row", "warm", "activation", "force", 0) and nonzeros >= len(scaled)
+        )
 
     def _preserved(self, scaled: torch.Tensor, nonzeros: int) -> torch.Tensor:
         if ":" in self.group:

@@ -20,6 +20,22 @@ def row_budgets(nonzeros: int, m: int) -> list[int]:
     return [nonzeros // m + (row < nonzeros % m) for row in range(m)]
 
 
+def sslc_warm(
+    scaled: Matrix, always: NDArray[np.bool_], v: Matrix, nonzeros: int, iterations: int
+) -> tuple[Matrix, NDArray[np.bool_]]:
+    """SSLC's warm-started alternation from a right factor; returns L and the places of S."""
+    sparse = scaled * always
+    for _ in range(iterations):
+        residual = scaled - sparse
+        q, _ = np.linalg.qr(residual @ v)
+        v = residual.T @ q
+        low = q @ v.T
+        scores = np.where(always, np.inf, np.abs(scaled - low))
+        kept = keep_top_rows(scores, row_budgets(nonzeros, len(scaled)))
+        sparse = (scaled - low) * kept
+    return low, kept
+
+
 def sslc_exact(
     weight: Matrix, norms: Matrix, rank: int, nonzeros: int, preserved: int, iterations: int
 ) -> tuple[Matrix, list[float]]:
