@@ -1,12 +1,13 @@
 """An artifact in a few lines: what each kind of projection kept, and how many bytes that is."""
 
+from dataclasses import asdict, replace
 from typing import Any
 
 from reports.results import subject_of
 from reports.tables import Cell, Column, Table
-from workloads.artifact import Artifact, ProjectionRecord, totals
-
-_VALUE_BYTES = {"BF16": 2, "F16": 2, "F32": 4}
+from sslc.dry_run import RunEstimate
+from sslc.estimate import ProjectionEstimate
+from workloads.artifact import VALUE_BYTES, Artifact, ProjectionRecord, totals
 
 
 def artifact_summary(artifact: Artifact) -> dict[str, Any]:
@@ -14,7 +15,7 @@ def artifact_summary(artifact: Artifact) -> dict[str, Any]:
     subject = subject_of(artifact)
     counts = totals(artifact.blocks)
     records = [record for block in artifact.blocks for record in block.projections]
-    width = _VALUE_BYTES[artifact.settings.dtype]
+    width = VALUE_BYTES[artifact.settings.dtype]
     dense_bytes = counts["parameters"] * width
     stored_bytes = sum(_stored_bytes(record, width) for record in records)
     return {
@@ -62,6 +63,86 @@ def artifact_table(artifact: Artifact) -> Table:
     )
     title = f"{summary['model']} by {artifact.settings.method['name']}"
     return Table("artifact", title, columns, tuple(rows), notes)
+
+
+def estimate_summary(estimate: RunEstimate) -> dict[str, Any]:
+    """What a dry run found, for JSON: every projection, totals, memory and time."""
+    entries = estimate.projections
+    dense = sum(entry.dense_bytes for entry in entries)
+    stored = sum(entry.stored_bytes for entry in entries)
+    parameters = sum(entry.m * entry.n for entry in entries)
+    return {
+        "dtype": estimate.dtype,
+        "workers": estimate.workers,
+        "estimated_peak_bytes": estimate.peak_bytes,
+        "estimated_seconds": estimate.seconds,
+        "estimated_from": "memory from shapes; time from samples on random matrices, here and now",
+        "parameters": parameters,
+        "kept_parameters": sum(entry.parameters for entry in entries),
+        "kept_share": sum(entry.parameters for entry in entries) / parameters,
+        "dense_bytes": dense,
+        "stored_bytes": stored,
+        "stored_share": stored / dense,
+        "projections": [
+            asdict(entry) | {"parameters": entry.parameters, "stored_bytes": entry.stored_bytes}
+            for entry in entries
+        ],
+    }
+
+
+def estimate_tables(estimate: RunEstimate) -> list[Table]:
+    """One row per kind of projection, more where blocks differ, and the sum."""
+    alike: dict[ProjectionEstimate, list[ProjectionEstimate]] = {}
+    for entry in estimate.projections:
+        alike.setdefault(replace(entry, block=0), []).append(entry)
+    rows: list[tuple[Cell, ...]] = [
+        (
+            kind.name, _ranges([entry.block for entry in group]), f"{kind.m}x{kind.n}",
+            kind.method, kind.rank, kind.kept_fraction, kind.nonzeros, kind.parameters,
+            kind.stored_bytes, kind.stored_bytes / kind.dense_bytes,
+        )
+        for kind, group in alike.items()
+    ]  # fmt: skip
+    whole = estimate_summary(estimate)
+    rows.append(
+        ("all", _ranges(sorted({entry.block for entry in estimate.projections})), "", "", "",
+         whole["kept_share"], sum(entry.nonzeros for entry in estimate.projections),
+         whole["kept_parameters"], whole["stored_bytes"], whole["stored_share"])
+    )  # fmt: skip
+    columns = (
+        *(Column(heading) for heading in ("Projection", "Blocks", "Shape", "Method", "Rank")),
+        Column("Kept", ".2%"),
+        *(Column(heading, ",") for heading in ("In S", "Parameters", "Bytes")),
+        Column("Of dense", ".1%"),
+    )
+    notes = (
+        f"One projection of each kind; all: the whole model. Bytes: {estimate.dtype} values, mask "
+        "bits and factors.",
+        f"Estimated peak memory: {estimate.peak_bytes / 2**30:.2f} GiB with {estimate.workers} "
+        "workers, from shapes (an upper bound).",
+        f"Estimated time: {_duration(estimate.seconds)}, from samples on random matrices taken now "
+        "on this machine.",
+    )
+    return [Table("estimate", "What a run would give and take", columns, tuple(rows), notes)]
+
+
+def _ranges(blocks: list[int]) -> str:
+    """Ascending block numbers in short: 0-3, 7."""
+    parts: list[list[int]] = []
+    for block in blocks:
+        if parts and parts[-1][-1] == block - 1:
+            parts[-1] = [parts[-1][0], block]
+        else:
+            parts.append([block])
+    return ", ".join("-".join(map(str, part)) for part in parts)
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    if seconds < 7200:
+        return f"{seconds / 60:.0f} minutes"
+    return f"{seconds / 3600:.1f} hours"
 
 
 def _stored_bytes(record: ProjectionRecord, width: int) -> int:

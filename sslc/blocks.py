@@ -18,7 +18,7 @@ from torch import nn
 from sslc.checkpoint import WeightSource, load_config
 from workloads.errors import InputError
 
-_TOKENS_AT_ONCE = 1024
+TOKENS_AT_ONCE = 1024
 Replaced = Callable[[str], torch.Tensor | None]
 
 
@@ -48,6 +48,11 @@ class BlockwiseModel:
         self._model = model.eval()
         self._layers: nn.ModuleList = self._model.model.layers
         self._layer_arguments: list[dict[str, Any]] = []
+
+    @property
+    def config(self) -> Any:
+        """The transformers configuration."""
+        return self._model.config
 
     @property
     def blocks(self) -> int:
@@ -121,7 +126,7 @@ class BlockwiseModel:
             hidden: Shape (w, L, h); overwritten with the block's outputs when ``keep`` is true.
             keep: False to run only for what hooks see.
         """
-        step = max(1, _TOKENS_AT_ONCE // hidden.shape[1])
+        step = max(1, TOKENS_AT_ONCE // hidden.shape[1])
         for start in range(0, len(hidden), step):
             part = hidden[start : start + step]
             output = block(part.to(self.device), **self._layer_arguments[index])

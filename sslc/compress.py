@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from sslc.blocks import BlockwiseModel, Replaced
 from sslc.checkpoint import TORCH_DTYPES, Checkpoint, load_config, tokenize
+from sslc.estimate import estimate_projections, fit_workers
 from sslc.gradients import collect_gradients, read_gradients
 from sslc.methods.base import Method
 from sslc.plan import EVERYTHING, Choice, Plan, make_plan
@@ -80,6 +81,7 @@ def compress(
     progress: Progress = silent,
     workers: int | None = None,
     choice: Choice = EVERYTHING,
+    max_memory_bytes: int | None = None,
 ) -> Artifact:
     """Compress a causal LM into an artifact.
 
@@ -94,14 +96,15 @@ def compress(
             no byte; by default one per core on the CPU and one on another device.
         choice: Projections that stay dense or get other settings. A projection that stays dense is
             stored with every entry in S and rank 0.
+        max_memory_bytes: Use no more workers than the estimated peak allows (``estimate.py``).
 
     Returns:
         The finished artifact, opened.
 
     Raises:
         InputError: Bad weights, a budget that does not fit a projection, a pattern that matches
-            nothing, text that is too short, or a directory that may not be touched. What was
-            finished before stays resumable.
+            nothing, text that is too short, more memory needed than allowed, or a directory that
+            may not be touched. What was finished before stays resumable.
     """
     text = load_text(calibration.source, "calibration")
     settings = _settings(checkpoint, method, calibration, text, output.dtype, choice)
@@ -112,6 +115,9 @@ def compress(
     windows = torch.from_numpy(_windows(checkpoint, text, calibration))
     model = BlockwiseModel(checkpoint, device)
     plan = make_plan(choice, method, projection_names(model), model.blocks)
+    estimates = estimate_projections(model, plan, settings.dtype)
+    workers = workers or default_workers(model.device)
+    workers = fit_workers(model, plan, estimates, calibration, workers, max_memory_bytes)
     writer = start_artifact(
         output.directory, settings, resume=output.resume, overwrite=output.overwrite
     )
@@ -125,7 +131,6 @@ def compress(
             statistics = input_statistics(model, index, methods, hidden)
             if gradients is not None:
                 statistics = _with_gradients(statistics, gradients, index, model.device)
-            workers = workers or default_workers(model.device)
             made = compress_block(model, index, methods, statistics, settings.dtype, workers)
             stored = {name: tensors for name, (_, tensors) in made.items()}
             writer.write_block(tuple(record for record, _ in made.values()), stored)
@@ -210,13 +215,6 @@ def _settings(
     dtype: str,
     choice: Choice,
 ) -> Settings:
-    if dtype == "auto":
-        projection = next(
-            (n for n in sorted(checkpoint.names()) if n.endswith("q_proj.weight")), ""
-        )
-        dtype = checkpoint.dtypes.get(projection, "F32")
-    if dtype not in TORCH_DTYPES:
-        raise InputError(f"dtype {dtype} cannot be stored; give one of {', '.join(TORCH_DTYPES)}")
     return Settings(
         base_model={
             "name": checkpoint.name,
@@ -225,9 +223,25 @@ def _settings(
         },
         method={"name": method[0], "settings": asdict(method[1])},  # type: ignore[call-overload]
         calibration={**asdict(calibration), "source": text.source, "sha256": text.sha256},
-        dtype=dtype,
+        dtype=stored_dtype(checkpoint, dtype),
         choice=choice.to_json(),
     )
+
+
+def stored_dtype(checkpoint: Checkpoint, dtype: str) -> str:
+    """The dtype in which an artifact is stored; ``auto`` is that of the checkpoint's projections.
+
+    Raises:
+        InputError: It is not one in which we store.
+    """
+    if dtype == "auto":
+        projection = next(
+            (n for n in sorted(checkpoint.names()) if n.endswith("q_proj.weight")), ""
+        )
+        dtype = checkpoint.dtypes.get(projection, "F32")
+    if dtype not in TORCH_DTYPES:
+        raise InputError(f"dtype {dtype} cannot be stored; give one of {', '.join(TORCH_DTYPES)}")
+    return dtype
 
 
 def _finished(output: Output, settings: Settings) -> Artifact | None:

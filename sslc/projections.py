@@ -98,7 +98,7 @@ def compress_block(
             raise InputError(f"block {index}, {name}: {error}") from error
 
     order = sorted(methods, key=lambda name: -linears[name].weight.numel())
-    with _one_thread_each():
+    with one_thread_each():
         made = joblib.Parallel(workers, backend="threading")(joblib.delayed(job)(n) for n in order)
     results = dict(zip(order, made, strict=True))
     return {name: results[name] for name in methods}
@@ -163,7 +163,7 @@ def _module(name: str) -> Module:
 
 
 @contextlib.contextmanager
-def _one_thread_each() -> Iterator[None]:
+def one_thread_each() -> Iterator[None]:
     """Let threads that start inside do their arithmetic on one core each."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

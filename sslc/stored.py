@@ -18,7 +18,7 @@ from workloads.errors import InputError
 from workloads.files import TensorFile, open_tensors
 from workloads.masks import PackedMask
 
-_CHUNK_ENTRIES = 2**22
+CHUNK_ENTRIES = 2**22
 
 
 def to_numpy(tensor: torch.Tensor) -> NDArray[Any]:
@@ -74,7 +74,7 @@ def to_stored(
 
 def row_chunks(m: int, n: int) -> Iterator[slice]:
     """Rows of an m×n matrix, so many at a time that temporaries of a chunk stay small."""
-    step = max(1, _CHUNK_ENTRIES // n)
+    step = max(1, CHUNK_ENTRIES // n)
     return (slice(start, min(start + step, m)) for start in range(0, m, step))
 
 

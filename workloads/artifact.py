@@ -28,6 +28,8 @@ FORMAT = "sslc-artifact"
 VERSION = 1
 MANIFEST = "manifest.json"
 REST = "rest.safetensors"
+VALUE_BYTES = {"BF16": 2, "F16": 2, "F32": 4}
+"""Bytes of a stored value by dtype."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,7 +5,14 @@ from typing import Annotated
 
 import typer
 
-from reports.commands.options import DeviceName, JsonFlag, Settings, Style, parse_settings
+from reports.commands.options import (
+    DeviceName,
+    JsonFlag,
+    Settings,
+    Style,
+    parse_bytes,
+    parse_settings,
+)
 
 Model = Annotated[
     str,
@@ -24,11 +31,25 @@ RankShare = Annotated[
 
 def compress(
     model: Model,
-    out: Annotated[Path, typer.Option(help="Where the artifact goes.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Where the artifact goes; not with --dry-run.")
+    ] = None,
     method: Annotated[str, typer.Option(help="A name from `sslc list methods`.")] = "sslc",
     kept_fraction: KeptFraction = None,
     rank_share: RankShare = None,
     settings: Settings = None,
+    include: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PATTERN", help="Only these projections; may be repeated."),
+    ] = None,
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PATTERN", help="Not these: they stay dense; may be repeated."),
+    ] = None,
+    overrides: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.toml", help='Settings by pattern: ["*.down_proj"] tables.'),
+    ] = None,
     calibration: Annotated[str, typer.Option(help="`embedded` or a text file.")] = "embedded",
     windows: Annotated[int, typer.Option(help="Calibration windows.")] = 16,
     window_tokens: Annotated[int, typer.Option(help="Tokens per window.")] = 512,
@@ -38,33 +59,54 @@ def compress(
     workers: Annotated[
         int | None, typer.Option(min=1, help="Projections at once; one per core by default.")
     ] = None,
+    max_memory: Annotated[
+        str | None,
+        typer.Option(metavar="SIZE", help="Fewer workers to stay below, such as 4GiB; or refuse."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what a run would give and take; write nothing.")
+    ] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Compress a causal LM: every projection becomes S + U Vᵀ.
 
-    Runs block by block, so memory holds one block; a killed run continues with --resume.
+    Runs block by block, so memory holds one block; a killed run continues with --resume. A PATTERN
+    is matched against layers.3.self_attn.q_proj and against its last part, with wildcards.
 
-    Example: sslc compress smollm2-135m --out runs/sslc --kept-fraction 0.5 --set iterations=20
+    Example: sslc compress smollm2-135m --out runs/sslc --exclude down_proj --set iterations=20
     """
     from reports.console import Reporter, say, show
     from reports.runtime import find_device
-    from reports.summary import artifact_summary, artifact_table
+    from reports.summary import artifact_summary, artifact_table, estimate_summary, estimate_tables
     from sslc.checkpoint import open_checkpoint
     from sslc.compress import Calibration, Output
     from sslc.compress import compress as run
+    from sslc.dry_run import dry_run as estimate
     from sslc.methods.registry import load_method
+    from sslc.plan import Choice, read_overrides
+    from workloads.errors import InputError
 
+    if out is None and not dry_run:
+        raise InputError("--out DIR is missing: where does the artifact go?")
     chosen = {"kept_fraction": kept_fraction, "rank_share": rank_share}
     given = {name: value for name, value in chosen.items() if value is not None}
-    loaded = load_method(method, given | parse_settings(settings))
+    named = (method, load_method(method, given | parse_settings(settings)))
+    tables = () if overrides is None else read_overrides(overrides)
+    choice = Choice(tuple(include or ()), tuple(exclude or ()), tables)
     cut = Calibration(calibration, windows, window_tokens, seed)
-    output = Output(out, dtype, resume, overwrite)
-    target = find_device(device)
+    target, most = find_device(device), parse_bytes(max_memory)
     with Reporter() as reporter:
         checkpoint = open_checkpoint(model, reporter)
-        artifact = run(checkpoint, (method, loaded), cut, output, target, reporter, workers)
+        if out is None or dry_run:
+            found = estimate(checkpoint, named, cut, dtype, target, workers, choice, most)
+        else:
+            output = Output(out, dtype, resume, overwrite)
+            artifact = run(checkpoint, named, cut, output, target, reporter, workers, choice, most)
+    if out is None or dry_run:
+        show(estimate_tables(found), "text", as_json, estimate_summary(found))
+        return
     show([artifact_table(artifact)], "text", as_json, artifact_summary(artifact))
     say(f"wrote {out}")
 
