@@ -1,5 +1,6 @@
 """Methods that see the whole Hessian: optimal where theory says so, ordered as the papers claim."""
 
+import dataclasses
 import itertools
 
 import numpy as np
@@ -16,6 +17,7 @@ from sslc.methods.registry import load_method
 from sslc.methods.ria import ria_scores
 from sslc.methods.sparsegpt import SparseGpt, inverse_factor
 from sslc.methods.svd import SvdLlm
+from sslc.methods.wanda import Wanda
 from sslc.statistics import InputStatistics
 from tests.reference.compression import keep_top_rows, row_budgets
 
@@ -75,6 +77,45 @@ def test_sparsegpt_equals_explicit_brain_surgeon(block: int) -> None:
     hessian = statistics.damped_hessian(0.01).numpy()
     expected = _sparsegpt_reference(weight.double().numpy(), hessian, block, 100)
     assert found.numpy() == pytest.approx(expected, abs=1e-3)
+
+
+def _sparsegpt_pattern_reference(weight: Matrix, hessian: Matrix, keep: int, of: int) -> Matrix:
+    """Brain surgeon with the mask of M columns chosen from the weights when they are reached."""
+    w, inverse = weight.copy(), np.linalg.inv(hessian)
+    n = w.shape[1]
+    for start in range(0, n, of):
+        shrinking, scores = inverse.copy(), np.zeros((w.shape[0], of))
+        for column in range(start, start + of):
+            scores[:, column - start] = w[:, column] ** 2 / shrinking[column, column]
+            pivot = shrinking[:, column].copy()
+            shrinking -= np.outer(pivot, pivot) / pivot[column]
+        mask = keep_top_rows(scores, [keep] * w.shape[0])
+        for column in range(start, start + of):
+            pivot = inverse[:, column].copy()
+            pruned = ~mask[:, column - start]
+            lost = np.where(pruned, w[:, column], 0) / pivot[column]
+            w[:, column:] -= np.outer(lost, pivot[column:])
+            w[pruned, column] = 0
+            inverse -= np.outer(pivot, pivot) / pivot[column]
+    return w
+
+
+@pytest.mark.parametrize(("keep", "of"), [(2, 4), (4, 8), (1, 4)])
+@pytest.mark.parametrize("block", [8, 128])
+def test_sparsegpt_pattern_equals_explicit_brain_surgeon(keep: int, of: int, block: int) -> None:
+    weight, inputs = _problem(10, 24)
+    statistics = _statistics(inputs)
+    method = SparseGpt(keep / of, block_columns=block, group=f"{keep}:{of}")
+    result = method.compress(weight, statistics)
+    hessian = statistics.damped_hessian(0.01).numpy()
+    expected = _sparsegpt_pattern_reference(weight.double().numpy(), hessian, keep, of)
+    assert (result.mask.reshape(-1, of).sum(dim=1) == keep).all()
+    assert result.sparse.numpy() == pytest.approx(expected, abs=1e-3)
+
+
+def test_sparsegpt_pattern_across_blocks_is_refused() -> None:
+    with pytest.raises(ValueError, match="multiple of the columns of 4:8, got 12"):
+        SparseGpt(block_columns=12, group="4:8")
 
 
 def test_inverse_factor_singular_hessian_raises_damping_and_says_so() -> None:
@@ -188,6 +229,20 @@ def test_dsnot_hand_worked_swap() -> None:
 def test_dsnot_swap_that_would_overshoot_is_left_out() -> None:
     """W·μ = (3, −1, 2, −4): e = 1; growing column 2 and pruning column 3 would give −5."""
     assert _dsnot_places([1, -1, 1, -1]) == [True, False, False, True]
+
+
+def test_dsnot_attention_only_leaves_the_ffn_with_wandas_mask() -> None:
+    weight, inputs = _problem(40, 60)
+    unplaced = _statistics(inputs + 0.5)
+    method = DsNot(modules="attention")
+    ffn, attention = (dataclasses.replace(unplaced, module=name) for name in ("FFN", "MHA"))
+    wanda = Wanda().compress(weight, unplaced).mask
+    assert torch.equal(method.compress(weight, ffn).mask, wanda)
+    refined = DsNot().compress(weight, unplaced).mask
+    assert not torch.equal(refined, wanda)
+    assert torch.equal(method.compress(weight, attention).mask, refined)
+    with pytest.raises(ValueError, match="where the projection stands"):
+        method.compress(weight, unplaced)
 
 
 def test_dsnot_expected_error_never_rises() -> None:

@@ -87,7 +87,10 @@ def test_method_is_deterministic_and_leaves_input(name: str, m: int, n: int) -> 
 
 
 @each_method
-@pytest.mark.parametrize("kind", ["zero channels", "all channels zero", "zero rows", "zero"])
+@pytest.mark.parametrize(
+    "kind",
+    ["zero channels", "all channels zero", "zero rows", "zero columns", "zero", "constant"],
+)
 def test_method_degenerate_input_gives_finite_exact_budget(name: str, kind: str) -> None:
     weight, _ = _case(24, 40)
     inputs = _inputs(40, torch.Generator().manual_seed(1))
@@ -97,8 +100,10 @@ def test_method_degenerate_input_gives_finite_exact_budget(name: str, kind: str)
         inputs[:] = 0
     elif kind == "zero rows":
         weight[3:7] = 0
+    elif kind == "zero columns":
+        weight[:, 10:15] = 0
     else:
-        weight[:] = 0
+        weight[:] = 0.25 if kind == "constant" else 0.0
     generator = torch.Generator().manual_seed(2)
     statistics = _with_gradient(_statistics(inputs), weight, generator)
     result = load_method(name, {}).compress(weight, statistics)
@@ -137,6 +142,11 @@ def test_load_method_share_out_of_range_raises(name: str, value: float) -> None:
 def test_load_method_bad_setting_is_named(name: str, settings: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
         load_method(name, settings)
+
+
+def test_methods_with_patterns_are_those_that_prune() -> None:
+    pruning = {"alps", "magnitude", "pruner-zero", "ria", "sparsegpt", "wanda"}
+    assert set(WITH_PATTERNS) == pruning | {"godec", "rpca", "sslc"}
 
 
 def test_registry_every_setting_has_a_default() -> None:
@@ -242,15 +252,19 @@ def test_sslc_rank_zero_equals_wanda() -> None:
     assert torch.equal(sslc.sparse, Wanda().compress(weight, statistics).sparse)
 
 
-@pytest.mark.parametrize("name", ["magnitude", "wanda", "ria", "sslc"])
+WITH_PATTERNS = sorted(name for name in METHODS if "group" in default_settings(name))
+
+
+@pytest.mark.parametrize("name", WITH_PATTERNS)
 @pytest.mark.parametrize("group", ["2:4", "4:8"])
 def test_method_pattern_is_obeyed(name: str, group: str) -> None:
     weight, statistics = _case(32, 64)
-    settings = {"kept_fraction": 0.5625 if name == "sslc" else 0.5, "group": group}
+    with_factors = name in ("godec", "rpca", "sslc")
+    settings = {"kept_fraction": 0.5625 if with_factors else 0.5, "group": group}
     result = load_method(name, settings).compress(weight, statistics)
     keep, of = map(int, group.split(":"))
     assert (result.mask.reshape(-1, of).sum(dim=1) == keep).all()
-    assert result.u.shape[1] == (1 if name == "sslc" else 0)
+    assert result.u.shape[1] == (1 if with_factors else 0)
 
 
 def test_sslc_tolerance_stops_early() -> None:
