@@ -187,3 +187,27 @@ def test_sslc_removed_entries_pull_the_low_rank_part_to_zero() -> None:
         low[preserved] = (result.u @ result.v.T) * statistics.scale()
     assert torch.equal(low["zero"], low["zerofix"])
     assert low["zero"][places].norm() < 0.8 * low["force"][places].norm()
+
+
+@pytest.mark.parametrize("score", SCORES)
+@pytest.mark.parametrize("kind", ["zero weight", "constant weight", "dead channels", "no inputs"])
+def test_sslc_degenerate_input_gives_finite_exact_budget(score: str, kind: str) -> None:
+    weight, inputs, statistics = _case(24, 40)
+    if kind == "zero weight":
+        weight[:] = 0
+    elif kind == "constant weight":
+        weight[:] = 0.25
+    else:
+        inputs[:5] = 0
+        inputs *= kind == "dead channels"
+        statistics = InputStatistics(
+            inputs.norm(dim=1),
+            inputs.mean(dim=1),
+            inputs.var(dim=1, correction=0),
+            inputs @ inputs.T,
+            torch.zeros(24, 40),
+        )
+    result = Sslc(score=score, iterations=4).compress(weight, statistics)
+    assert int(result.mask.sum()) + result.u.shape[1] * 64 == 480
+    for field in dataclasses.fields(result):
+        assert torch.isfinite(getattr(result, field.name).float()).all()
