@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-import numpy as np
-
 from accelerator_sim.analytic import roofline_cycles
 from accelerator_sim.bounds import activation_loads, write_back_bytes
 from accelerator_sim.indices import stored_tiles
@@ -71,6 +69,7 @@ def event_result(plan: Plan, cycles: int, denser: EngineTimes, sparser: EngineTi
         dense_threshold=accelerator.dense_threshold,
         activations_resident=plan.storage.activations_resident,
         outputs_resident=plan.storage.outputs_resident,
+        loop_order=program.loop_order,
     )
 
 
@@ -105,7 +104,7 @@ def _traffic(plan: Plan) -> Traffic:
         moved = dram_bytes(stream.weight_bytes, accelerator)
         weights += int(moved.sum())
         factors += int(moved[stream.kind != S].sum())
-        first += int(moved[: np.searchsorted(stream.token_block, 1)].sum())
+        first += int(moved[program.first_fetches(stream)].sum())
     loads = once = int(dram_bytes(activation_loads(program, plan.storage), accelerator).sum())
     if not plan.storage.activations_resident:
         chunks = activation_loads(program, plan.storage, once=True)

@@ -28,7 +28,7 @@ def roofline_cycles(program: Program) -> int:
     bits = int(program.written_results.sum()) * accelerator.bits.activation
     used = np.zeros(len(tiled.column_sizes), dtype=np.bool_)
     for stream in program.streams:
-        bits += int(stream.weight_bits[: np.searchsorted(stream.token_block, 1)].sum())
+        bits += int(stream.weight_bits[program.first_fetches(stream)].sum())
         used[stream.column_block[stream.activation_bits > 0]] = True
     inputs = int(tiled.column_sizes[used].sum())
     bits += inputs * tiled.gemm.tokens * accelerator.bits.activation

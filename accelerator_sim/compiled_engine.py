@@ -113,6 +113,7 @@ def _state(plan: Plan, tables: Tables) -> machine_state.State:
         tokens=_tokens(tables),
         gates=gates,
         arrivals=arrivals,
+        sharers=tables.sharers.copy(),
         crossings=np.zeros(2, dtype=machine_state.CROSSING),
     )
 
@@ -144,12 +145,13 @@ def _tiles(streams: tuple[StreamTable, StreamTable], scale: int) -> machine_stat
     return machine_state.Tiles(
         factor=joined(lambda table: table.factor),
         wide=joined(lambda table: table.wide),
+        follows=np.concatenate([streams[0].follows[:-1], streams[1].follows]),
         weight_cycles=weight_cycles,
         weight_ticks=weight_ticks,
         input_cycles=input_cycles,
         input_ticks=input_ticks,
         input_key=joined(lambda table: table.input_key),
-        token_block=joined(lambda table: table.token_block),
+        holder=joined(lambda table: table.holder),
         output=joined(lambda table: table.output),
         gate=joined(lambda table: table.gate),
         target=joined(lambda table: table.target),

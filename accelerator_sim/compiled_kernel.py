@@ -122,21 +122,27 @@ def _hand_off(state: State, machine: Record, tile: int, number: int) -> None:
 
 @compiled
 def _release(state: State, machine: Record, tile: int) -> None:
-    """Both engines are done with a tile: its slots are free, and after the last U so is Vᵀx."""
+    """Both engines are done with a tile: slots that no other tile needs are free.
+
+    After the last U so is Vᵀx. Of tiles with the same weights the last is done last (``Loader``).
+    """
     machine.freed = 1
     stream = state.streams[1 if tile >= state.streams[0].end else 0]
-    stream.weights_held -= 1
-    tokens = state.tokens[state.tiles.token_block[tile]]
-    if state.tiles.input_cycles[tile] + state.tiles.input_ticks[tile] > 0:
+    stream.weights_held -= 1 - state.tiles.follows[tile + 1]
+    key = state.tiles.input_key[tile]
+    if key < len(state.arrivals) - 1:
         if machine.resident > 0:
+            tokens = state.tokens[state.tiles.holder[tile]]
             tokens.users -= 1
             machine.inputs_closed += tokens.users == 0
         else:
-            stream.inputs_held -= 1
-    if state.tiles.wide[tile] > 0:
-        tokens.wide_tiles -= 1
-        if tokens.wide_tiles == 0:
-            state.gates[2 * state.tiles.token_block[tile] + 2] = machine.now
+            state.sharers[key] -= 1
+            stream.inputs_held -= state.sharers[key] == 0
+    token_block = state.tiles.wide[tile]
+    if token_block >= 0:
+        state.tokens[token_block].wide_tiles -= 1
+        if state.tokens[token_block].wide_tiles == 0:
+            state.gates[2 * token_block + 2] = machine.now
 
 
 @compiled
@@ -230,20 +236,28 @@ def _load(state: State, machine: Record, stream: Record) -> None:
     while stream.weights_next < stream.end and stream.weights_held < machine.weight_slots:
         tile = stream.weights_next
         if state.tiles.factor[tile] == 0:
-            state.tiles.weights_at[tile] = _grant(
-                machine, state.tiles.weight_cycles[tile], state.tiles.weight_ticks[tile]
-            )
+            _load_weights(state, machine, tile)
         stream.weights_next += 1
+        while state.tiles.follows[stream.weights_next] > 0:
+            stream.weights_next += 1
         stream.weights_held += 1
     while stream.inputs_next < stream.weights_next:
         if not _load_inputs(state, machine, stream, stream.inputs_next):
             break
         stream.inputs_next += 1
     for tile in range(first, stream.weights_next):
-        if state.tiles.factor[tile] > 0:
-            state.tiles.weights_at[tile] = _grant(
-                machine, state.tiles.weight_cycles[tile], state.tiles.weight_ticks[tile]
-            )
+        if state.tiles.follows[tile] > 0:
+            state.tiles.weights_at[tile] = state.tiles.weights_at[tile - 1]
+        elif state.tiles.factor[tile] > 0:
+            _load_weights(state, machine, tile)
+
+
+@compiled
+def _load_weights(state: State, machine: Record, tile: int) -> None:
+    """Load a tile's weights."""
+    state.tiles.weights_at[tile] = _grant(
+        machine, state.tiles.weight_cycles[tile], state.tiles.weight_ticks[tile]
+    )
 
 
 @compiled
@@ -252,7 +266,7 @@ def _load_inputs(state: State, machine: Record, stream: Record, tile: int) -> bo
     if state.tiles.input_cycles[tile] + state.tiles.input_ticks[tile] == 0:
         return True
     if machine.resident > 0:
-        if state.tiles.token_block[tile] >= machine.inputs_opened:
+        if state.tiles.holder[tile] >= machine.inputs_opened:
             return False
         if state.arrivals[state.tiles.input_key[tile]] < NEVER:
             return True

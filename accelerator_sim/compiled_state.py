@@ -43,12 +43,13 @@ class Tiles(NamedTuple):
 
     factor: Whole
     wide: Whole
+    follows: Whole
     weight_cycles: Whole
     weight_ticks: Whole
     input_cycles: Whole
     input_ticks: Whole
     input_key: Whole
-    token_block: Whole
+    holder: Whole
     output: Whole
     gate: Whole
     target: Whole
@@ -72,7 +73,8 @@ class State(NamedTuple):
         groups: GROUP: output blocks that share a slot; the last: always open.
         tokens: TOKENS: token blocks.
         gates: Gate times.
-        arrivals: When inputs are visible.
+        arrivals: When inputs are visible; the last: no inputs.
+        sharers: Tiles that still need what came at each arrival; empty if resident.
         crossings: CROSSING: the two transfers that can be on the link.
     """
 
@@ -86,4 +88,5 @@ class State(NamedTuple):
     tokens: Records
     gates: Whole
     arrivals: Whole
+    sharers: Whole
     crossings: Records

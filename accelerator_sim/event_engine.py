@@ -77,7 +77,10 @@ class Machine:
         self._link = Link(self._env, self._handoff, self._credit)
         never = [NEVER] * (tables.arrivals - 1)
         self._inputs = Inputs(
-            [*never, 0], tables.users.tolist(), accelerator.activation_buffer.slots
+            [*never, 0],
+            tables.users.tolist(),
+            tables.sharers.tolist(),
+            accelerator.activation_buffer.slots,
         )
         slots = accelerator.weight_buffer.slots
         self._loaders = [
@@ -180,8 +183,8 @@ class Machine:
     def _tile_done(self, stream: int, tile: int) -> None:
         self._loaders[stream].release(tile)
         self._freed = True
-        if self._tiles[stream].wide[tile]:
-            token_block = self._tiles[stream].token_block[tile]
+        token_block = self._tiles[stream].wide[tile]
+        if token_block >= 0:
             self._wide_tiles[token_block] -= 1
             if not self._wide_tiles[token_block]:
                 self._gates[2 * token_block + 2] = int(self._env.now)
@@ -206,10 +209,11 @@ def _tiles(table: StreamTable) -> Tiles:
     return Tiles(
         priority=[FACTORS if factor else WEIGHTS for factor in table.factor.tolist()],
         wide=table.wide.tolist(),
+        follows=table.follows.tolist(),
         weight_ticks=table.weight_ticks.tolist(),
         input_ticks=table.input_ticks.tolist(),
         input_key=table.input_key.tolist(),
-        token_block=table.token_block.tolist(),
+        holder=table.holder.tolist(),
         output=table.output.tolist(),
         gate=table.gate.tolist(),
         target=table.target.tolist(),

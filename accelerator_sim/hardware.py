@@ -9,12 +9,13 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from typing import Literal
+from typing import Literal, get_args
 
 Dataflow = Literal["reduction", "token", "auto"]
 Buffering = Literal["single", "double"]
 RowAssignment = Literal["static", "next_free"]
 Schedule = Literal["sequential", "overlapped"]
+LoopOrder = Literal["output_stationary", "weight_stationary", "activation_stationary"]
 LineSplit = int | Literal["auto", "proportional"]
 Extent = int | Literal["auto"]
 
@@ -196,6 +197,9 @@ class Accelerator:
         output_buffer: Accumulators of outputs and of Vᵀx.
         dram: The memory.
         softmax_elements_per_cycle: Scores that softmax takes per cycle; only attention has any.
+        loop_order: What stays while the tiles that use it run: the accumulators of an output block
+            (``output_stationary``), a weight tile for all tokens (``weight_stationary``), or an
+            activation chunk for all rows (``activation_stationary``).
         description: What it stands for, and whether anyone has validated it.
     """
 
@@ -218,6 +222,7 @@ class Accelerator:
     output_buffer: Buffer
     dram: Dram
     softmax_elements_per_cycle: int = 64
+    loop_order: LoopOrder = "output_stationary"
     description: str = ""
 
     def __post_init__(self) -> None:
@@ -232,6 +237,7 @@ class Accelerator:
         _fraction("dense_threshold", self.dense_threshold, low_excluded=False)
         _one_of("row_assignment", self.row_assignment, ("static", "next_free"))
         _one_of("schedule", self.schedule, ("sequential", "overlapped"))
+        _one_of("loop_order", self.loop_order, get_args(LoopOrder))
         _whole("link_elements_per_cycle", self.link_elements_per_cycle, 1)
         _whole("handoff_cycles", self.handoff_cycles, 0, 1)
         _whole("softmax_elements_per_cycle", self.softmax_elements_per_cycle, 1)

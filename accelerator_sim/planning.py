@@ -155,12 +155,16 @@ def _plan(
             return Plan(made, storage, "given", rule)
         lacks = _lacks(storage)
     best = search((AUTO, AUTO, AUTO))
-    would = (
-        f"{_shape(best[1].tiled.tile)} would fit" if best else "no other tile of the search does"
-    )
+    would = f"{_shape(best[1].tiled.tile)} would fit" if best else _no_tile(accelerator)
     raise InputError(
         f"{gemm.name}: a tile of {_shape(accelerator.tile)} does not fit: {lacks}; {would}"
     )
+
+
+def _no_tile(accelerator: Accelerator) -> str:
+    order = accelerator.loop_order != "output_stationary"
+    hint = "; loop_order = output_stationary needs the fewest accumulators" if order else ""
+    return f"no other tile of the search does{hint}"
 
 
 _Found = tuple[int, Program, Storage]
@@ -229,7 +233,10 @@ def _better(best: _Found | None, made: Program) -> _Found | None:
 def _hopeless(gemm: Gemm, tile: TileShape, accelerator: Accelerator, density: float) -> bool:
     """Whether a tile of average density exceeds a whole buffer, or tiles are far too many."""
     weights = density * tile.rows * tile.columns * accelerator.bits.weight
-    accumulators = tile.rows * tile.tokens * accelerator.bits.accumulator
+    order = accelerator.loop_order
+    rows = gemm.m if order == "activation_stationary" else tile.rows
+    tokens = gemm.tokens if order == "weight_stationary" else tile.tokens
+    accumulators = rows * tokens * accelerator.bits.accumulator
     return (
         weights > 8 * accelerator.weight_buffer.capacity_bytes
         or accumulators > 8 * accelerator.output_buffer.capacity_bytes

@@ -93,7 +93,9 @@ class Inputs:
 
     Attributes:
         arrival: Cycle from which a chunk is visible; the last entry is for tiles without inputs.
-        users: Tiles of each token block that still need its activations; empty unless resident.
+        users: Tiles that still need the activations of each token block (of all tokens, in the
+            first entry, when weights are stationary); empty unless resident.
+        sharers: Tiles that still need what came at each arrival; empty if resident.
         slots: Slots of the activation buffer that one stream, or all when resident, may hold.
         requested: Chunks that are on chip or on their way; resident only.
         opened: Token blocks that have got a slot.
@@ -102,6 +104,7 @@ class Inputs:
 
     arrival: list[int]
     users: list[int]
+    sharers: list[int]
     slots: int
     requested: set[int] = field(default_factory=set)
     opened: int = 0
@@ -113,10 +116,10 @@ class Inputs:
             self.closed += not self.users[self.opened]
             self.opened += 1
 
-    def release(self, token_block: int) -> None:
-        """One tile of a token block is done with its activations."""
-        self.users[token_block] -= 1
-        self.closed += not self.users[token_block]
+    def release(self, holder: int) -> None:
+        """One tile of those that share a slot is done with its activations."""
+        self.users[holder] -= 1
+        self.closed += not self.users[holder]
 
 
 @dataclass
@@ -125,11 +128,12 @@ class Tiles:
 
     Attributes:
         priority: Class of the tile's weights at the DRAM.
-        wide: Whether the tile is of U.
+        wide: Token block of a tile of U that V waits for; -1: none.
+        follows: Whether the tile uses the weights of the tile before; at the end a 0.
         weight_ticks: Port time of the weights.
-        input_ticks: Port time of the activations; 0: none.
-        input_key: Entry of ``Inputs.arrival``.
-        token_block: Token block.
+        input_ticks: Port time of the activations; 0: none, or those of a tile before.
+        input_key: Entry of ``Inputs.arrival``; the last: no inputs.
+        holder: Entry of ``Inputs.users``.
         output: Entry of ``Outputs.opened_at``.
         gate: Entry of the gate times: Vᵀx complete (U), or free again (V).
         target: Output block, or Vᵀx of a token block, that the tile adds to.
@@ -140,10 +144,11 @@ class Tiles:
 
     priority: list[int]
     wide: list[int]
+    follows: list[int]
     weight_ticks: list[int]
     input_ticks: list[int]
     input_key: list[int]
-    token_block: list[int]
+    holder: list[int]
     output: list[int]
     gate: list[int]
     target: list[int]
@@ -153,7 +158,11 @@ class Tiles:
 
 
 class Loader:
-    """Loads one stream in order: a tile's weights into a free slot, then its activations."""
+    """Loads one stream in order: weights into a free slot, then activations.
+
+    Tiles that use the same weights stand in a row, have parts on the same engines and so are done
+    in order: the slot is free with the last of them.
+    """
 
     def __init__(
         self, stream: int, tiles: Tiles, dram: Dram, slots: int, inputs: Inputs, wake: Wake
@@ -177,10 +186,17 @@ class Loader:
             tile = self._weights_next
             ticks = tiles.weight_ticks[tile]
             dram.request(tiles.priority[tile], self._stream, tile, ticks, self._weights_arrived)
-            self._weights_next += 1
+            self._weights_next = self._after(tile)
             self._weights_held += 1
         while self._inputs_next < self._weights_next and self._ask_inputs(self._inputs_next):
             self._inputs_next += 1
+
+    def _after(self, tile: int) -> int:
+        """The next tile that does not use the weights of this one."""
+        tile += 1
+        while self._tiles.follows[tile]:
+            tile += 1
+        return tile
 
     def _ask_inputs(self, tile: int) -> bool:
         """Ask for a tile's activations; False if they have no slot yet."""
@@ -188,7 +204,7 @@ class Loader:
         if not tiles.input_ticks[tile]:
             return True
         if inputs.users:
-            if tiles.token_block[tile] >= inputs.opened:
+            if tiles.holder[tile] >= inputs.opened:
                 return False
             if tiles.input_key[tile] in inputs.requested:
                 return True
@@ -202,16 +218,20 @@ class Loader:
         return True
 
     def release(self, tile: int) -> None:
-        """Both engines are done with a tile: its slots are free."""
-        self._weights_held -= 1
-        if self._tiles.input_ticks[tile]:
-            if self._inputs.users:
-                self._inputs.release(self._tiles.token_block[tile])
-            else:
-                self._inputs_held -= 1
+        """Both engines are done with a tile: slots that no other tile needs are free."""
+        self._weights_held -= not self._tiles.follows[tile + 1]
+        inputs, key = self._inputs, self._tiles.input_key[tile]
+        if key == len(inputs.arrival) - 1:
+            return
+        if inputs.users:
+            inputs.release(self._tiles.holder[tile])
+        else:
+            inputs.sharers[key] -= 1
+            self._inputs_held -= not inputs.sharers[key]
 
     def _weights_arrived(self, event: Any) -> None:
-        self.weights_at[event.value] = event.env.now
+        for tile in range(event.value, self._after(event.value)):
+            self.weights_at[tile] = event.env.now
         self._wake()
 
     def _inputs_arrived(self, event: Any) -> None:

@@ -3,11 +3,12 @@
 After ``timing``: a ``Program`` holds every duration that an engine needs, so the event engine and
 any other engine with its semantics decide only when things happen, never how long they take.
 
-One tile has a denser part, a sparser part, or both; tiles with neither are left out. Order, for
-each token block: the tiles of V; then for each row block the tiles of S and those of U. Low-rank
-tiles have their rows dealt over all lines, those of the first ``denser_lines`` lines being the
-denser part. With the ``overlapped`` schedule the tiles of U are a stream of their own, all rows on
-the denser engine beside S; V stays in front, since no output block can leave before Vᵀx is there.
+One tile has a denser part, a sparser part, or both; tiles with neither are left out. Order, when
+outputs are stationary: for each token block the tiles of V; then for each row block the tiles of S
+and those of U. The other orders are permutations of it (``docs/event_model.md``). Low-rank tiles
+have their rows dealt over all lines, those of the first ``denser_lines`` lines being the denser
+part. With the ``overlapped`` schedule the tiles of U are a stream of their own, all rows on the
+denser engine beside S; V stays in front, since no output block can leave before Vᵀx is there.
 """
 
 from dataclasses import dataclass, fields
@@ -16,7 +17,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from accelerator_sim.hardware import Accelerator
+from accelerator_sim.hardware import Accelerator, LoopOrder
 from accelerator_sim.indices import stored_tiles
 from accelerator_sim.tiling import Counts, TiledProjection, block_sizes
 from accelerator_sim.timing import (
@@ -40,7 +41,7 @@ class Stream:
         column_block: Column block of the activations (S, V), or of Vᵀx (U).
         denser_cycles: Cycles on the denser engine; 0: no part there.
         sparser_cycles: Cycles on the sparser engine; 0: no part there.
-        weight_bits: Values and indices.
+        weight_bits: Values and indices; 0: those of the tile before (``weight_stationary``).
         activation_bits: Inputs that the tile reads from the activation buffer; 0 for U.
         link_elements: Partial sums that the denser part sends over the link.
         denser_compute: Line cycles with MACs in the denser part.
@@ -89,6 +90,7 @@ class Program:
         results: Results in each output block, each made whole by one tile (sampled products); None:
             rows x tokens, added up over tiles.
         results_stay: Whether they stay in the output buffer instead of being written back.
+        loop_order: Order of the tiles.
     """
 
     tiled: TiledProjection
@@ -98,6 +100,7 @@ class Program:
     factors: Stream
     results: Counts | None = None
     results_stay: bool = False
+    loop_order: LoopOrder = "output_stationary"
 
     @property
     def sparser_lines(self) -> int:
@@ -106,11 +109,33 @@ class Program:
 
     @cached_property
     def written_results(self) -> Counts:
-        """Results of every output block that leave the chip, token block by token block."""
+        """Results of every output block that leave the chip, in the order of the blocks.
+
+        Token block by token block; row block by row block when weights are stationary.
+        """
         results = self.results
         if results is None:
-            results = (self.tiled.token_sizes[:, None] * self.tiled.row_sizes).ravel()
+            blocks = self.tiled.token_sizes[:, None] * self.tiled.row_sizes
+            results = (blocks.T if self.loop_order == "weight_stationary" else blocks).ravel()
         return np.zeros_like(results) if self.results_stay else results
+
+    @property
+    def held_tokens(self) -> int:
+        """Tokens whose accumulators, and Vᵀx, are on chip at once, at the most."""
+        if self.loop_order == "weight_stationary":
+            return self.tiled.gemm.tokens
+        return int(self.tiled.token_sizes.max())
+
+    @property
+    def weight_uses(self) -> int:
+        """Tiles in a row that use the same weights: token blocks when weights are stationary."""
+        return len(self.tiled.token_sizes) if self.loop_order == "weight_stationary" else 1
+
+    def first_fetches(self, stream: Stream) -> slice:
+        """Tiles of a stream whose weights were not fetched before by another tile."""
+        if self.loop_order == "weight_stationary":
+            return slice(None)
+        return slice(0, int(np.searchsorted(stream.token_block, 1)))
 
     @property
     def streams(self) -> tuple[Stream, ...]:
@@ -137,8 +162,9 @@ def build_program(tiled: TiledProjection, accelerator: Accelerator, denser_lines
         main = _joined([_in_order(thin), _in_order(*beside)])
         orders[tokens] = main, _in_order(wide) if overlapped else _in_order()
     blocks = [orders[tokens] for tokens in tiled.token_sizes.tolist()]
-    main_stream, factors = (_stream([block[place] for block in blocks]) for place in (0, 1))
-    return Program(tiled, accelerator, denser_lines, main_stream, factors)
+    order = accelerator.loop_order
+    main_stream, factors = (_stream([block[place] for block in blocks], order) for place in (0, 1))
+    return Program(tiled, accelerator, denser_lines, main_stream, factors, loop_order=order)
 
 
 _Grid = dict[str, NDArray[np.int64]]
@@ -237,8 +263,26 @@ def _joined(parts: list[_Grid]) -> _Grid:
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def _stream(blocks: list[_Grid]) -> Stream:
+def _stream(blocks: list[_Grid], order: LoopOrder) -> Stream:
     """The tiles of all token blocks."""
     sizes = [len(block["kind"]) for block in blocks]
     token_block = np.repeat(np.arange(len(blocks)), sizes)
-    return Stream(**{**_joined(blocks), "token_block": token_block})
+    tiles = {**_joined(blocks), "token_block": token_block}
+    if order == "output_stationary":
+        return Stream(**tiles)
+    places = _permutation(tiles, order)
+    tiles = {name: values[places] for name, values in tiles.items()}
+    if order == "weight_stationary":
+        tiles["weight_bits"][tiles["token_block"] > 0] = 0
+    return Stream(**tiles)
+
+
+def _permutation(tiles: _Grid, order: LoopOrder) -> Counts:
+    """Weights: V by row, column, token block; then by row S, then U, by column and token block.
+    Activations: by token block V, S and U, each by column and row.
+    """
+    kind, rows, columns = tiles["kind"], tiles["row_block"], tiles["column_block"]
+    if order == "weight_stationary":
+        return np.lexsort((tiles["token_block"], columns, kind == U, rows, kind != V))
+    turn = (kind != V).astype(np.int64) + (kind == U)
+    return np.lexsort((rows, columns, turn, tiles["token_block"]))

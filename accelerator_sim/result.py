@@ -172,7 +172,9 @@ class EventResult:
         dense_columns: G.
         dense_threshold: t that chose them.
         activations_resident: Whether a token block's inputs stay on chip.
-        outputs_resident: Whether a token block's accumulators stay on chip.
+        outputs_resident: Whether a token block's accumulators stay on chip; with stationary weights
+            those of all tokens.
+        loop_order: What stayed while the tiles that used it ran.
     """
 
     cycles: int
@@ -192,6 +194,7 @@ class EventResult:
     dense_threshold: float
     activations_resident: bool
     outputs_resident: bool
+    loop_order: str
 
     @property
     def roofline_fraction(self) -> float:

@@ -40,6 +40,7 @@ def sram_bytes(plan: Plan) -> SramBytes:
     program = plan.program
     tiled = program.tiled
     weights = sum(int(stream.weight_bytes.sum()) for stream in program.streams)
+    uses = program.weight_uses
     loads = int(activation_loads(program, plan.storage).sum())
     reads = sum(int(stream.activation_bytes.sum()) for stream in program.streams)
     sums = sum(_partial_sums(stream, tiled) for stream in program.streams)
@@ -49,7 +50,7 @@ def sram_bytes(plan: Plan) -> SramBytes:
     if program.results is not None:
         accumulators = 2 * int(program.results.sum())
     bits = accumulators * program.accelerator.bits.accumulator
-    return SramBytes(2 * weights, loads + reads, ceil_div(bits, 8))
+    return SramBytes((1 + uses) * weights, loads + reads, ceil_div(bits, 8))
 
 
 def _partial_sums(stream: Stream, tiled: TiledProjection) -> int:

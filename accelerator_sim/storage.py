@@ -1,9 +1,11 @@
 """What is held on chip: slots, residency, and whether a tile fits. Pure.
 
-Double buffering is two slots of half the capacity. An operand of a whole token block that fits one
-slot stays there (resident); otherwise it goes through the slots tile by tile. With the overlapped
-schedule the weight slots are halved between the main stream and U. The accumulators of Vᵀx have
-their place in the output buffer for the whole run.
+Double buffering is two slots of half the capacity. An operand of a whole token block (with
+stationary weights, of all tokens) that fits one slot stays there (resident); otherwise it goes
+through the slots tile by tile. What the loop order leaves unfinished must fit: a row block for all
+tokens with stationary weights, all rows of a token block with stationary activations. With the
+overlapped schedule the weight slots are halved between the main stream and U. The accumulators of
+Vᵀx have their place in the output buffer for the whole run.
 """
 
 from dataclasses import dataclass
@@ -11,6 +13,12 @@ from dataclasses import dataclass
 from accelerator_sim.hardware import Accelerator
 from accelerator_sim.program import Program
 from accelerator_sim.timing import ceil_div
+
+_ACCUMULATORS = {
+    "output_stationary": "accumulators",
+    "weight_stationary": "accumulators of a tile's rows for all tokens",
+    "activation_stationary": "accumulators of all rows",
+}
 
 
 @dataclass(frozen=True)
@@ -32,8 +40,9 @@ class Storage:
     """What stays on chip.
 
     Attributes:
-        activations_resident: All activations of a token block share one slot.
-        outputs_resident: All accumulators of a token block share one slot.
+        activations_resident: All activations of a token block share one slot; those of all tokens
+            when weights are stationary.
+        outputs_resident: So do all accumulators.
         needs: The checks that the tiles must pass.
     """
 
@@ -50,7 +59,7 @@ class Storage:
 def storage_of(program: Program) -> Storage:
     """How a program's operands are held in the accelerator's buffers."""
     accelerator, tiled = program.accelerator, program.tiled
-    tokens = int(tiled.token_sizes.max())
+    tokens = program.held_tokens
     inputs = _whole_bytes(tiled.gemm.n * tokens, accelerator.bits.activation)
     activations = accelerator.activation_buffer
     resident = inputs <= activations.capacity_bytes // activations.slots
@@ -65,17 +74,19 @@ def storage_of(program: Program) -> Storage:
             slot = activations.capacity_bytes // activations.slots
             needs.append(Need("activations", int(program.main.activation_bytes.max()), slot))
     block, whole, slot = _output_bytes(program, accelerator, tokens)
-    needs.append(Need("accumulators", block, slot))
+    needs.append(Need(_ACCUMULATORS[program.loop_order], block, slot))
     return Storage(resident, whole <= slot, tuple(needs))
 
 
 def _output_bytes(program: Program, accelerator: Accelerator, tokens: int) -> tuple[int, int, int]:
-    """Accumulator bytes of one output block, of a token block, and of a slot."""
+    """Accumulator bytes of what cannot be divided, of all rows, and of a slot."""
     tiled, bits = program.tiled, accelerator.bits.accumulator
     thin = _whole_bytes(tiled.rank * tokens, bits)
     slot = (accelerator.output_buffer.capacity_bytes - thin) // accelerator.output_buffer.slots
-    block = _whole_bytes(tiled.tile.rows * tokens, bits)
-    return block, _whole_bytes(tiled.gemm.m * tokens, bits), slot
+    whole = _whole_bytes(tiled.gemm.m * tokens, bits)
+    if program.loop_order == "activation_stationary":
+        return whole, whole, slot
+    return _whole_bytes(tiled.tile.rows * tokens, bits), whole, slot
 
 
 def _whole_bytes(elements: int, bits: int) -> int:

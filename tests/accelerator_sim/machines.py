@@ -1,12 +1,12 @@
 """Machines, projections and hypothesis strategies that the simulator's tests share."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from hypothesis import strategies as st
 
-from accelerator_sim.hardware import Accelerator, Bits, Buffer, Dram, Index, TileChoice
+from accelerator_sim.hardware import Accelerator, Bits, Buffer, Dram, Index, LoopOrder, TileChoice
 from workloads.gemm import Gemm
 from workloads.masks import PackedMask, SparseLowRankGemm
 
@@ -64,7 +64,8 @@ def n_of_m_part(mask: np.ndarray, most: int, group: int) -> np.ndarray:
 
 
 def buffers(smallest: int, largest: int) -> st.SearchStrategy[Buffer]:
-    sizes = st.one_of(st.just(PLENTY), st.integers(smallest, largest))
+    tight = st.integers(smallest // 2, largest // 4)
+    sizes = st.one_of(st.just(PLENTY), st.integers(smallest, largest), tight)
     return st.builds(Buffer, sizes, st.sampled_from(["single", "double"]))
 
 
@@ -88,6 +89,7 @@ def machines(draw: st.DrawFn) -> Accelerator:
         dense_threshold=draw(st.sampled_from([0.0, 0.3, 0.5, 0.7, 1.0])),
         row_assignment=draw(st.sampled_from(["static", "next_free"])),
         schedule=draw(st.sampled_from(["sequential", "overlapped"])),
+        loop_order=draw(st.sampled_from(get_args(LoopOrder))),
         link_elements_per_cycle=draw(st.integers(1, 5)),
         handoff_cycles=draw(st.integers(0, 1)),
         tile=TileChoice(draw(st.integers(1, 7)), columns, draw(st.integers(1, 4))),

@@ -97,6 +97,11 @@ def test_load_accelerator_preset_has_its_published_peaks(
         ("dram.efficiency", 1.5, r"\[dram\].*efficiency must be in \(0, 1\], got 1.5"),
         ("dram.channels", 2.5, r"\[dram\].*channels must be int"),
         ("index.format", "ell", r"\[index\].*csr, run_length, or N:M such as 2:4 .*got 'ell'"),
+        (
+            "loop_order",
+            "row_stationary",
+            "one of output_stationary, weight_stationary, activation_",
+        ),
         ("index.format", "4:4", "N:M such as 2:4 with 1 <= N < M <= 64, got '4:4'"),
         ("index.format", "0:4", "got '0:4'"),
         ("index.format", "2:65", "got '2:65'"),

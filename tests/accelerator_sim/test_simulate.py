@@ -27,6 +27,7 @@ CHANGES: dict[str, Any] = {
     "dense_threshold": 0.5,
     "row_assignment": "next_free",
     "schedule": "overlapped",
+    "loop_order": "weight_stationary",
     "link_elements_per_cycle": 1,
     "handoff_cycles": 0,
     "tile.rows": 6,

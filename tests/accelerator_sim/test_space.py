@@ -104,7 +104,8 @@ def test_hardware_keys_are_all_fields_but_the_name() -> None:
             assert (key in keys) == (key != "name")
     assert keys["lines"] == "whole"
     assert keys["dram.efficiency"] == "number"
-    assert keys["index.format"] == "word"
+    assert keys["index.format"] == keys["loop_order"] == "word"
+    assert keys["index.run_bits"] == "whole"
 
 
 def test_load_workload_model_has_its_shape_budget_and_rank(tmp_path: Path) -> None:
@@ -163,6 +164,17 @@ def test_space_digest_changes_with_what_decides_results_only(tmp_path: Path) -> 
         ("[16, 32, 64]", "{ start = 1, stop = 4, scale = 'sqrt' }", "scale must be linear or log"),
         ("[16, 32, 64]", "{ start = 1, stop = 1e9, step = 1 }", "more than 1000000 values"),
         ("lines = [", "dataflow = { start = 1, stop = 2, count = 2 }\n#", "takes words, not a"),
+        (
+            "lines = [",
+            'index.format = ["bitmap", "4:2"]\n#',
+            r"index.format = '4:2': .*N:M such as",
+        ),
+        ("lines = [", "index.run_bits = [4, 17]\n#", "run_bits = 17: .*from 1 to 16, got 17"),
+        (
+            "lines = [",
+            'loop_order = ["input"]\n#',
+            "loop_order = 'input': .*one of output_stationary",
+        ),
         ("[0.4, 0.6]", "[1.5]", r"dense_threshold = 1.5: .*must be in \[0, 1\]"),
         ("[1, 4]", "[0]", "tokens must be whole numbers from 1, got 0"),
         ("[1, 4]", "[1.5]", "tokens must be whole numbers from 1, got 1.5"),

@@ -131,3 +131,41 @@ def test_simulate_unusable_mask_is_refused(
     assert done.returncode == 2
     assert message in done.stderr
     assert done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("index.format=2:4", {"index.format": "2:4"}),
+        ("index.format=run_length", {"index.format": "run_length"}),
+        ("loop_order=weight_stationary", {"loop_order": "weight_stationary"}),
+        ("loop_order=activation_stationary", {"loop_order": "activation_stationary"}),
+    ],
+)
+def test_simulate_index_format_and_loop_order_are_set_as_typed(
+    sslc: Run, tmp_path: Path, setting: str, value: dict[str, str]
+) -> None:
+    mask = np.tile([True, False, False, False], (64, 40))
+    np.save(tmp_path / "mine.npy", mask)
+    done = sslc(
+        "simulate", "--mask", tmp_path / "mine.npy", "--tokens", 40, "--cycle-model", "compiled",
+        "--set", "tile.tokens=8", "--set", "tile.columns=32", "--set", setting, "--json",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    tile = {"tile.tokens": 8, "tile.columns": 32}
+    item = SparseLowRankGemm(Gemm("mine", "FFN", 64, 160, 40), PackedMask.pack(mask), 0)
+    machines = (load_accelerator("array-64x64", tile | more) for more in ({}, value))
+    plain, expected = (simulate_block("compiled", [item], made).to_dict() for made in machines)
+    (result,) = json.loads(done.stdout)
+    assert result["blocks"] == [json.loads(json.dumps(expected))]
+    assert plain["projections"][0]["sum_run"] != expected["projections"][0]["sum_run"]
+
+
+def test_simulate_mask_that_is_not_n_of_m_is_refused(sslc: Run, tmp_path: Path) -> None:
+    np.save(tmp_path / "mine.npy", np.tri(64, 64, dtype=np.uint8))
+    done = sslc("simulate", "--mask", tmp_path / "mine.npy", "--set", "index.format=2:4")
+    assert done.returncode == 2
+    assert (
+        "mine: index.format = 2:4 keeps at most 2 nonzeros in 4 columns, and row 2" in done.stderr
+    )
+    assert done.stdout == ""

@@ -130,7 +130,7 @@ def factor_tile(rows, columns, tokens, acc, ld, lines, reads_inputs):
 
 
 def tile_lists(mask, tokens, rank, acc, tile, ld, dense):
-    """The main stream and the factor stream."""
+    """The main stream and the factor stream, each in loop order."""
     m, n = len(mask), len(mask[0])
     overlapped = acc.schedule == "overlapped" and rank > 0
     main, factors = [], []
@@ -138,18 +138,38 @@ def tile_lists(mask, tokens, rank, acc, tile, ld, dense):
     lines = ld if overlapped else acc.lines
     for q, (t0, t1) in enumerate(pieces(tokens, tile[2])):
         made = t1 - t0
-        for r in pieces(rank, tile[0]) if rank else []:
+        for i, r in enumerate(pieces(rank, tile[0])) if rank else []:
             for j, c in enumerate(pieces(n, tile[1])):
                 part = factor_tile(r[1] - r[0], c[1] - c[0], made, acc, ld, acc.lines, True)
-                main.append(part | {"kind": "V", "q": q, "j": j})
+                main.append(part | {"kind": "V", "q": q, "i": i, "j": j})
         for i, r in enumerate(pieces(m, tile[0])):
             for j, c in enumerate(pieces(n, tile[1])):
                 part = sparse_tile(mask, dense, r, c, made, acc, ld)
                 main.append(part | {"kind": "S", "q": q, "i": i, "j": j})
-            for c in pieces(rank, tile[1]) if rank else []:
+            for j, c in enumerate(pieces(rank, tile[1])) if rank else []:
                 part = factor_tile(r[1] - r[0], c[1] - c[0], made, acc, ld, lines, False)
-                wide.append(part | {"kind": "U", "q": q, "i": i})
-    return [[t for t in stream if any(t["parts"])] for stream in (main, factors)]
+                wide.append(part | {"kind": "U", "q": q, "i": i, "j": j})
+    streams = [[t for t in stream if any(t["parts"])] for stream in (main, factors)]
+    return [sorted(stream, key=lambda t: turn(t, acc.loop_order)) for stream in streams]
+
+
+def turn(t, order):
+    """Sort key of a tile: the loops from the outermost."""
+    if order == "output_stationary":
+        return (t["q"], t["kind"] != "V", t["i"], "SU".find(t["kind"]), t["j"])
+    if order == "weight_stationary":
+        return (t["kind"] != "V", t["i"], "SU".find(t["kind"]), t["j"], t["q"])
+    return (t["q"], "VSU".index(t["kind"]), t["j"], t["i"])
+
+
+def share(tiles, keys, name):
+    """Give tiles in a row that agree in some keys one list of them; without keys, each its own."""
+    run = []
+    for t in tiles:
+        if not keys or not run or any(t[key] != run[-1][key] for key in keys):
+            run = []
+        run.append(t)
+        t[name] = run
 
 
 class SlowMachine:
@@ -165,16 +185,21 @@ class SlowMachine:
             for q in range(len(pieces(tokens, tile[2])))
             for i in range(len(pieces(m, tile[0])))
         ]
+        self.weights_stay = acc.loop_order == "weight_stationary"
+        self.chunks_stay = acc.loop_order == "activation_stationary"
+        if self.weights_stay:
+            self.blocks.sort(key=lambda block: block[::-1])
+        held_tokens = tokens if self.weights_stay else tile[2]
         self.out_bytes = {
             (q, i): ceil((b - a) * (d - c) * acc.bits.activation / 8)
             for q, (a, b) in enumerate(pieces(tokens, tile[2]))
             for i, (c, d) in enumerate(pieces(m, tile[0]))
         }
         slot = acc.activation_buffer.capacity_bytes // acc.activation_buffer.slots
-        self.inputs_stay = ceil(n * tile[2] * acc.bits.activation / 8) <= slot
-        thin = ceil(rank * tile[2] * acc.bits.accumulator / 8)
+        self.inputs_stay = ceil(n * held_tokens * acc.bits.activation / 8) <= slot
+        thin = ceil(rank * held_tokens * acc.bits.accumulator / 8)
         slot = (acc.output_buffer.capacity_bytes - thin) // acc.output_buffer.slots
-        self.outputs_stay = ceil(m * tile[2] * acc.bits.accumulator / 8) <= slot
+        self.outputs_stay = ceil(m * held_tokens * acc.bits.accumulator / 8) <= slot
         self.missing = dict.fromkeys(self.blocks, 0)
         self.thin_missing = [0] * len(pieces(tokens, tile[2]))
         self.prepare_tiles()
@@ -192,6 +217,9 @@ class SlowMachine:
 
     def prepare_tiles(self):
         for number, stream in enumerate(self.streams):
+            share(stream, ("kind", "i", "j") if self.weights_stay else (), "alike")
+            readers = [t for t in stream if t["input_bytes"]]
+            share(readers, ("q", "j") if self.chunks_stay else (), "readers")
             for place, t in enumerate(stream):
                 t |= {"stream": number, "place": place, "left": sum(p > 0 for p in t["parts"])}
                 t |= {"weights": "no", "inputs": "no" if t["input_bytes"] else "here"}
@@ -229,6 +257,10 @@ class SlowMachine:
     def set_state(self, table, key, value):
         table[key] = value
 
+    def set_all(self, tiles, key, value):
+        for t in tiles:
+            t[key] = value
+
     # phases
 
     def hand_offs(self):
@@ -249,26 +281,33 @@ class SlowMachine:
             for t in stream:
                 if t["weights"] != "no":
                     continue
-                held = sum(o["weights"] != "no" and not o["done"] for o in stream)
-                if held >= self.acc.weight_buffer.slots:
+                if self.held(stream, "weights", "alike") >= self.acc.weight_buffer.slots:
                     break
-                t["weights"] = "asked"
+                self.set_all(t["alike"], "weights", "asked")
                 self.dram_queue.append(
                     (
                         0 if t["kind"] == "S" else 2,
                         t["stream"],
                         t["place"],
                         t["bytes"],
-                        (self.set_state, t, "weights", "here"),
+                        (self.set_all, t["alike"], "weights", "here"),
                     )
                 )
             for t in stream:
                 if t["weights"] == "no" or not self.ask_inputs(t, stream):
                     break
 
+    def held(self, stream, state, sharing):
+        """Slots that tiles have asked for and still need, each counted once."""
+        waiting = [t[sharing] for t in stream if sharing in t and t[state] != "no"]
+        return len({id(tiles) for tiles in waiting if not all(t["done"] for t in tiles)})
+
     def open_outputs(self):
         def group(block):
-            return block[0] if self.outputs_stay else block
+            q, i = block
+            if self.weights_stay:
+                return 0 if self.outputs_stay else i
+            return q if self.outputs_stay else block
 
         for block in self.blocks:
             groups = {group(b) for b in self.open_blocks}
@@ -289,7 +328,7 @@ class SlowMachine:
         if self.inputs_stay:
             readers = [o for s in self.streams for o in s if o["input_bytes"]]
             live = {o["q"] for o in readers if o["q"] < t["q"] and not o["done"]}
-            if len(live) >= slots:
+            if len(live) >= slots and not self.weights_stay:
                 return False
             key = (t["q"], t["j"])
             t["inputs"] = "shared"
@@ -298,13 +337,10 @@ class SlowMachine:
             self.chunks[key] = "asked"
             target = (self.set_state, self.chunks, key, "here")
         else:
-            held = sum(
-                o["input_bytes"] > 0 and o["inputs"] != "no" and not o["done"] for o in stream
-            )
-            if held >= slots:
+            if self.held(stream, "inputs", "readers") >= slots:
                 return False
-            t["inputs"] = "asked"
-            target = (self.set_state, t, "inputs", "here")
+            self.set_all(t["readers"], "inputs", "asked")
+            target = (self.set_all, t["readers"], "inputs", "here")
         self.dram_queue.append((1, t["stream"], t["place"], t["input_bytes"], target))
         return True
 
@@ -324,7 +360,7 @@ class SlowMachine:
             o["kind"] == "U" and o["q"] == t["q"] - 1 and not o["done"] for o in everything
         )
         if (
-            (t["kind"] == "V" and wide_left)
+            (t["kind"] == "V" and wide_left and not self.weights_stay)
             or (t["kind"] == "U" and self.thin_missing[t["q"]])
             or (engine == 0 and self.link_pending > 1)
         ):
