@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from sslc.evaluate import Perplexity
-from workloads.artifact import Artifact
+from workloads.artifact import Artifact, totals
 from workloads.errors import InputError
 from workloads.files import read_json, write_json
 
@@ -33,6 +33,9 @@ def subject_of(artifact: Artifact) -> Subject:
     """What results of an artifact are about."""
     settings = artifact.settings
     kept = float(settings.method["settings"].get("kept_fraction", 1.0))
+    if settings.choice:  # then the run's own fraction is not that of the whole
+        counts = totals(artifact.blocks)
+        kept = (counts["nonzeros"] + counts["factor_parameters"]) / counts["parameters"]
     return Subject(settings.base_model["name"], settings.method["name"], kept, "real")
 
 

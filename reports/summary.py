@@ -7,7 +7,7 @@ from reports.results import subject_of
 from reports.tables import Cell, Column, Table
 from sslc.dry_run import RunEstimate
 from sslc.estimate import ProjectionEstimate
-from workloads.artifact import VALUE_BYTES, Artifact, ProjectionRecord, totals
+from workloads.artifact import VALUE_BYTES, Artifact, totals
 
 
 def artifact_summary(artifact: Artifact) -> dict[str, Any]:
@@ -17,7 +17,7 @@ def artifact_summary(artifact: Artifact) -> dict[str, Any]:
     records = [record for block in artifact.blocks for record in block.projections]
     width = VALUE_BYTES[artifact.settings.dtype]
     dense_bytes = counts["parameters"] * width
-    stored_bytes = sum(_stored_bytes(record, width) for record in records)
+    stored_bytes = sum(record.stored_bytes(width) for record in records)
     return {
         "path": str(artifact.path),
         "model": subject.model,
@@ -143,8 +143,3 @@ def _duration(seconds: float) -> str:
     if seconds < 7200:
         return f"{seconds / 60:.0f} minutes"
     return f"{seconds / 3600:.1f} hours"
-
-
-def _stored_bytes(record: ProjectionRecord, width: int) -> int:
-    mask = record.m * -(-record.n // 8)
-    return mask + width * (record.nonzeros + record.factor_parameters)

@@ -13,10 +13,11 @@ import torch
 from numpy.typing import NDArray
 
 from sslc.checkpoint import TORCH_DTYPES
+from sslc.model_card import model_card, weight_bytes_of
 from sslc.stored import ArtifactWeights, sparse_part, to_numpy, to_torch
 from workloads.artifact import Artifact
 from workloads.errors import InputError
-from workloads.files import read_json, write_json, write_tensors
+from workloads.files import read_json, write_atomic, write_json, write_tensors
 from workloads.progress import Progress, silent
 
 _SHARD_BYTES = 2_000_000_000
@@ -46,6 +47,8 @@ def export_dense(
     def write(partial: Path) -> None:
         weights = ArtifactWeights(artifact)
         _write_checkpoint(artifact, weights.tensor, partial, dtype, progress)
+        card = model_card(artifact, "dense", dtype, weight_bytes_of(partial))
+        write_atomic(partial / "README.md", card.encode())
 
     _atomically(target, write)
 
@@ -57,7 +60,7 @@ def export_adapter(artifact: Artifact, target: Path, progress: Progress = silent
     and base plus adapter compute S X + U (Vᵀ X). Training it updates exactly U and V.
 
     Args:
-        artifact: The compressed model; everything keeps its stored dtype.
+        artifact: The compressed model; every tensor is written in the dtype of its projections.
         target: A directory that does not exist yet.
         progress: Told after every tensor.
 
@@ -77,8 +80,13 @@ def export_adapter(artifact: Artifact, target: Path, progress: Progress = silent
         return weights.tensor(name)
 
     def write(partial: Path) -> None:
-        _write_checkpoint(artifact, base, partial, artifact.settings.dtype, progress)
+        dtype = artifact.settings.dtype
+        _write_checkpoint(artifact, base, partial, dtype, progress)
         _write_adapter(artifact, places, partial / "adapter", target)
+        size = weight_bytes_of(partial) + weight_bytes_of(partial / "adapter")
+        for folder, library in ((partial, "transformers"), (partial / "adapter", "peft")):
+            card = model_card(artifact, "adapter", dtype, size, library)
+            write_atomic(folder / "README.md", card.encode())
 
     _atomically(target, write)
 

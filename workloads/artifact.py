@@ -70,6 +70,11 @@ class ProjectionRecord:
         """Entries of U and V."""
         return self.rank * (self.m + self.n)
 
+    def stored_bytes(self, value_bytes: int) -> int:
+        """Bytes of mask, values and factors at so many bytes a value."""
+        mask = self.m * -(-self.n // 8)
+        return mask + value_bytes * (self.nonzeros + self.factor_parameters)
+
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Shape of every tensor that the block's file must hold for this projection."""
         shapes: dict[str, tuple[int, ...]] = {

@@ -117,7 +117,8 @@ def evaluate(
     window_tokens: Annotated[int, typer.Option(help="Tokens per window.")] = 512,
     most_tokens: Annotated[int, typer.Option(help="Use at most so many tokens.")] = 16_384,
     save: Annotated[
-        Path | None, typer.Option(help="Directory for the result; an artifact keeps its own.")
+        Path | None,
+        typer.Option(help="Directory for the result, or for a dense model an artifact of it."),
     ] = None,
     device: DeviceName = "cpu",
     style: Style = "text",
@@ -134,6 +135,7 @@ def evaluate(
     from reports.speedup import perplexity_table
     from sslc.evaluate import perplexity
     from sslc.stored import ArtifactWeights
+    from workloads.artifact import MANIFEST
 
     target = find_device(device)
     with Reporter() as reporter:
@@ -146,7 +148,9 @@ def evaluate(
     result = perplexity_result(subject, found)
     show([perplexity_table([result])], style, as_json, result)
     if save is not None:
-        say(f"wrote {save_result(save, 'perplexity', result)}")
+        beside = subject.method == "dense" and (save / MANIFEST).is_file()
+        name = "perplexity-dense" if beside else "perplexity"
+        say(f"wrote {save_result(save, name, result)}")
 
 
 def export(
@@ -159,7 +163,8 @@ def export(
     """Write an artifact as a Hugging Face checkpoint that needs no code of ours.
 
     dense: W' = S + U Vᵀ in every projection. adapter: S in the checkpoint, U and V as a PEFT LoRA
-    adapter in its folder `adapter`.
+    adapter in its folder `adapter`. Both get a model card with what the artifact says and what
+    `sslc evaluate DIR` and `sslc evaluate MODEL --save DIR` have measured.
 
     Example: sslc export runs/sslc --as adapter --out runs/sslc-base
     """
