@@ -9,6 +9,7 @@ Source: the relative indices of Han et al. 2016 (EIE), whose entry after a run o
 a zero value; an escape here holds no value and makes no product.
 """
 
+from itertools import pairwise
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -46,32 +47,56 @@ def run_entries(
             del kept[next(iter(kept))]
         entries = np.zeros((mask.rows, -(-mask.columns // tile_columns)), dtype=np.int32)
         escape = (1 << run_bits) - 1
-        _count_entries(np.asarray(mask.bits), dense_columns, tile_columns, escape, entries)
+        skipped = np.packbits(dense_columns, bitorder="little")
+        bits, table = np.asarray(mask.bits), _byte_table(escape)
+        _count_entries(bits, skipped, (mask.columns, tile_columns, escape), table, entries)
         entries.flags.writeable = False
         kept[key] = entries
     return kept[key]
 
 
+def _byte_table(escape: int) -> NDArray[np.int64]:
+    """For each byte: zeros before its first one and after its last, and entries from there on."""
+    table = np.zeros((256, 3), dtype=np.int64)
+    for byte in range(1, 256):
+        ones = [place for place in range(8) if byte >> place & 1]
+        escapes = sum((after - before - 1) // escape for before, after in pairwise(ones))
+        table[byte] = ones[0], 7 - ones[-1], len(ones) + escapes
+    return table
+
+
 @compiled
 def _count_entries(
     bits: NDArray[np.uint8],
-    dense: NDArray[np.bool_],
-    tile_columns: int,
-    escape: int,
+    dense: NDArray[np.uint8],
+    sizes: tuple[int, int, int],
+    table: NDArray[np.int64],
     entries: _Counts,
 ) -> None:
-    """Walk every row once; a division only where a run needs escapes."""
+    """Walk every row once, by bytes where these are of one tile and without dense columns."""
+    columns, tile_columns, escape = sizes
     for row in range(entries.shape[0]):
         for tile in range(entries.shape[1]):
             found = zeros = 0
-            for column in range(tile * tile_columns, min((tile + 1) * tile_columns, len(dense))):
-                if dense[column]:
-                    continue
-                if (bits[row, column >> 3] >> (column & 7)) & 1:
-                    found += 1
-                    if zeros >= escape:
-                        found += zeros // escape
-                    zeros = 0
+            column, end = tile * tile_columns, min((tile + 1) * tile_columns, columns)
+            while column < end:
+                byte = bits[row, column >> 3]
+                if column & 7 == 0 and column + 8 <= end and dense[column >> 3] == 0:
+                    column += 8
+                    if byte == 0:
+                        zeros += 8
+                        continue
+                    zeros += table[byte, 0]
+                    found += zeros // escape if zeros >= escape else 0
+                    found += table[byte, 2]
+                    zeros = table[byte, 1]
                 else:
-                    zeros += 1
+                    kept = (byte >> (column & 7)) & 1
+                    left = 1 - ((dense[column >> 3] >> (column & 7)) & 1)
+                    column += 1
+                    if kept & left:
+                        found += 1 + zeros // escape
+                        zeros = 0
+                    else:
+                        zeros += left
             entries[row, tile] = found

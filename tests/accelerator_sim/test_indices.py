@@ -24,6 +24,7 @@ from tests.reference import index_codec
 from workloads.errors import InputError
 from workloads.gemm import Gemm
 from workloads.masks import PackedMask
+from workloads.run_length import run_entries
 
 CODEC = settings(max_examples=200, deadline=None, derandomize=True)
 
@@ -128,6 +129,27 @@ def test_stored_tiles_run_length_is_as_long_as_what_an_encoder_writes(
     decode = row_decode(tiled, index)
     cycles = decode.by_entries[decode.entries[0, :, 0]] + decode.least[0, 0]
     assert cycles.tolist() == [-(-count // 3) for count in entries]
+
+
+@CODEC
+@given(
+    columns=st.integers(1, 70),
+    width=st.one_of(st.integers(1, 40), st.sampled_from([8, 16, 24])),
+    density=st.sampled_from([0.02, 0.2, 0.5]),
+    dense_share=st.sampled_from([0, 0.05, 0.5]),
+    run_bits=st.integers(1, 5),
+    seed=st.integers(0, 10**6),
+)
+def test_run_entries_of_any_tile_width_equal_an_encoder_s(
+    columns: int, width: int, density: float, dense_share: float, run_bits: int, seed: int
+) -> None:
+    mask = random_mask(3, columns, density, seed)
+    dense = random_mask(1, columns, dense_share, seed + 1)[0]
+    found = run_entries(PackedMask.pack(mask), width, dense, run_bits)
+    for tile, start in enumerate(range(0, columns, width)):
+        piece, left = mask[:, start : start + width], ~dense[start : start + width]
+        rows = [[kept or None for kept in row[left].tolist()] for row in piece]
+        assert found[:, tile].tolist() == index_codec.encode_runs(rows, run_bits)[2]
 
 
 @CODEC
