@@ -52,7 +52,7 @@ def attention(
 
     Example: sslc attention deit-tiny --density 0.05 --cycle-model event
 
-    Example: sslc attention deit-base --mask info.npy --set dense_threshold=0.5 --json
+    Example: sslc attention deit-base --mask masks.npy --set dense_threshold=0.5 --json
     """
     from accelerator_sim.catalog import load_accelerator, load_cost_table
     from accelerator_sim.sparse_attention import simulate_heads
