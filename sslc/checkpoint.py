@@ -126,7 +126,7 @@ def load_config(directory: Path) -> Any:
     if kind not in MODEL_TYPES:
         raise InputError(
             f"{directory / 'config.json'}: model_type {kind!r} is not supported; "
-            f"supported: {', '.join(MODEL_TYPES)}"
+            f"supported: {', '.join(MODEL_TYPES)} (Llama 1 to 3, SmolLM, Mistral, Qwen2, Qwen2.5)"
         )
     try:
         return AutoConfig.from_pretrained(directory, local_files_only=True)
