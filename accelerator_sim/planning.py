@@ -53,8 +53,17 @@ class Plan:
     split_chosen_by: str
 
 
-def plan_projection(projection: SparseLowRankGemm, accelerator: Accelerator) -> Plan:
+def plan_projection(
+    projection: SparseLowRankGemm,
+    accelerator: Accelerator,
+    programs: KeptPrograms | None = None,
+) -> Plan:
     """Plan a whole projection: S and the low-rank part.
+
+    Args:
+        projection: Shape, mask, rank and tokens.
+        accelerator: The machine.
+        programs: Where programs are kept for machines to come; None: nowhere.
 
     Raises:
         InputError: The tile that is asked for does not fit the buffers, or no tile does.
@@ -65,7 +74,7 @@ def plan_projection(projection: SparseLowRankGemm, accelerator: Accelerator) -> 
         return cut(projection.gemm, projection.mask, projection.rank, dense, tile)
 
     density = projection.mask.nnz / projection.gemm.parameters
-    return _best_dataflow(projection.gemm, accelerator, cut_tiles, density, dense_run=False)
+    return _best_dataflow(projection.gemm, accelerator, cut_tiles, density, projection.rank)
 
 
 def plan_sparse_part(
@@ -93,9 +102,7 @@ def plan_dense(gemm: Gemm, accelerator: Accelerator) -> Plan:
     Raises:
         InputError: As for ``plan_projection``.
     """
-    return _best_dataflow(
-        gemm, accelerator, lambda tile: cut_dense(gemm, tile), 1.0, dense_run=True
-    )
+    return _best_dataflow(gemm, accelerator, lambda tile: cut_dense(gemm, tile), 1.0, rank=None)
 
 
 def _split_rule(accelerator: Accelerator) -> str:
@@ -105,7 +112,7 @@ def _split_rule(accelerator: Accelerator) -> str:
 
 
 def _best_dataflow(
-    gemm: Gemm, accelerator: Accelerator, cut_tiles: Cut, density: float, dense_run: bool
+    gemm: Gemm, accelerator: Accelerator, cut_tiles: Cut, density: float, rank: int | None
 ) -> Plan:
     """The plan with the least bound of those that the dataflow allows.
 
@@ -115,24 +122,25 @@ def _best_dataflow(
     if accelerator.dataflow == AUTO:
         flows = ("reduction",) if gemm.tokens == 1 else ("reduction", "token")
     plans = [
-        _plan(gemm, dataclasses.replace(accelerator, dataflow=flow), cut_tiles, density, dense_run)
+        _plan(gemm, dataclasses.replace(accelerator, dataflow=flow), cut_tiles, density, rank)
         for flow in flows
     ]
     return min(plans, key=lambda plan: lower_bound(plan.program, plan.storage))
 
 
 def _plan(
-    gemm: Gemm, accelerator: Accelerator, cut_tiles: Cut, density: float, dense_run: bool
+    gemm: Gemm, accelerator: Accelerator, cut_tiles: Cut, density: float, rank: int | None
 ) -> Plan:
+    """The plan at one dataflow; a rank of None is the dense run."""
+    dense_run = rank is None
+
     def program(tile: TileShape) -> Program:
         tiled = cut_tiles(tile)
         lines = accelerator.lines if dense_run else choose_denser_lines(tiled, accelerator)
         return build_program(tiled, accelerator, lines)
 
     def search(asked: tuple[Extent, Extent, Extent]) -> _Found | None:
-        return _search(
-            gemm, accelerator, asked, density, _column_unit(accelerator, dense_run), program
-        )
+        return _search(gemm, accelerator, asked, density, _units(gemm, accelerator, rank), program)
 
     rule = "all lines: the matrix is run dense" if dense_run else _split_rule(accelerator)
     asked = (accelerator.tile.rows, accelerator.tile.columns, accelerator.tile.tokens)
@@ -170,10 +178,20 @@ def _no_tile(accelerator: Accelerator) -> str:
 _Found = tuple[int, Program, Storage]
 
 
-def _column_unit(accelerator: Accelerator, dense_run: bool) -> int:
-    """Columns whose doublings are tried: no tile may cut a group of an ``N:M`` index."""
-    group = None if dense_run else accelerator.index.n_of_m
-    return math.lcm(accelerator.macs_per_line, group[1] if group else 1)
+def _units(gemm: Gemm, accelerator: Accelerator, rank: int | None) -> tuple[int, int]:
+    """Rows and columns whose doublings are tried.
+
+    The lines, halved until the accumulators of all tokens fit, if weights are stationary; the MACs
+    of a line, in whole groups of an ``N:M`` index.
+    """
+    rows, buffer = accelerator.lines, accelerator.output_buffer
+    if accelerator.loop_order == "weight_stationary":
+        column = gemm.tokens * accelerator.bits.accumulator
+        slot = (8 * buffer.capacity_bytes - (rank or 0) * column) // buffer.slots
+        while rows > 1 and rows * column > slot:
+            rows = -(-rows // 2)
+    group = None if rank is None else accelerator.index.n_of_m
+    return rows, math.lcm(accelerator.macs_per_line, group[1] if group else 1)
 
 
 def _search(
@@ -181,14 +199,13 @@ def _search(
     accelerator: Accelerator,
     asked: tuple[Extent, Extent, Extent],
     density: float,
-    column_unit: int,
+    units: tuple[int, int],
     program: Callable[[TileShape], Program],
 ) -> _Found | None:
     """Best tile that fits: small tiles first, so that the smallest of equals is taken.
 
     Tokens are halved until something fits, and once more: fewer tokens only fetch weights again.
     """
-    units = accelerator.lines, column_unit
     for smallest in (_COARSE, 1):
         best: _Found | None = None
         halvings_left = 1

@@ -223,3 +223,11 @@ def test_loop_orders_move_the_bytes_that_stay_or_come_again(schedule: str) -> No
     assert weight.traffic.refetched == weight.traffic.activations - 3 * 24
     assert weight.traffic.outputs == output.traffic.outputs
     assert weight.actions.decoded == output.actions.decoded
+
+
+def test_plan_projection_weight_stationary_auto_tile_may_have_fewer_rows_than_lines() -> None:
+    """16 lines and 12 tokens: 16 rows need 768 bytes, 4 rows 192; Vᵀx of rank 2 has 96."""
+    item = projection(random_mask(32, 24, 0.5, seed=1), rank=2, tokens=12)
+    buffer = Buffer(200 + 96, "single")
+    made = machine("weight_stationary", lines=16, tile=TileChoice(), output_buffer=buffer)
+    assert plan_projection(item, made).program.tiled.tile.rows == 4
