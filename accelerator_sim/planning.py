@@ -53,17 +53,8 @@ class Plan:
     split_chosen_by: str
 
 
-def plan_projection(
-    projection: SparseLowRankGemm,
-    accelerator: Accelerator,
-    programs: KeptPrograms | None = None,
-) -> Plan:
+def plan_projection(projection: SparseLowRankGemm, accelerator: Accelerator) -> Plan:
     """Plan a whole projection: S and the low-rank part.
-
-    Args:
-        projection: Shape, mask, rank and tokens.
-        accelerator: The machine.
-        programs: Where programs are kept for machines to come; None: nowhere.
 
     Raises:
         InputError: The tile that is asked for does not fit the buffers, or no tile does.
