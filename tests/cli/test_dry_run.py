@@ -1,0 +1,110 @@
+"""What --dry-run says against what a run then gives and takes, seen from outside."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from sslc.methods.registry import METHODS
+from tests.cli.conftest import SMALL_CUT, Run, command
+from tests.conftest import VOCABULARY, _save_tokenizer
+from workloads.artifact import open_artifact
+
+WITHIN = 2.0
+"""How far above the truth the estimated peak may lie."""
+
+
+@pytest.fixture(scope="module")
+def wide(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two blocks of 12.8 million weights, so that matrices count beside the libraries."""
+    directory = tmp_path_factory.mktemp("wide")
+    config = LlamaConfig(
+        vocab_size=VOCABULARY,
+        hidden_size=1024,
+        intermediate_size=2816,
+        num_hidden_layers=2,
+        num_attention_heads=8,
+        num_key_value_heads=8,
+    )
+    LlamaForCausalLM(config).save_pretrained(directory)
+    _save_tokenizer(directory)
+    return directory
+
+
+def _dry(sslc: Run, *arguments: object) -> dict[str, object]:
+    done = sslc("compress", *arguments, "--dry-run", "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert isinstance(found, dict)
+    return found
+
+
+def _run_watched(*arguments: object) -> int:
+    """Run the command in a process of its own; its peak resident bytes by the kernel."""
+    process = subprocess.Popen(command("compress", *arguments), stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    assert status == 0
+    return usage.ru_maxrss * 1024
+
+
+@pytest.mark.parametrize("method", sorted(METHODS))
+def test_dry_run_counts_are_those_of_the_artifact(
+    sslc: Run, llama: Path, tmp_path: Path, method: str
+) -> None:
+    overrides = tmp_path / "mine.toml"
+    overrides.write_text('["layers.1.*"]\nkept_fraction = 0.7\n')
+    flags = ["--method", method, "--exclude", "o_proj", "--overrides", overrides, *SMALL_CUT]
+    said = _dry(sslc, llama, *flags)
+    before = sorted(tmp_path.iterdir())
+    done = sslc("compress", llama, "--out", tmp_path / "a", *flags)
+    assert done.returncode == 0, done.stderr
+    assert before == [overrides]
+    artifact = open_artifact(tmp_path / "a")
+    expected = [
+        (index, record.name, record.rank, record.nonzeros, record.kept_fraction)
+        for index, block in enumerate(artifact.blocks)
+        for record in block.projections
+    ]
+    keys = ("block", "name", "rank", "nonzeros", "kept_fraction")
+    assert [tuple(entry[key] for key in keys) for entry in said["projections"]] == expected  # type: ignore[attr-defined]
+    records = [record for block in artifact.blocks for record in block.projections]
+    assert said["stored_bytes"] == sum(record.stored_bytes(4) for record in records)
+
+
+def test_dry_run_table_shows_blocks_that_differ(sslc: Run, llama: Path) -> None:
+    done = sslc("compress", llama, "--dry-run", "--exclude", "layers.1.*.down_proj")
+    assert done.returncode == 0, done.stderr
+    rows = [line.split() for line in done.stdout.splitlines() if line.startswith("mlp.down_proj")]
+    assert [row[1:3] for row in rows] == [["0,", "2"], ["1", "64x96"]]
+    assert "dense" in rows[1]
+    assert "Estimated peak memory" in done.stdout
+    assert "Estimated time" in done.stdout
+
+
+@pytest.mark.parametrize("method", ["sslc", "sparsegpt"])
+def test_dry_run_memory_is_an_upper_bound_and_not_absurd(
+    sslc_process: Run, wide: Path, tmp_path: Path, method: str
+) -> None:
+    flags = [*SMALL_CUT, "--method", method]
+    flags += ["--set", "iterations=2"] if method == "sslc" else []
+    said = int(str(_dry(sslc_process, wide, *flags)["estimated_peak_bytes"]))
+    peak = _run_watched(wide, "--out", tmp_path / "a", *flags)
+    assert peak <= said <= WITHIN * peak
+
+
+def test_max_memory_takes_fewer_workers_and_changes_no_byte(
+    sslc_process: Run, wide: Path, tmp_path: Path
+) -> None:
+    flags = [*SMALL_CUT, "--set", "iterations=2", "--workers"]
+    two, one = (_dry(sslc_process, wide, *flags, count) for count in (8, 1))
+    limit = (int(str(two["estimated_peak_bytes"])) + int(str(one["estimated_peak_bytes"]))) // 2
+    said = _dry(sslc_process, wide, *flags, 8, "--max-memory", limit)
+    assert 1 <= int(str(said["workers"])) < 8
+    peak = _run_watched(wide, "--out", tmp_path / "less", *flags, 8, "--max-memory", limit)
+    assert peak <= limit
+    _run_watched(wide, "--out", tmp_path / "one", *flags, 1)
+    for file in ("manifest.json", "blocks/000.safetensors", "blocks/001.safetensors"):
+        assert (tmp_path / "less" / file).read_bytes() == (tmp_path / "one" / file).read_bytes()
