@@ -129,6 +129,6 @@ def _refuse_other_masks(tiled: TiledProjection, name: str, most: int, group: int
 
 
 def _width(values: Counts) -> Counts:
-    """⌈log₂ v⌉ without floating point: bits of v − 1, for v of at least 1."""
-    highest = np.maximum(values - 1, 0)
-    return np.asarray(sum((highest >> bit > 0).astype(np.int64) for bit in range(48)))
+    """⌈log₂ v⌉: the bits of v − 1, exact for v from 1 to 2⁵³."""
+    _, exponents = np.frexp(np.maximum(values - 1, 0).astype(np.float64))
+    return exponents.astype(np.int64)

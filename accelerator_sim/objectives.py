@@ -17,12 +17,15 @@ class Objective:
         better: Whether ``less`` or ``more`` of it is better.
         simulated: Only the models that simulate the machine count it.
         measure: Its value for all projections together on a machine.
+        always: Measured at every point, whether the front is about it or not; False for what needs
+            a run of its own.
     """
 
     unit: str
     better: Literal["less", "more"]
     simulated: bool
     measure: Callable[[BlockCycles, Accelerator], float]
+    always: bool = True
 
     @property
     def sign(self) -> float:
@@ -53,7 +56,7 @@ OBJECTIVES: dict[str, Objective] = {
     "dram_bytes": Objective("bytes", "less", True, _dram_bytes),
     "energy_pj": Objective("pJ", "less", True, _energy_pj),
     "area_mm2": Objective("mm²", "less", False, _area_mm2),
-    "speedup": Objective("", "more", False, lambda block, _: block.total.speedup),
+    "speedup": Objective("", "more", False, lambda block, _: block.total.speedup, always=False),
 }
 _ANALYTIC = ("published", "roofline")
 

@@ -15,11 +15,11 @@ from typing import Literal
 
 from accelerator_sim.bounds import lower_bound
 from accelerator_sim.hardware import Accelerator, Dataflow, Extent, TileChoice
+from accelerator_sim.kept_programs import KeptPrograms
 from accelerator_sim.program import Program, build_program
 from accelerator_sim.split import choose_denser_lines
 from accelerator_sim.storage import Storage, storage_of
 from accelerator_sim.tiling import (
-    TiledProjection,
     TileShape,
     choose_dense_columns,
     cut,
@@ -33,7 +33,7 @@ AUTO: Literal["auto"] = "auto"
 _COARSE = 64
 _MOST_TILES = 4_000_000
 
-Cut = Callable[[TileShape], TiledProjection]
+Build = Callable[[TileShape, Accelerator], Program]
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,19 +53,34 @@ class Plan:
     split_chosen_by: str
 
 
-def plan_projection(projection: SparseLowRankGemm, accelerator: Accelerator) -> Plan:
+def plan_projection(
+    projection: SparseLowRankGemm,
+    accelerator: Accelerator,
+    programs: KeptPrograms | None = None,
+) -> Plan:
     """Plan a whole projection: S and the low-rank part.
+
+    Args:
+        projection: Shape, mask, rank and tokens.
+        accelerator: The machine.
+        programs: Where programs are kept for machines to come; None: nowhere.
 
     Raises:
         InputError: The tile that is asked for does not fit the buffers, or no tile does.
     """
-    dense = choose_dense_columns(projection.mask, accelerator.dense_threshold)
+    gemm, mask, rank = projection.gemm, projection.mask, projection.rank
+    dense = choose_dense_columns(mask, accelerator.dense_threshold)
 
-    def cut_tiles(tile: TileShape) -> TiledProjection:
-        return cut(projection.gemm, projection.mask, projection.rank, dense, tile)
+    def build(tile: TileShape, machine: Accelerator) -> Program:
+        tiled = cut(gemm, mask, rank, dense, tile)
+        return build_program(tiled, machine, choose_denser_lines(tiled, machine))
 
-    density = projection.mask.nnz / projection.gemm.parameters
-    return _best_dataflow(projection.gemm, accelerator, cut_tiles, density, projection.rank)
+    def kept(tile: TileShape, machine: Accelerator) -> Program:
+        assert programs is not None
+        return programs.get((gemm, mask, rank, tile), machine, functools.partial(build, tile))
+
+    density = mask.nnz / gemm.parameters
+    return _best_dataflow(gemm, accelerator, build if programs is None else kept, density, rank)
 
 
 def plan_sparse_part(
@@ -93,7 +108,11 @@ def plan_dense(gemm: Gemm, accelerator: Accelerator) -> Plan:
     Raises:
         InputError: As for ``plan_projection``.
     """
-    return _best_dataflow(gemm, accelerator, lambda tile: cut_dense(gemm, tile), 1.0, rank=None)
+
+    def build(tile: TileShape, machine: Accelerator) -> Program:
+        return build_program(cut_dense(gemm, tile), machine, machine.lines)
+
+    return _best_dataflow(gemm, accelerator, build, 1.0, rank=None)
 
 
 def _split_rule(accelerator: Accelerator) -> str:
@@ -103,7 +122,7 @@ def _split_rule(accelerator: Accelerator) -> str:
 
 
 def _best_dataflow(
-    gemm: Gemm, accelerator: Accelerator, cut_tiles: Cut, density: float, rank: int | None
+    gemm: Gemm, accelerator: Accelerator, build: Build, density: float, rank: int | None
 ) -> Plan:
     """The plan with the least bound of those that the dataflow allows.
 
@@ -113,27 +132,24 @@ def _best_dataflow(
     if accelerator.dataflow == AUTO:
         flows = ("reduction",) if gemm.tokens == 1 else ("reduction", "token")
     plans = [
-        _plan(gemm, dataclasses.replace(accelerator, dataflow=flow), cut_tiles, density, rank)
+        _plan(gemm, dataclasses.replace(accelerator, dataflow=flow), build, density, rank)
         for flow in flows
     ]
     return min(plans, key=lambda plan: lower_bound(plan.program, plan.storage))
 
 
 def _plan(
-    gemm: Gemm, accelerator: Accelerator, cut_tiles: Cut, density: float, rank: int | None
+    gemm: Gemm, accelerator: Accelerator, build: Build, density: float, rank: int | None
 ) -> Plan:
     """The plan at one dataflow; a rank of None is the dense run."""
-    dense_run = rank is None
 
     def program(tile: TileShape) -> Program:
-        tiled = cut_tiles(tile)
-        lines = accelerator.lines if dense_run else choose_denser_lines(tiled, accelerator)
-        return build_program(tiled, accelerator, lines)
+        return build(tile, accelerator)
 
     def search(asked: tuple[Extent, Extent, Extent]) -> _Found | None:
         return _search(gemm, accelerator, asked, density, _units(gemm, accelerator, rank), program)
 
-    rule = "all lines: the matrix is run dense" if dense_run else _split_rule(accelerator)
+    rule = "all lines: the matrix is run dense" if rank is None else _split_rule(accelerator)
     asked = (accelerator.tile.rows, accelerator.tile.columns, accelerator.tile.tokens)
     lacks = "no choice for auto has room in the buffers"
     if AUTO in asked:

@@ -5,7 +5,8 @@
 same three runs: the matrix dense, S alone, and S with its low-rank part.
 """
 
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
 from typing import Literal, get_args
 
@@ -16,8 +17,9 @@ from accelerator_sim.compiled_engine import run_compiled
 from accelerator_sim.energy import CostTable, area, with_energy
 from accelerator_sim.event_engine import Progress, run_event
 from accelerator_sim.hardware import Accelerator
+from accelerator_sim.kept_programs import KeptPrograms
 from accelerator_sim.planning import Plan, plan_dense, plan_projection, plan_sparse_part
-from accelerator_sim.result import BlockCycles, EventResult, ProjectionCycles
+from accelerator_sim.result import RUNS, BlockCycles, EventResult, ProjectionCycles, Run
 from workloads.attention import ContextAttention
 from workloads.errors import unknown_name
 from workloads.mask_stats import column_counts
@@ -34,6 +36,8 @@ def simulate_projection(
     projection: SparseLowRankGemm,
     accelerator: Accelerator,
     progress: Progress | None = None,
+    runs: Collection[Run] = RUNS,
+    programs: KeptPrograms | None = None,
 ) -> ProjectionCycles:
     """What one projection costs: dense, S alone, and S with its low-rank part.
 
@@ -42,6 +46,8 @@ def simulate_projection(
         projection: Shape, mask, rank and tokens.
         accelerator: The machine.
         progress: For ``event``: called now and then with the tiles done and all tiles of the run.
+        runs: Which of the three; the cycles of the others are NaN. ``published`` has them all.
+        programs: Where the programs of the whole run are kept for machines to come.
 
     Raises:
         InputError: The model is unknown, or no tile fits the machine.
@@ -50,16 +56,23 @@ def simulate_projection(
         raise unknown_name("model", model, MODELS)
     if model == "published":
         return _published(projection, accelerator)
-    dense = plan_dense(projection.gemm, accelerator)
-    whole = plan_projection(projection, accelerator)
-    sparse = whole
-    if projection.rank:
-        program = whole.program
-        sparse = plan_sparse_part(projection, program.accelerator, program.tiled.tile)
+    whole = plan_projection(projection, accelerator, programs)
+    plans: dict[Run, Plan] = {}
+    if "dense" in runs:
+        plans["dense"] = plan_dense(projection.gemm, accelerator)
+    if "sparse" in runs:
+        plans["sparse"] = whole
+        if projection.rank:
+            program = whole.program
+            tile = program.tiled.tile
+            plans["sparse"] = plan_sparse_part(projection, program.accelerator, tile)
+    if "sum" in runs:
+        plans["sum"] = whole
     if model == "roofline":
-        return _roofline(projection, dense, sparse, whole)
+        bounds = {name: float(roofline_cycles(plan.program)) for name, plan in plans.items()}
+        return _cycles(model, projection, bounds, {})
     run = run_compiled if model == "compiled" else partial(run_event, progress=progress)
-    return _simulated(model, projection, (dense, sparse, whole), run)
+    return _simulated(model, projection, plans, run)
 
 
 def simulate_block(
@@ -69,6 +82,8 @@ def simulate_block(
     progress: Progress | None = None,
     table: CostTable | None = None,
     attention: ContextAttention | None = None,
+    runs: Collection[Run] = RUNS,
+    programs: KeptPrograms | None = None,
 ) -> BlockCycles:
     """What the projections of a block cost, one after the other with a drain between.
 
@@ -79,6 +94,8 @@ def simulate_block(
         progress: As for ``simulate_projection``.
         table: Energy and area; by default ``catalog.DEFAULT_COSTS``.
         attention: Attention over a context as part of the module MHA; None: projections only.
+        runs: As for ``simulate_projection``.
+        programs: As for ``simulate_projection``.
 
     Raises:
         InputError: As for ``simulate_projection``.
@@ -86,7 +103,9 @@ def simulate_block(
     costs = table or load_cost_table()
     parts = tuple(
         with_energy(
-            simulate_projection(model, projection, accelerator, progress), accelerator, costs
+            simulate_projection(model, projection, accelerator, progress, runs, programs),
+            accelerator,
+            costs,
         )
         for projection in projections
     )
@@ -117,40 +136,35 @@ def _published(projection: SparseLowRankGemm, accelerator: Accelerator) -> Proje
     )
 
 
-def _roofline(
-    projection: SparseLowRankGemm, dense: Plan, sparse: Plan, whole: Plan
-) -> ProjectionCycles:
-    bound = {
-        name: float(roofline_cycles(plan.program))
-        for name, plan in (("dense", dense), ("sparse", sparse), ("sum", whole))
-    }
-    return ProjectionCycles(
-        name=projection.gemm.name,
-        module=projection.gemm.module,
-        model="roofline",
-        dense_cycles=bound["dense"],
-        sparse_cycles=bound["sparse"],
-        sum_cycles=bound["sum"],
-    )
-
-
 def _simulated(
     model: Model,
     projection: SparseLowRankGemm,
-    plans: tuple[Plan, Plan, Plan],
+    plans: Mapping[Run, Plan],
     run: Callable[[Plan], EventResult],
 ) -> ProjectionCycles:
-    """The runs of the plans dense, S alone and whole; without factors the last two are one."""
-    dense, sparse = run(plans[0]), run(plans[1])
-    whole = run(plans[2]) if projection.rank else sparse
+    """Each plan run; without factors S alone is the whole."""
+    found: dict[Run, EventResult] = {}
+    for name, plan in plans.items():
+        same = name == "sum" and "sparse" in found and not projection.rank
+        found[name] = found["sparse"] if same else run(plan)
+    cycles = {name: float(result.cycles) for name, result in found.items()}
+    return _cycles(model, projection, cycles, found)
+
+
+def _cycles(
+    model: Model,
+    projection: SparseLowRankGemm,
+    cycles: Mapping[Run, float],
+    found: Mapping[Run, EventResult],
+) -> ProjectionCycles:
     return ProjectionCycles(
         name=projection.gemm.name,
         module=projection.gemm.module,
         model=model,
-        dense_cycles=float(dense.cycles),
-        sparse_cycles=float(sparse.cycles),
-        sum_cycles=float(whole.cycles),
-        dense_run=dense,
-        sparse_run=sparse,
-        sum_run=whole,
+        dense_cycles=cycles.get("dense", math.nan),
+        sparse_cycles=cycles.get("sparse", math.nan),
+        sum_cycles=cycles.get("sum", math.nan),
+        dense_run=found.get("dense"),
+        sparse_run=found.get("sparse"),
+        sum_run=found.get("sum"),
     )

@@ -33,7 +33,7 @@ from workloads.catalog import build, load_model, read_toml
 from workloads.errors import InputError, unknown_name
 
 FORMAT = "sslc-sweep"
-VERSION = 1
+VERSION = 2
 TOKENS = "tokens"
 _MOST_POINTS = 1_000_000
 _KEYS = (
@@ -97,15 +97,22 @@ class Space:
     objectives: tuple[str, ...]
     batch_points: int
 
+    @property
+    def measured(self) -> tuple[str, ...]:
+        """Objectives that every point has a column of."""
+        names = objectives_of(self.cycle_model)
+        return tuple(n for n in names if OBJECTIVES[n].always or n in self.objectives)
+
     @functools.cached_property
     def digest(self) -> str:
-        """Hash of all that decides the results; the file's wording and objectives do not."""
+        """Hash of all that decides the results; the file's wording does not."""
         content = {
             "version": VERSION,
             "accelerator": _table(self.accelerator),
             "cycle_model": self.cycle_model,
             "costs": dataclasses.asdict(self.costs),
             "workload": workload_identity(self.workload),
+            "measured": self.measured,
             "keys": [axis.key for axis in self.axes],
             "points": self.points,
             "batch_points": self.batch_points,

@@ -7,6 +7,7 @@ batch and a restart repeats none.
 
 import contextlib
 import fcntl
+import functools
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -19,7 +20,9 @@ import pyarrow.parquet as pq
 
 from accelerator_sim.energy import CostTable
 from accelerator_sim.hardware import Accelerator
-from accelerator_sim.objectives import OBJECTIVES, objectives_of
+from accelerator_sim.kept_programs import KeptPrograms
+from accelerator_sim.objectives import OBJECTIVES
+from accelerator_sim.result import Run
 from accelerator_sim.simulate import Model, simulate_block
 from accelerator_sim.space import FORMAT, TOKENS, VERSION, Point, Space, machine_at
 from accelerator_sim.space_workload import Workload, load_workload
@@ -164,7 +167,7 @@ def schema(space: Space) -> pa.Schema:
         for place, axis in enumerate(space.axes)
     ]
     outcome = [("feasible", pa.bool_()), ("reason", pa.string())]
-    objectives = [(name, pa.float64()) for name in objectives_of(space.cycle_model)]
+    objectives = [(name, pa.float64()) for name in space.measured]
     return pa.schema([("point", pa.int64()), *axes, *outcome, *objectives])
 
 
@@ -177,6 +180,7 @@ class _Task:
     costs: CostTable
     workload: Workload
     keys: tuple[str, ...]
+    measured: tuple[str, ...]
     points: tuple[tuple[int, Point], ...]
     columns: pa.Schema
 
@@ -189,6 +193,7 @@ def _task(space: Space, points: list[tuple[int, Point]], columns: pa.Schema) -> 
         costs=space.costs,
         workload=space.workload,
         keys=keys,
+        measured=space.measured,
         points=tuple(points),
         columns=columns,
     )
@@ -221,14 +226,26 @@ def _numbered(batch: int, task: _Task) -> tuple[int, bytes]:
 def _evaluate(task: _Task) -> bytes:
     """The shard of a batch, as the bytes of a Parquet file."""
     block = load_workload(task.workload)
-    rows = [_row(task, block, number, point) for number, point in task.points]
+    programs = _programs(task.workload, task.accelerator)
+    rows = [_row(task, block, programs, number, point) for number, point in task.points]
     sink = pa.BufferOutputStream()
     pq.write_table(pa.Table.from_pylist(rows, task.columns), sink)
     return bytes(sink.getvalue())
 
 
+@functools.lru_cache(maxsize=1)
+def _programs(workload: Workload, accelerator: Accelerator) -> KeptPrograms:
+    """What a process keeps from batch to batch of one sweep."""
+    del workload
+    return KeptPrograms(accelerator)
+
+
 def _row(
-    task: _Task, block: tuple[SparseLowRankGemm, ...], number: int, point: Point
+    task: _Task,
+    block: tuple[SparseLowRankGemm, ...],
+    programs: KeptPrograms,
+    number: int,
+    point: Point,
 ) -> dict[str, Any]:
     row: dict[str, Any] = {"point": number}
     for key, value in zip(task.keys, point, strict=True):
@@ -238,11 +255,13 @@ def _row(
         machine = machine_at(task.accelerator, task.keys, point)
         tokens = int(point[task.keys.index(TOKENS)])
         items = [_at(item, tokens) for item in block]
-        found = simulate_block(task.cycle_model, items, machine, table=task.costs)
+        runs: tuple[Run, ...] = ("dense", "sum") if "speedup" in task.measured else ("sum",)
+        found = simulate_block(
+            task.cycle_model, items, machine, table=task.costs, runs=runs, programs=programs
+        )
     except InputError as error:
         return {**row, "feasible": False, "reason": str(error)}
-    names = objectives_of(task.cycle_model)
-    values = {name: OBJECTIVES[name].measure(found, machine) for name in names}
+    values = {name: OBJECTIVES[name].measure(found, machine) for name in task.measured}
     return {**row, "feasible": True, **values}
 
 

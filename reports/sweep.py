@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from accelerator_sim.objectives import OBJECTIVES, objectives_of
+from accelerator_sim.objectives import OBJECTIVES
 from accelerator_sim.pareto import pareto_front
 from accelerator_sim.space import TOKENS, Space
 from accelerator_sim.sweep import Estimate
@@ -76,7 +76,7 @@ def front_table(space: Space, result: dict[str, Any]) -> Table:
         for axis in space.axes
         if axis.key == TOKENS or axis.interval is not None or len(axis.values) > 1
     ]
-    measured = objectives_of(space.cycle_model)
+    measured = space.measured
     columns = (
         Column("Point"),
         *(Column(key, ",") for key in axes),

@@ -124,9 +124,10 @@ def test_space_digest_changes_with_what_decides_results_only(tmp_path: Path) -> 
     text = BASE + FIELDS
     same = ("[16, 32, 64]", "{ start = 16, stop = 64, count = 3, scale = 'log' }")
     assert digest(*same) == digest()
-    reworded = space_from(tmp_path, 'objectives = ["speedup"]\n# a remark\n' + text)
+    reworded = space_from(tmp_path, 'objectives = ["cycles"]\n# a remark\n' + text)
     assert reworded.digest == digest()
     changed = [
+        space_from(tmp_path, 'objectives = ["speedup"]\n' + text).digest,
         digest("array-64x64", "vitcod"),
         digest('"published"', '"roofline"'),
         digest("rank = 16", "rank = 8"),
@@ -136,7 +137,7 @@ def test_space_digest_changes_with_what_decides_results_only(tmp_path: Path) -> 
         digest("batch_points = 3", "batch_points = 4"),
         digest("kept_fraction = 0.5", "kept_fraction = 0.6"),
     ]
-    assert len({digest(), *changed}) == 9
+    assert len({digest(), *changed}) == 10
 
 
 @pytest.mark.parametrize(
