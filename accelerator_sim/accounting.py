@@ -105,7 +105,7 @@ def _traffic(plan: Plan) -> Traffic:
         weights += int(moved.sum())
         factors += int(moved[stream.kind != S].sum())
         first += int(moved[program.first_fetches(stream)].sum())
-    loads = once = int(dram_bytes(activation_loads(program, plan.storage), accelerator).sum())
+    loads = once = int(dram_bytes(plan.activation_loads, accelerator).sum())
     if not plan.storage.activations_resident:
         chunks = activation_loads(program, plan.storage, once=True)
         once = int(dram_bytes(chunks, accelerator).sum())

@@ -13,13 +13,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from accelerator_sim.bounds import lower_bound
+from accelerator_sim.bounds import activation_loads, lower_bound
 from accelerator_sim.hardware import Accelerator, Dataflow, Extent, TileChoice
 from accelerator_sim.kept_programs import KeptPrograms
 from accelerator_sim.program import Program, build_program
 from accelerator_sim.split import choose_denser_lines
 from accelerator_sim.storage import Storage, storage_of
 from accelerator_sim.tiling import (
+    Counts,
     TileShape,
     choose_dense_columns,
     cut,
@@ -51,6 +52,11 @@ class Plan:
     storage: Storage
     tile_chosen_by: str
     split_chosen_by: str
+
+    @functools.cached_property
+    def activation_loads(self) -> Counts:
+        """Bytes of every activation transfer."""
+        return activation_loads(self.program, self.storage)
 
 
 def plan_projection(
@@ -135,6 +141,8 @@ def _best_dataflow(
         _plan(gemm, dataclasses.replace(accelerator, dataflow=flow), build, density, rank)
         for flow in flows
     ]
+    if len(plans) == 1:
+        return plans[0]
     return min(plans, key=lambda plan: lower_bound(plan.program, plan.storage))
 
 

@@ -5,7 +5,6 @@ Beside ``accounting``, which puts these counts into a result for ``energy``.
 
 from dataclasses import dataclass
 
-from accelerator_sim.bounds import activation_loads
 from accelerator_sim.planning import Plan
 from accelerator_sim.program import S, Stream, U, V
 from accelerator_sim.tiling import Counts, TiledProjection, block_sizes
@@ -41,7 +40,7 @@ def sram_bytes(plan: Plan) -> SramBytes:
     tiled = program.tiled
     weights = sum(int(stream.weight_bytes.sum()) for stream in program.streams)
     uses = program.weight_uses
-    loads = int(activation_loads(program, plan.storage).sum())
+    loads = int(plan.activation_loads.sum())
     reads = sum(int(stream.activation_bytes.sum()) for stream in program.streams)
     sums = sum(_partial_sums(stream, tiled) for stream in program.streams)
     thin = sum(_factor_inputs(stream, tiled) for stream in program.streams)

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+from collections.abc import Callable
 
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
@@ -11,6 +12,7 @@ from accelerator_sim.compiled_engine import run_compiled
 from accelerator_sim.event_engine import run_event
 from accelerator_sim.hardware import Accelerator, Dram, TileChoice
 from accelerator_sim.planning import Plan, plan_dense, plan_projection, plan_sparse_part
+from accelerator_sim.result import EventResult
 from accelerator_sim.simulate import simulate_projection
 from tests.accelerator_sim.machines import (
     cases,
@@ -105,10 +107,12 @@ def test_run_compiled_fast_port_beyond_64_bits_is_refused() -> None:
         run_compiled(plan)
 
 
-def test_plan_projection_bursts_beyond_64_bits_are_refused() -> None:
+@pytest.mark.parametrize("run", [run_event, run_compiled])
+def test_run_bursts_beyond_64_bits_are_refused(run: Callable[[Plan], EventResult]) -> None:
     dram = Dram(4001, 1.0, latency_cycles=1, burst_bytes=1 << 59, channels=1)
+    plan = plan_dense(Gemm("p", "FFN", 8, 8), small_machine(dram=dram))
     with pytest.raises(InputError, match="do not fit 64 bits"):
-        plan_dense(Gemm("p", "FFN", 8, 8), small_machine(dram=dram))
+        run(plan)
 
 
 def test_plan_dense_tokens_beyond_64_bits_are_refused() -> None:
