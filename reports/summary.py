@@ -48,7 +48,9 @@ def artifact_table(artifact: Artifact) -> Table:
         errors = sum(record.scaled_error for record in records) / len(records)
         share = kept / (first.m * first.n * len(records))
         sparse = sum(record.nonzeros for record in records) / (first.m * first.n * len(records))
-        rows.append((name, first.module, f"{first.m}x{first.n}", first.rank, sparse, share, errors))
+        ranks = sorted({record.rank for record in records})
+        rank = ranks[0] if len(ranks) == 1 else f"{ranks[0]} to {ranks[-1]}"
+        rows.append((name, first.module, f"{first.m}x{first.n}", rank, sparse, share, errors))
     columns = (
         *(Column(heading) for heading in ("Projection", "Module", "Shape", "Rank")),
         Column("In S", ".2%"),

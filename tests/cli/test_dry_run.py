@@ -84,6 +84,14 @@ def test_dry_run_table_shows_blocks_that_differ(sslc: Run, llama: Path) -> None:
     assert "Estimated time" in done.stdout
 
 
+def test_compress_table_shows_ranks_that_differ(sslc: Run, llama: Path, tmp_path: Path) -> None:
+    flags = ["--exclude", "layers.1.*.down_proj", "--set", "iterations=1", *SMALL_CUT]
+    done = sslc("compress", llama, "--out", tmp_path / "a", *flags)
+    assert done.returncode == 0, done.stderr
+    [row] = [line for line in done.stdout.splitlines() if line.startswith("mlp.down_proj")]
+    assert "0 to 2" in row
+
+
 @pytest.mark.parametrize("method", ["sslc", "sparsegpt"])
 def test_dry_run_memory_is_an_upper_bound_and_not_absurd(
     sslc_process: Run, wide: Path, tmp_path: Path, method: str
