@@ -56,8 +56,8 @@ def input_loaders(program: Program) -> tuple[Counts, Counts]:
 def lower_bound(program: Program, storage: Storage) -> int:
     """Cycles that no run of the event model can beat at this tile and split.
 
-    The largest of: the DRAM port with all transfers; the loads, then the shortest last tile and the
-    smallest write-back; the fill, then the busier engine or the link; the tiles' time in the slots.
+    The largest of: the DRAM port with all transfers; the loads, then the shortest part of a tile and
+    the smallest write-back; the fill, then the busier engine or the link; the tiles' time in the slots.
     """
     accelerator = program.accelerator
     scale, latency = ticks_per_cycle(accelerator), accelerator.dram.latency_cycles
@@ -65,7 +65,6 @@ def lower_bound(program: Program, storage: Storage) -> int:
     loads = int(dram_ticks(activation_loads(program, storage), accelerator).sum())
     terms = []
     last: list[int] = []
-    in_turn = program.loop_order == "output_stationary"
     for stream in program.streams:
         port = dram_ticks(stream.weight_bytes, accelerator)
         loads += int(port.sum())
@@ -73,7 +72,7 @@ def lower_bound(program: Program, storage: Storage) -> int:
         round_trip = latency + 2 * accelerator.handoff_cycles
         occupied = scale * int((held + round_trip).sum()) + int(port.sum())
         terms.append(occupied // scale // accelerator.weight_buffer.slots)
-        last.append(int(held[-1]) if in_turn else _shortest_part(stream))
+        last.append(_shortest_part(stream))
         terms.extend(_fill(program, int(port[0])) + busy for busy in _busy(stream, accelerator))
     if last:
         after = min(last) + latency + 2 * accelerator.handoff_cycles
