@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from accelerator_sim.analytic import roofline_cycles
+from accelerator_sim.analytic import roofline
 from accelerator_sim.bounds import activation_loads, write_back_bytes
 from accelerator_sim.indices import stored_tiles
 from accelerator_sim.planning import Plan
@@ -44,7 +44,7 @@ def event_result(plan: Plan, cycles: int, denser: EngineTimes, sparser: EngineTi
     """
     program = plan.program
     accelerator, tiled = program.accelerator, program.tiled
-    macs, traffic = useful_macs(program), _traffic(plan)
+    bound, traffic = roofline(program), _traffic(plan)
     last = max(denser.last_end, sparser.last_end)
     if program.results_stay:
         cycles = last + accelerator.handoff_cycles
@@ -53,12 +53,13 @@ def event_result(plan: Plan, cycles: int, denser: EngineTimes, sparser: EngineTi
     decode = int(program.main.decode.sum())
     return EventResult(
         cycles=cycles,
-        roofline_cycles=roofline_cycles(program),
-        utilisation=macs / (accelerator.peak_macs * cycles),
+        roofline_cycles=bound.cycles,
+        roofline=bound,
+        utilisation=bound.macs / (accelerator.peak_macs * cycles),
         denser=_stalls(program.denser_lines, cycles, last, denser, denser_compute, 0),
         sparser=_stalls(program.sparser_lines, cycles, last, sparser, sparser_compute, decode),
         traffic=traffic,
-        actions=_actions(plan, traffic),
+        actions=_actions(plan, traffic, bound.macs),
         tiles=sum(len(stream) for stream in program.streams),
         tile=(tiled.tile.rows, tiled.tile.columns, tiled.tile.tokens),
         tile_chosen_by=plan.tile_chosen_by,
@@ -71,12 +72,6 @@ def event_result(plan: Plan, cycles: int, denser: EngineTimes, sparser: EngineTi
         outputs_resident=plan.storage.outputs_resident,
         loop_order=program.loop_order,
     )
-
-
-def useful_macs(program: Program) -> int:
-    """Multiply-accumulates with kept weights and with the factors: no executed zeros."""
-    tiled = program.tiled
-    return tiled.nonzeros * tiled.gemm.tokens + tiled.gemm.low_rank_macs(tiled.rank)
 
 
 def _stalls(
@@ -119,13 +114,13 @@ def _traffic(plan: Plan) -> Traffic:
     )
 
 
-def _actions(plan: Plan, traffic: Traffic) -> Actions:
+def _actions(plan: Plan, traffic: Traffic, useful_macs: int) -> Actions:
     program, tiled = plan.program, plan.program.tiled
     buffers = sram_bytes(plan)
     dense_entries = tiled.gemm.m * tiled.dense_columns
     zeros = (dense_entries - (tiled.nonzeros - tiled.sparse_nonzeros)) * tiled.gemm.tokens
     return Actions(
-        macs=useful_macs(program) + zeros,
+        macs=useful_macs + zeros,
         executed_zeros=zeros,
         factor_macs=tiled.gemm.low_rank_macs(tiled.rank),
         decoded=_decoded(program),

@@ -2,26 +2,23 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
 
+from accelerator_sim.binding import Roofline
 from accelerator_sim.program import Program
 from accelerator_sim.split import proportional_lines
 from workloads.mask_stats import column_counts
 from workloads.masks import PackedMask
 
 
-def roofline_cycles(program: Program) -> int:
-    """Cycles that no run of a program can beat: the larger of compute and DRAM traffic.
+def roofline(program: Program) -> Roofline:
+    """The work of a program under the roofline of its machine.
 
-    Compute: useful MACs over all MACs of the machine. Traffic: every operand once, as encoded at
-    the program's tiles and without rounding to bytes or bursts, at the peak bandwidth; activations
-    of columns that nothing uses are left out, outputs are included.
-
-    Returns:
-        ⌈max(MACs / peak, bytes / peak bandwidth)⌉.
+    Compute: MACs with kept weights and factors, no executed zeros. Traffic: every operand once, as
+    encoded at the program's tiles and without rounding to bytes or bursts; activations of columns
+    that nothing uses are left out, outputs are included.
     """
     tiled, accelerator = program.tiled, program.accelerator
     macs = tiled.nonzeros * tiled.gemm.tokens + tiled.gemm.low_rank_macs(tiled.rank)
@@ -32,8 +29,12 @@ def roofline_cycles(program: Program) -> int:
         used[stream.column_block[stream.activation_bits > 0]] = True
     inputs = int(tiled.column_sizes[used].sum())
     bits += inputs * tiled.gemm.tokens * accelerator.bits.activation
-    traffic = Fraction(bits, 8) / accelerator.peak_bytes_per_cycle
-    return -int(-max(Fraction(macs, accelerator.peak_macs), traffic) // 1)
+    return Roofline(macs, bits, accelerator.peak_macs, accelerator.peak_bytes_per_cycle)
+
+
+def roofline_cycles(program: Program) -> int:
+    """Cycles that no run of a program can beat: the larger of compute and DRAM traffic."""
+    return roofline(program).cycles
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar, get_args
 
+from accelerator_sim.binding import Binding, Roofline, binding
 from workloads.gemm import MODULES, Module
 
 Run = Literal["dense", "sparse", "sum"]
@@ -158,6 +159,7 @@ class EventResult:
     Attributes:
         cycles: Until the last output is written back.
         roofline_cycles: The bound of the same work on the same machine.
+        roofline: That work: MACs, bytes, and which of the two takes longer.
         utilisation: Useful MACs over lines x MACs per line x cycles.
         denser: Account of the denser engine.
         sparser: Account of the sparser engine.
@@ -179,6 +181,7 @@ class EventResult:
 
     cycles: int
     roofline_cycles: int
+    roofline: Roofline
     utilisation: float
     denser: Stalls
     sparser: Stalls
@@ -206,12 +209,18 @@ class EventResult:
         """The two accounts by engine."""
         return {"denser": self.denser, "sparser": self.sparser}
 
+    @property
+    def binding(self) -> Binding:
+        """What takes most line cycles of both engines."""
+        return binding(dataclasses.asdict(account) for account in self.stalls.values())
+
     def times(self, count: int) -> "EventResult":
         """The same run so many times, one after the other with a drain between."""
         return dataclasses.replace(
             self,
             cycles=self.cycles * count,
             roofline_cycles=self.roofline_cycles * count,
+            roofline=self.roofline.times(count),
             denser=_scaled(self.denser, count),
             sparser=_scaled(self.sparser, count),
             traffic=_scaled(self.traffic, count),
@@ -223,6 +232,9 @@ class EventResult:
         """Plain numbers, strings, lists and dictionaries."""
         values = dataclasses.asdict(self)
         values["tile"] = list(self.tile)
+        values["roofline"] = self.roofline.to_dict()
+        values["traffic"]["total"] = self.traffic.total
+        values["binding"] = dataclasses.asdict(self.binding)
         return {**values, "roofline_fraction": self.roofline_fraction}
 
 
