@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from reports.commands import attention, hardware, model, sweep, trace
+from reports.commands import attention, evaluate, hardware, model, sweep, trace
 from reports.commands import report as reporting
 from workloads.errors import InputError
 
@@ -21,7 +21,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(model.compress)
-app.command()(model.evaluate)
+app.command()(evaluate.evaluate)
 app.command()(hardware.simulate)
 app.command()(attention.attention)
 app.command()(sweep.sweep)

@@ -1,4 +1,4 @@
-"""``sslc compress``, ``evaluate`` and ``export``: what happens to the model."""
+"""``sslc compress`` and ``export``: what happens to the model."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +9,6 @@ from reports.commands.options import (
     DeviceName,
     JsonFlag,
     Settings,
-    Style,
     parse_bytes,
     parse_settings,
 )
@@ -109,48 +108,6 @@ def compress(
         return
     show([artifact_table(artifact)], "text", as_json, artifact_summary(artifact))
     say(f"wrote {out}")
-
-
-def evaluate(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="An artifact, or any MODEL.")],
-    text: Annotated[str, typer.Option(help="`embedded` or a text file.")] = "embedded",
-    window_tokens: Annotated[int, typer.Option(help="Tokens per window.")] = 512,
-    most_tokens: Annotated[int, typer.Option(help="Use at most so many tokens.")] = 16_384,
-    save: Annotated[
-        Path | None,
-        typer.Option(help="Directory for the result, or for a dense model an artifact of it."),
-    ] = None,
-    device: DeviceName = "cpu",
-    style: Style = "text",
-    as_json: JsonFlag = False,
-) -> None:
-    """Perplexity of an artifact or a dense model on held-out text.
-
-    Example: sslc evaluate runs/sslc --text my.txt --json
-    """
-    from reports.commands.options import open_weights
-    from reports.console import Reporter, say, show
-    from reports.results import Subject, perplexity_result, save_result, subject_of
-    from reports.runtime import find_device
-    from reports.speedup import perplexity_table
-    from sslc.evaluate import perplexity
-    from sslc.stored import ArtifactWeights
-    from workloads.artifact import MANIFEST
-
-    target = find_device(device)
-    with Reporter() as reporter:
-        source = open_weights(model, reporter)
-        found = perplexity(source, text, window_tokens, most_tokens, target, reporter)
-    if isinstance(source, ArtifactWeights):
-        subject, save = subject_of(source.artifact), save or source.directory
-    else:
-        subject = Subject(model, "dense", 1.0, "none")
-    result = perplexity_result(subject, found)
-    show([perplexity_table([result])], style, as_json, result)
-    if save is not None:
-        beside = subject.method == "dense" and (save / MANIFEST).is_file()
-        name = "perplexity-dense" if beside else "perplexity"
-        say(f"wrote {save_result(save, name, result)}")
 
 
 def export(
