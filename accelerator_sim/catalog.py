@@ -9,6 +9,7 @@ from accelerator_sim.energy import AreaTable, CostTable, EnergyTable
 from accelerator_sim.hardware import Accelerator, Bits, Buffer, Dram, Index, TileChoice
 from workloads.catalog import build, preset_names, read_preset, read_toml
 from workloads.errors import InputError
+from workloads.toml_place import Place
 
 _TABLES: dict[str, type[Any]] = {
     "tile": TileChoice,
@@ -40,13 +41,15 @@ def load_accelerator(
     Raises:
         InputError: No such preset or file, or a key or value that cannot be used.
     """
+    changes = overrides or {}
+    changed = {tuple(key.split(".")) for key in changes}
     if str(name_or_path).endswith(".toml"):
         table = read_toml(Path(name_or_path))
-        where = str(name_or_path)
+        place = Place(str(name_or_path), Path(name_or_path), changed=changed)
     else:
         table = read_preset("accelerator_sim", "presets", "accelerator", str(name_or_path))
-        where = f"accelerator {name_or_path}"
-    return build_accelerator(override(table, overrides or {}), where)
+        place = Place(f"accelerator {name_or_path}")
+    return build_accelerator(override(table, changes), place)
 
 
 def cost_table_names() -> list[str]:
@@ -62,32 +65,32 @@ def load_cost_table(name_or_path: str | Path = DEFAULT_COSTS) -> CostTable:
     """
     if str(name_or_path).endswith(".toml"):
         table = read_toml(Path(name_or_path))
-        where = str(name_or_path)
+        place = Place(str(name_or_path), Path(name_or_path))
     else:
         table = read_preset("accelerator_sim", "costs", "cost table", str(name_or_path))
-        where = f"cost table {name_or_path}"
-    return build(CostTable, _with_tables(table, _COST_TABLES, where), where)
+        place = Place(f"cost table {name_or_path}")
+    return build(CostTable, _with_tables(table, _COST_TABLES, place), place)
 
 
-def build_accelerator(table: Mapping[str, Any], where: str) -> Accelerator:
-    """An accelerator from its parsed TOML.
+def build_accelerator(table: Mapping[str, Any], place: Place) -> Accelerator:
+    """An accelerator from its parsed TOML; errors name the place.
 
     Raises:
         InputError: A key is unknown, missing, or has a value that cannot be used.
     """
-    return build(Accelerator, _with_tables(table, _TABLES, where), where)
+    return build(Accelerator, _with_tables(table, _TABLES, place), place)
 
 
 def _with_tables(
-    table: Mapping[str, Any], classes: Mapping[str, type[Any]], where: str
+    table: Mapping[str, Any], classes: Mapping[str, type[Any]], place: Place
 ) -> dict[str, Any]:
     """A copy of a parsed file with its tables built."""
     values = dict(table)
     for key, cls in classes.items():
         if key in values:
             if not isinstance(values[key], Mapping):
-                raise InputError(f"{where}: {key} must be a table, got {values[key]!r}")
-            values[key] = build(cls, values[key], f"{where}: [{key}]")
+                raise InputError(f"{place.of(key)}: {key} must be a table, got {values[key]!r}")
+            values[key] = build(cls, values[key], place.inside(key))
     return values
 
 

@@ -31,6 +31,7 @@ from accelerator_sim.space_workload import Workload, workload_identity
 from workloads.artifact import open_artifact
 from workloads.catalog import build, load_model, read_toml
 from workloads.errors import InputError, unknown_name
+from workloads.toml_place import Place
 
 FORMAT = "sslc-sweep"
 VERSION = 2
@@ -129,18 +130,18 @@ def load_space(path: Path) -> Space:
         InputError: The file or a field cannot be used; the message names it and what is allowed.
     """
     table = read_toml(path)
-    where = str(path)
+    where = Place(str(path), path)
     for key in table:
         if key not in _KEYS:
-            raise InputError(f"{where}: {unknown_name('key', key, _KEYS)}")
+            raise InputError(f"{where.of(key)}: {unknown_name('key', key, _KEYS)}")
     cycle_model = _choice(table, "cycle_model", MODELS, where)
-    workload = _workload(table, path)
+    workload = _workload(table, path, where)
     accelerator = _accelerator(table, path)
     axes = (_tokens(table, where), *_fields(table, where))
-    sampling = build(Sampling, _subtable(table, "sampling", where), f"{where}: [sampling]")
+    sampling = build(Sampling, _subtable(table, "sampling", where), where.inside("sampling"))
     points = tuple(_points(axes, sampling, where))
     space = Space(
-        source=where,
+        source=str(where),
         accelerator=accelerator,
         cycle_model=typing.cast(Model, cycle_model),
         costs=_costs(table, path),
@@ -166,7 +167,7 @@ def machine_at(base: Accelerator, keys: tuple[str, ...], point: Point) -> Accele
         InputError: The values do not make a machine together.
     """
     settings = dict(zip(keys[1:], point[1:], strict=True))
-    return build_accelerator(override(_table(base), settings), base.name)
+    return build_accelerator(override(_table(base), settings), Place(base.name))
 
 
 @functools.cache
@@ -195,22 +196,22 @@ def _table(accelerator: Accelerator) -> dict[str, Any]:
     return {key: v for key, v in dataclasses.asdict(accelerator).items() if v is not None}
 
 
-def _choice(table: Mapping[str, Any], key: str, known: tuple[str, ...], where: str) -> str:
+def _choice(table: Mapping[str, Any], key: str, known: tuple[str, ...], where: Place) -> str:
     value = table.get(key)
     if value not in known:
         raise InputError(f"{where}: {key} must be one of {', '.join(known)}, got {value!r}")
     return str(value)
 
 
-def _subtable(table: Mapping[str, Any], key: str, where: str) -> Mapping[str, Any]:
+def _subtable(table: Mapping[str, Any], key: str, where: Place) -> Mapping[str, Any]:
     value = table.get(key, {})
     if not isinstance(value, Mapping):
         raise InputError(f"{where}: {key} must be a table, got {value!r}")
     return value
 
 
-def _workload(table: Mapping[str, Any], path: Path) -> Workload:
-    workload = build(Workload, _subtable(table, "workload", str(path)), f"{path}: [workload]")
+def _workload(table: Mapping[str, Any], path: Path, where: Place) -> Workload:
+    workload = build(Workload, _subtable(table, "workload", where), where.inside("workload"))
     if workload.artifact:
         directory = path.parent / workload.artifact
         blocks = len(open_artifact(directory).blocks)
@@ -237,7 +238,7 @@ def _costs(table: Mapping[str, Any], path: Path) -> CostTable:
     return load_cost_table(path.parent / name if name.endswith(".toml") else name)
 
 
-def _tokens(table: Mapping[str, Any], where: str) -> Axis:
+def _tokens(table: Mapping[str, Any], where: Place) -> Axis:
     axis = parse_axis(TOKENS, "whole", table.get(TOKENS, 1), f"{where}: {TOKENS}")
     for value in axis.extremes():
         if type(value) is not int or value < 1:
@@ -245,22 +246,23 @@ def _tokens(table: Mapping[str, Any], where: str) -> Axis:
     return axis
 
 
-def _fields(table: Mapping[str, Any], where: str) -> Iterator[Axis]:
+def _fields(table: Mapping[str, Any], where: Place) -> Iterator[Axis]:
     kinds = hardware_keys()
     tables = {key.partition(".")[0] for key in kinds if "." in key}
-    flat: dict[str, Any] = {}
+    flat: dict[str, tuple[tuple[str, ...], Any]] = {}
     for key, spec in _subtable(table, "fields", where).items():
         if key in tables and isinstance(spec, Mapping):
-            flat.update({f"{key}.{inner}": value for inner, value in spec.items()})
+            flat.update({f"{key}.{inner}": ((key, inner), spec[inner]) for inner in spec})
         else:
-            flat[key] = spec
-    for key, spec in flat.items():
+            flat[key] = ((key,), spec)
+    for key, (keys, spec) in flat.items():
+        at = where.inside("fields").of(*keys)
         if key not in kinds:
-            raise InputError(f"{where}: [fields]: {unknown_name('hardware key', key, kinds)}")
-        yield parse_axis(key, kinds[key], spec, f"{where}: [fields]: {key}")
+            raise InputError(f"{at}: {unknown_name('hardware key', key, kinds)}")
+        yield parse_axis(key, kinds[key], spec, f"{at}: {key}")
 
 
-def _points(axes: tuple[Axis, ...], sampling: Sampling, where: str) -> Iterator[Point]:
+def _points(axes: tuple[Axis, ...], sampling: Sampling, where: Place) -> Iterator[Point]:
     if sampling.method == "sobol":
         yield from dict.fromkeys(_sobol(axes, sampling))
         return
@@ -286,7 +288,7 @@ def _sobol(axes: tuple[Axis, ...], sampling: Sampling) -> Iterator[Point]:
         yield tuple(axis.at(share) for axis, share in zip(axes, row, strict=True))
 
 
-def _objectives(table: Mapping[str, Any], cycle_model: str, where: str) -> tuple[str, ...]:
+def _objectives(table: Mapping[str, Any], cycle_model: str, where: Place) -> tuple[str, ...]:
     """As asked, or what is spent: a ratio to the same machine run dense favours slow machines."""
     given = objectives_of(cycle_model)
     spent = [name for name in given if OBJECTIVES[name].better == "less"]
@@ -304,7 +306,7 @@ def _objectives(table: Mapping[str, Any], cycle_model: str, where: str) -> tuple
     return tuple(asked)
 
 
-def _batch_points(table: Mapping[str, Any], where: str) -> int:
+def _batch_points(table: Mapping[str, Any], where: Place) -> int:
     value = table.get("batch_points", 16)
     if type(value) is not int or not 1 <= value <= 100_000:
         raise InputError(f"{where}: batch_points must be from 1 to 100000, got {value!r}")

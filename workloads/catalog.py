@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from workloads.errors import InputError, unknown_name
+from workloads.toml_place import Place
 from workloads.transformer import ModelShape
 
 T = TypeVar("T")
@@ -47,40 +48,43 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise InputError(f"{path}: {error}") from error
 
 
-def build(cls: type[T], table: Mapping[str, Any], where: str) -> T:
+def build(cls: type[T], table: Mapping[str, Any], where: str | Place) -> T:
     """A flat dataclass from a table, every key known and every required key there.
 
     Args:
         cls: A frozen dataclass whose fields are plain values.
         table: The parsed table.
-        where: File and table, for the error.
+        where: File and table, for the error; a ``Place`` names the line too.
 
     Raises:
         InputError: A key is unknown or missing, a value has the wrong type, or the dataclass
             rejects the values.
     """
+    place = Place(where) if isinstance(where, str) else where
     fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
     for key in table:
         if key not in fields:
-            raise InputError(f"{where}: {unknown_name('key', key, fields)}")
+            raise InputError(f"{place.of(key)}: {unknown_name('key', key, fields)}")
     for name, field in fields.items():
         required = field.default is dataclasses.MISSING
         if required and field.default_factory is dataclasses.MISSING and name not in table:
-            raise InputError(f"{where}: key {name!r} is missing")
+            raise InputError(f"{place.of_missing()}: key {name!r} is missing")
     for key, value in table.items():
-        _check_type(fields[key].type, value, f"{where}: {key}")
+        _check_type(fields[key].type, value, key, place)
     try:
         return cls(**table)
     except ValueError as error:
-        raise InputError(f"{where}: {error}") from error
+        about = str(error).partition(" ")[0].split(".")  # messages begin with the field
+        raise InputError(f"{place.of(*about) if about[0] in table else place}: {error}") from error
 
 
-def _check_type(annotation: object, value: object, where: str) -> None:
+def _check_type(annotation: object, value: object, key: str, place: Place) -> None:
     expected = {int: (int,), float: (int, float), str: (str,), bool: (bool,)}.get(annotation)  # type: ignore[call-overload]
     if expected is None:
         return
     if not isinstance(value, expected) or (isinstance(value, bool) and annotation is not bool):
-        raise InputError(f"{where} must be {annotation.__name__}, got {value!r}")  # type: ignore[attr-defined]
+        kind = annotation.__name__  # type: ignore[attr-defined]
+        raise InputError(f"{place.of(key)}: {key} must be {kind}, got {value!r}")
 
 
 def model_names() -> list[str]:

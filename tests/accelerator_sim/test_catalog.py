@@ -5,7 +5,12 @@ from typing import Any
 
 import pytest
 
-from accelerator_sim.catalog import accelerator_names, load_accelerator, parse_override
+from accelerator_sim.catalog import (
+    accelerator_names,
+    load_accelerator,
+    load_cost_table,
+    parse_override,
+)
 from accelerator_sim.simulate import simulate_block
 from reports.catalogue import accelerators_table
 from reports.tables import render
@@ -129,6 +134,80 @@ def test_load_accelerator_missing_table_is_named(tmp_path: Path) -> None:
     path.write_text(preset_text("vitcod").replace("[link", "[no").partition("[dram]")[0])
     with pytest.raises(InputError, match=r"mine\.toml: key 'dram' is missing"):
         load_accelerator(path)
+
+
+def _line_of(text: str, start: str) -> int:
+    return [line.startswith(start) for line in text.splitlines()].index(True) + 1
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("efficiency", "efficency", "[dram]: unknown key 'efficency': did you mean efficiency"),
+        ("channels", "channels = 2.5 #", "[dram]: channels must be int, got 2.5"),
+        ("latency_cycles", "latency_cycles = -1 #", "[dram]: latency_cycles must be a whole"),
+        ("lines =", "lines = 0 #", "lines must be a whole number at least 1, got 0"),
+        ("clock_hz", "speed", "unknown key 'speed': "),
+        ("[index]", "[indexes]", "unknown key 'indexes': did you mean index"),
+    ],
+)
+def test_load_accelerator_bad_key_in_a_file_names_its_line(
+    tmp_path: Path, old: str, new: str, message: str
+) -> None:
+    path, text = tmp_path / "mine.toml", preset_text("vitcod")
+    line = _line_of(text, old)
+    path.write_text(text.replace(f"\n{old}", f"\n{new}"))
+    with pytest.raises(InputError) as error:
+        load_accelerator(path)
+    assert str(error.value).startswith(f"{path}:{line}: {message}")
+
+
+def test_load_accelerator_missing_key_names_the_line_of_its_table(tmp_path: Path) -> None:
+    path, text = tmp_path / "mine.toml", preset_text("vitcod")
+    path.write_text(text.replace("\nburst_bytes", "\n# burst_bytes"))
+    with pytest.raises(InputError) as error:
+        load_accelerator(path)
+    line = _line_of(text, "[dram]")
+    assert str(error.value) == f"{path}:{line}: [dram]: key 'burst_bytes' is missing"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("dram.speed", 1, r"mine\.toml: \[dram\]: unknown key 'speed'"),
+        ("dram.efficiency", 2, r"mine\.toml: \[dram\]: efficiency must be in"),
+        ("dram", 3, r"mine\.toml: dram must be a table"),
+    ],
+)
+def test_load_accelerator_bad_override_names_no_line_of_the_file(
+    tmp_path: Path, key: str, value: int, message: str
+) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(preset_text("vitcod"))
+    with pytest.raises(InputError, match=message):
+        load_accelerator(path, {key: value})
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("decode_pj", "decode_kj", "[energy]: unknown key 'decode_kj': did you mean decode_pj"),
+        ("gddr5", "gddr5 = -1 #", "[energy]: dram_pj_per_byte.gddr5 must be a number of at least"),
+        ("[area]", "[areas]", "unknown key 'areas': did you mean area"),
+    ],
+)
+def test_load_cost_table_bad_key_in_a_file_names_its_line(
+    tmp_path: Path, old: str, new: str, message: str
+) -> None:
+    import accelerator_sim
+
+    path = tmp_path / "mine.toml"
+    costs = Path(accelerator_sim.__file__).parent / "costs" / "28nm.toml"
+    text = costs.read_text(encoding="utf-8")
+    path.write_text(text.replace(f"\n{old}", f"\n{new}"))
+    with pytest.raises(InputError) as error:
+        load_cost_table(path)
+    assert str(error.value).startswith(f"{path}:{_line_of(text, old)}: {message}")
 
 
 def test_load_accelerator_unknown_name_lists_the_presets() -> None:

@@ -225,3 +225,24 @@ def test_load_space_too_many_points_are_refused(tmp_path: Path) -> None:
     )
     with pytest.raises(InputError, match="the grid has 2000000 points, more than 1000000"):
         space_from(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("line", "text", "message"),
+    [
+        (1, "[smapling]\n", "unknown key 'smapling': did you mean sampling"),
+        (2, "[sampling]\nmethd = 'grid'\n", "[sampling]: unknown key 'methd': did you mean method"),
+        (3, "[fields]\nlines = 8\nline = 8\n", "[fields]: unknown hardware key 'line': did you"),
+        (2, "[fields]\ndram.speed = [1,\n2]\n", "[fields]: unknown hardware key 'dram.speed'"),
+        (3, "\n[fields.dram]\nspeed = 1\n", "[fields]: unknown hardware key 'dram.speed'"),
+        (2, "[fields]\nlines = { start = 1, stpo = 2 }\n", "[fields]: lines: unknown key 'stpo'"),
+    ],
+)
+def test_load_space_bad_key_names_its_line(
+    tmp_path: Path, line: int, text: str, message: str
+) -> None:
+    """Counted from the end of a good space."""
+    with pytest.raises(InputError) as error:
+        space_from(tmp_path, BASE + text)
+    at = line + BASE.count("\n")
+    assert str(error.value).startswith(f"{tmp_path / 'space.toml'}:{at}: {message}")
