@@ -51,7 +51,7 @@ def alternate_rows(
     refit = _Refit(scaled, always, keep)
     for left in reversed(range(iterations)):
         u = orthonormal(projected)
-        v = (u.T @ residual).T
+        v = (u.T @ residual).T.contiguous()
         if left:
             refit(u, v, residual, projected)
     return u, v, _places(scaled, always, (u, v), (base, extra), residual)
@@ -72,11 +72,15 @@ class _Refit:
     def __call__(
         self, u: torch.Tensor, v: torch.Tensor, residual: torch.Tensor, projected: torch.Tensor
     ) -> None:
-        """Overwrite W̃ − S̃ and its product with V."""
+        """Overwrite W̃ − S̃ and its product with V.
+
+        The two products run fastest with opposite layouts of V.
+        """
+        wide = v.T.contiguous()
         for start in range(0, len(u), self._rows):
             rows = slice(start, start + self._rows)
             low_rank = self._low_rank[: len(u[rows])]
-            torch.mm(u[rows], v.T, out=low_rank)
+            torch.mm(u[rows], wide, out=low_rank)
             kernels.refit_rows(
                 self._scaled[rows].numpy(),
                 low_rank.numpy(),

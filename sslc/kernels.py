@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from workloads.compiled import compiled
 
 _BINS = 2048
+_CHUNK = 32  # keys; few chunks have any near the guess
 _INFINITE = np.uint32(0x7F800000)
 _SIGN = np.uint32(1 << 31)
 _LEAST_REACH = np.uint32(1 << 14)  # a 512th of a power of two
@@ -155,8 +156,9 @@ def refit_rows(
     """
     for row in range(len(weights)):
         last = thresholds[row]
-        _errors(weights[row], low_rank[row], always[row], keys)
-        threshold = _kth_near(keys, int(keep[row]), last, reaches[row], scratch.candidates)
+        near = _around(last, reaches[row])
+        counts = _errors(weights[row], low_rank[row], always[row], keys, near[0], near[1])
+        threshold = _kth_near(keys, int(keep[row]), last, reaches[row], counts, scratch.candidates)
         moved = threshold - last if threshold > last else last - threshold
         thresholds[row], reaches[row] = threshold, moved + _LEAST_REACH
         surplus = _replace(weights[row], low_rank[row], keys, threshold, residual[row]) - keep[row]
@@ -169,33 +171,85 @@ def refit_rows(
 
 
 @compiled
-def _errors(weights: Floats, low_rank: Floats, always: Booleans, keys: Keys) -> None:
-    """|W̃ − L̃| as whole numbers that order alike, infinite at the preserved places."""
+def _errors(
+    weights: Floats,
+    low_rank: Floats,
+    always: Booleans,
+    keys: Keys,
+    low: np.uint32,
+    high: np.uint32,
+) -> tuple[np.uint32, np.uint32]:
+    """Put |W̃ − L̃| into the keys, infinite at the preserved places; see ``_reaching``."""
+    above, within = np.uint32(0), np.uint32(0)
     for place in range(len(weights)):
         bits = np.float32(abs(weights[place] - low_rank[place])).view(np.uint32)
-        keys[place] = _INFINITE if always[place] else bits
+        key = _INFINITE if always[place] else bits
+        keys[place] = key
+        above += np.uint32(key >= high)
+        within += np.uint32(key >= low)
+    return above, within
+
+
+@compiled
+def _reaching(keys: Keys, low: np.uint32, high: np.uint32) -> tuple[np.uint32, np.uint32]:
+    """How many keys reach ``high``, and how many ``low``."""
+    above, within = np.uint32(0), np.uint32(0)
+    for place in range(len(keys)):
+        above += np.uint32(keys[place] >= high)
+        within += np.uint32(keys[place] >= low)
+    return above, within
+
+
+@compiled
+def _around(guess: np.uint32, reach: np.uint32) -> tuple[np.uint32, np.uint32]:
+    """The keys so far from a guess, none below 0 or above all that floats have."""
+    low = np.uint32(guess - reach if guess > reach else 0)
+    return low, np.uint32(min(np.int64(guess) + np.int64(reach), np.int64(_SIGN)))
 
 
 @compiled
 def _kth_near(
-    keys: Keys, keep: int, guess: np.uint32, reach: np.uint32, candidates: Keys
+    keys: Keys,
+    keep: int,
+    guess: np.uint32,
+    reach: np.uint32,
+    counts: tuple[np.uint32, np.uint32],
+    candidates: Keys,
 ) -> np.uint32:
     """The keep-th largest key: those near a guess are gathered, further around it if need be."""
-    while True:
-        low = np.uint32(guess - reach if guess > reach else 0)
-        high = np.uint32(min(np.int64(guess) + np.int64(reach), np.int64(_SIGN)))
-        above, within = np.uint32(0), np.uint32(0)
-        for key in keys:
-            above = np.uint32(above + np.uint32(key >= high))
-            within = np.uint32(within + np.uint32(key >= low))
-        if above < keep <= within:
-            break
+    low, high = _around(guess, reach)
+    above, within = counts
+    while not above < keep <= within:
         reach = np.uint32(min(8 * np.int64(reach), np.int64(_SIGN)))
+        low, high = _around(guess, reach)
+        above, within = _reaching(keys, low, high)
     count, width = np.int64(0), np.uint32(high - low)
-    for key in keys:
-        candidates[count] = key
-        count += np.uint32(key - low) < width
+    whole = len(keys) - len(keys) % _CHUNK
+    for start in range(0, whole, _CHUNK):
+        near = np.uint32(0)
+        for place in range(_CHUNK):
+            near |= np.uint32(np.uint32(keys[start + place] - low) < width)
+        if near:
+            count = _gather(keys, start, start + _CHUNK, low, width, candidates, count)
+    count = _gather(keys, whole, len(keys), low, width, candidates, count)
     return _nth(candidates, int(count), int(count) - (keep - int(above)))
+
+
+@compiled
+def _gather(
+    keys: Keys,
+    start: int,
+    stop: int,
+    low: np.uint32,
+    width: np.uint32,
+    candidates: Keys,
+    count: np.int64,
+) -> np.int64:
+    """Put the keys that are at least ``low`` and less than ``width`` above it behind the others."""
+    for place in range(start, stop):
+        candidates[count] = keys[place]
+        count += np.uint32(keys[place] - low) < width
+    return count
 
 
 @compiled
@@ -207,5 +261,5 @@ def _replace(
     for place in range(len(weights)):
         kept = keys[place] >= threshold
         residual[place] = low_rank[place] if kept else weights[place]
-        reached = np.uint32(reached + np.uint32(kept))
+        reached += np.uint32(kept)
     return int(reached)
