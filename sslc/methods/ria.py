@@ -20,7 +20,7 @@ def ria_scores(weight: torch.Tensor, statistics: InputStatistics, power: float) 
     tiny = torch.finfo(size.dtype).tiny
     relative = size / size.sum(dim=0).clamp(min=tiny)
     relative += size / size.sum(dim=1, keepdim=True).clamp(min=tiny)
-    return relative * statistics.scale() ** power
+    return relative.mul_(statistics.scale() ** power)
 
 
 @dataclass(frozen=True)
@@ -44,5 +44,5 @@ class Ria:
         """Keep the entries with the largest scores."""
         m, n = weight.shape
         nonzeros = sparse_nonzeros(m, n, self.kept_fraction, 0, self.group)
-        scores = ria_scores(weight, statistics, self.power)
-        return CompressedProjection.sparse_only(weight, keep_top(scores, nonzeros, self.group))
+        mask = keep_top(ria_scores(weight, statistics, self.power), nonzeros, self.group)
+        return CompressedProjection.sparse_only(weight, mask)

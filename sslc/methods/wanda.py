@@ -29,5 +29,5 @@ class Wanda:
         """Keep the entries with the largest |W_ij|·d_j."""
         m, n = weight.shape
         nonzeros = sparse_nonzeros(m, n, self.kept_fraction, 0, self.group)
-        scores = weight.abs() * statistics.scale()
-        return CompressedProjection.sparse_only(weight, keep_top(scores, nonzeros, self.group))
+        mask = keep_top(weight.abs().mul_(statistics.scale()), nonzeros, self.group)
+        return CompressedProjection.sparse_only(weight, mask)
