@@ -1,5 +1,6 @@
 """What the stages leave behind: ``DIR/results/*.json``, read back by ``sslc report``."""
 
+import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from sslc.evaluate import Perplexity
 from workloads.artifact import Artifact, totals
 from workloads.errors import InputError
 from workloads.files import read_json, write_json
+from workloads.text import EMBEDDED
 
 KINDS = ("perplexity", "cycles", "runtime")
 
@@ -48,6 +50,19 @@ def module_name(result: dict[str, Any], module: str) -> str:
 def perplexity_result(subject: Subject, result: Perplexity) -> dict[str, Any]:
     """A perplexity with its subject, for the file."""
     return {"kind": "perplexity", "subject": asdict(subject), **asdict(result)}
+
+
+def perplexity_name(text: str, beside: bool) -> str:
+    """File name of a perplexity, without suffix: one file per text.
+
+    Args:
+        text: Source of the text, as the result names it.
+        beside: Whether it is the dense model's, beside an artifact's own.
+    """
+    parts = ["perplexity", *(["dense"] if beside else [])]
+    if text.partition(":")[0] != EMBEDDED:
+        parts.append(re.sub(r"[^\w.]+", "-", text).strip("-"))
+    return "-".join(parts)
 
 
 def save_result(directory: Path, name: str, result: dict[str, Any]) -> Path:

@@ -213,7 +213,9 @@ def perplexity_table(results: Iterable[dict[str, Any]]) -> Table:
             result["subject"]["kept_fraction"],
             result["perplexity"],
             result["text"],
-            result["windows"] * result["window_tokens"],
+            result["predicted_tokens"],
+            result["window_tokens"],
+            result["stride_tokens"],
             "measured",
         )
         for result in results
@@ -224,11 +226,14 @@ def perplexity_table(results: Iterable[dict[str, Any]]) -> Table:
         Column("Kept", ".0%"),
         Column("Perplexity", ".2f"),
         Column("Text"),
-        Column("Tokens", ",d"),
+        Column("Predicted", ",d"),
+        Column("Window", ",d"),
+        Column("Stride", ",d"),
         Column("Numbers are"),
     )
     notes = (
-        "Perplexity over non-overlapping windows, each scored on its own; Kept is the share of "
-        "the projections' parameters, low-rank factors included.",
+        "Perplexity over Predicted tokens, each seen after those before it in its window; windows "
+        "start every Stride tokens, and do not overlap where Stride is the Window. Kept is the "
+        "share of the projections' parameters, low-rank factors included.",
     )
     return Table("perplexity", "Perplexity on held-out text", columns, rows, notes)

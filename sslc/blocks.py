@@ -176,20 +176,20 @@ class BlockwiseModel:
 
     @torch.inference_mode()
     def negative_log_likelihoods(self, hidden: torch.Tensor, windows: torch.Tensor) -> torch.Tensor:
-        """Mean negative log likelihood of each window's tokens 2 … L, given those before them.
+        """Negative log likelihood of each window's tokens 2 … L, given those before them.
 
         Args:
             hidden: Outputs of the last block, shape (w, L, h).
             windows: Token ids, shape (w, L).
 
         Returns:
-            Shape (w,), float64.
+            Shape (w, L − 1), float64, in nats.
         """
         losses = []
         with self._head() as head:
             for states, tokens in zip(hidden, windows, strict=True):
-                logits = head(states[:-1].to(self.device))
-                losses.append(nn.functional.cross_entropy(logits, tokens[1:].to(self.device)))
+                logits, next_tokens = head(states[:-1].to(self.device)), tokens[1:].to(self.device)
+                losses.append(nn.functional.cross_entropy(logits, next_tokens, reduction="none"))
         return torch.stack(losses).double().cpu()
 
     @contextlib.contextmanager

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from sslc.blocks import BlockwiseModel
-from sslc.checkpoint import WeightSource, tokenize
+from sslc.checkpoint import WeightSource, load_tokenizer
 from workloads.progress import Progress, silent
-from workloads.text import Text, consecutive_windows, load_text
+from workloads.text import ScoredWindows, Text, load_text, scored_windows
 
 
 @dataclass(frozen=True)
@@ -20,9 +19,10 @@ class Perplexity:
     Attributes:
         perplexity: exp of the mean negative log likelihood per predicted token.
         negative_log_likelihood: That mean, in nats.
-        predicted_tokens: Windows × (window length − 1).
-        windows: Non-overlapping windows.
+        predicted_tokens: Tokens whose prediction was counted.
+        windows: Windows that the text was cut into.
         window_tokens: Tokens in each.
+        stride_tokens: From one window's start to the next; ``window_tokens`` without overlap.
         text: Source of the text.
         text_sha256: Its hash.
     """
@@ -32,20 +32,25 @@ class Perplexity:
     predicted_tokens: int
     windows: int
     window_tokens: int
+    stride_tokens: int
     text: str
     text_sha256: str
 
 
 def evaluation_windows(
-    source: WeightSource, text: Text, window_tokens: int, most_tokens: int
-) -> NDArray[np.int64]:
-    """Token ids of the evaluation windows, shape (windows, window_tokens).
+    source: WeightSource, text: Text, window_tokens: int, stride_tokens: int, most_tokens: int
+) -> ScoredWindows:
+    """A text's windows, tokenised whole and with the tokenizer's own special tokens.
 
     Raises:
-        InputError: The text is shorter than one window.
+        InputError: The text is shorter than one window, or the stride is out of range.
+
+    Source: GPTQ, SparseGPT and Wanda call the tokenizer so; Llama's puts its first token before
+    the text, others add nothing.
     """
-    tokens = tokenize(source.directory, text.content)
-    return consecutive_windows(tokens, window_tokens, most_tokens)
+    encoded = load_tokenizer(source.directory)(text.content, verbose=False)
+    tokens = np.asarray(encoded["input_ids"], dtype=np.int64)
+    return scored_windows(tokens, window_tokens, stride_tokens, most_tokens)
 
 
 def perplexity(
@@ -56,26 +61,30 @@ def perplexity(
     device: torch.device | None = None,
     progress: Progress = silent,
     label: str = "evaluate",
+    stride_tokens: int | None = None,
 ) -> Perplexity:
-    """Perplexity over non-overlapping windows.
+    """Perplexity over a text's windows.
 
     Args:
         source: A checkpoint or an artifact.
-        text_source: ``embedded`` (its evaluation half) or a text file.
-        window_tokens: Tokens per window; each window is scored on its own.
-        most_tokens: Use at most so many tokens.
+        text_source: A name (its evaluation part) or a text file.
+        window_tokens: Tokens per window; a token sees those before it in its window.
+        most_tokens: Use at most so many tokens; 0 uses all.
         device: Where the arithmetic runs.
         progress: Told after every block.
         label: The stage's name in the progress.
+        stride_tokens: From one window's start to the next; None for windows that do not overlap.
 
     Raises:
         InputError: The text or the model cannot be used.
 
-    Source: the evaluation loop common to GPTQ, SparseGPT and Wanda: contiguous windows without
-    overlap, the mean loss of each window weighing the same.
+    Source: without overlap the evaluation loop common to GPTQ, SparseGPT and Wanda; with overlap
+    the guide of transformers, every token weighing the same.
     """
     text = load_text(text_source, "evaluation")
-    windows = torch.from_numpy(evaluation_windows(source, text, window_tokens, most_tokens))
+    stride = window_tokens if stride_tokens is None else stride_tokens
+    cut = evaluation_windows(source, text, window_tokens, stride, most_tokens)
+    windows = torch.from_numpy(cut.tokens)
     model = BlockwiseModel(source, device)
     hidden = model.embed(windows)
     for index in range(model.blocks):
@@ -83,8 +92,10 @@ def perplexity(
         with model.block(index) as block:
             model.run(index, block, hidden)
     progress(label, model.blocks, model.blocks + 1)
-    mean = float(model.negative_log_likelihoods(hidden, windows).mean())
+    losses = model.negative_log_likelihoods(hidden, windows)
+    counted = losses[torch.from_numpy(cut.counted[:, 1:])]
     progress(label, model.blocks + 1, model.blocks + 1)
+    mean = float(counted.mean())
     value = math.exp(mean) if mean < 700 else math.inf
-    count, length = windows.shape
-    return Perplexity(value, mean, count * (length - 1), count, length, text.source, text.sha256)
+    size = (len(counted), len(windows), window_tokens, stride)
+    return Perplexity(value, mean, *size, text.source, text.sha256)

@@ -17,6 +17,7 @@ _MEASURED: dict[str, type | tuple[type, ...]] = {
     "perplexity": (int, float),
     "predicted_tokens": int,
     "window_tokens": int,
+    "stride_tokens": int,
     "text": str,
     "subject": dict,
 }
@@ -143,12 +144,18 @@ def _perplexities(artifact: Artifact) -> str:
         rows.append(
             f"| {_cell(found['subject'].get('method', ''))} | {found['perplexity']:.4g} "
             f"| {_cell(found['text'])} "
-            f"| {found['predicted_tokens']:,} in windows of {found['window_tokens']} |"
+            f"| {found['predicted_tokens']:,} in windows of {found['window_tokens']}"
+            f"{_stride(found)} |"
         )
     if not rows:
         return ""
     head = "| model | perplexity (measured) | text | predicted tokens |\n|---|---|---|---|\n"
     return "## Perplexity\n\n" + head + "\n".join(rows) + "\n"
+
+
+def _stride(found: dict[str, Any]) -> str:
+    stride = found["stride_tokens"]
+    return "" if stride == found["window_tokens"] else f" every {stride}"
 
 
 def _table(facts: Mapping[str, str]) -> str:

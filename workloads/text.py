@@ -1,4 +1,4 @@
-"""Calibration and evaluation text: the embedded default and text files, cut into windows.
+"""Calibration and evaluation text, by name or from files, cut into windows.
 
 The embedded text is ``pydoc_data.topics``, the English reference prose that ships with Python.
 Its topics, sorted by name, go in turn to calibration and to evaluation. Topics quote each other,
@@ -8,15 +8,15 @@ so evaluation drops every paragraph that also stands in the calibration half.
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workloads.errors import InputError
+from workloads.hub_texts import HUB_TEXTS, Part, read_hub_text
 
-Part = Literal["calibration", "evaluation"]
 EMBEDDED = "embedded"
+NAMES = (EMBEDDED, *HUB_TEXTS)
 
 
 @dataclass(frozen=True)
@@ -32,23 +32,41 @@ class Text:
         return hashlib.sha256(self.content.encode()).hexdigest()
 
 
+@dataclass(frozen=True)
+class ScoredWindows:
+    """Windows and which of their tokens count.
+
+    Attributes:
+        tokens: Token ids, shape (windows, length).
+        counted: True where the prediction of a token counts, same shape; never in the first column.
+    """
+
+    tokens: NDArray[np.int64]
+    counted: NDArray[np.bool_]
+
+
 def load_text(source: str, part: Part) -> Text:
     """A text by name or path.
 
     Args:
-        source: ``embedded``, or the path of a UTF-8 text file (used whole for either part).
-        part: Which half of the embedded text.
+        source: ``embedded``, a name in ``hub_texts.HUB_TEXTS``, or the path of a UTF-8 text file
+            (used whole for either part).
+        part: Which part of a text with a name.
 
     Raises:
-        InputError: The file is missing, not UTF-8, or empty.
+        InputError: The file is missing, not UTF-8, or empty; or the hub cannot be reached.
     """
     if source == EMBEDDED:
         return Text(f"{EMBEDDED}:{part}", _embedded(part))
+    if source in HUB_TEXTS:
+        return Text(f"{source}:{HUB_TEXTS[source][part].split}", read_hub_text(source, part))
     path = Path(source)
     try:
         content = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"text {source}: {error}; give a UTF-8 file or {EMBEDDED!r}") from error
+        raise InputError(
+            f"text {source}: {error}; give a UTF-8 file or one of {', '.join(NAMES)}"
+        ) from error
     if not content.strip():
         raise InputError(f"text {source}: the file is empty")
     return Text(path.name, content)
@@ -76,25 +94,43 @@ def random_windows(
     return np.stack([tokens[start : start + length] for start in starts])
 
 
-def consecutive_windows(
-    tokens: NDArray[np.int64], length: int, most_tokens: int
-) -> NDArray[np.int64]:
-    """Non-overlapping windows from the start, as perplexity is computed in the field.
+def scored_windows(
+    tokens: NDArray[np.int64], length: int, stride: int, most_tokens: int
+) -> ScoredWindows:
+    """Windows from the start of a text in which every token is counted at most once.
+
+    With ``stride`` = ``length`` they do not overlap, each is scored on its own, and what is left
+    after the last whole window is dropped. With a smaller stride each window starts so many tokens
+    after the one before it and only its new tokens are counted; the last one ends with the text
+    and is filled up behind its end, where a causal model does not look.
 
     Args:
         tokens: The tokenised text, shape (any,).
         length: Tokens per window.
-        most_tokens: Use at most so many tokens, rounded down to whole windows.
-
-    Returns:
-        Shape (windows, length).
+        stride: Tokens from one window's start to the next, 1 to ``length``.
+        most_tokens: Use at most so many tokens; 0 uses all.
 
     Raises:
-        InputError: Not one whole window fits.
+        InputError: Not one whole window fits, or the stride is out of range.
+
+    Source: without overlap the evaluation loop of GPTQ, SparseGPT and Wanda; with overlap the
+    guide "Perplexity of fixed-length models" of transformers.
     """
-    usable = min(len(tokens), most_tokens)
-    _check_length(tokens[:usable], length, length)
-    return tokens[: usable // length * length].reshape(-1, length)
+    if not 1 <= stride <= length:
+        raise InputError(f"the stride must be 1 to the window's {length} tokens, got {stride}")
+    usable = tokens[:most_tokens] if most_tokens else tokens
+    _check_length(usable, length, length)
+    beyond = len(usable) - length
+    steps = beyond // stride if stride == length else -(-beyond // stride)
+    filled = steps * stride + length
+    usable = np.pad(usable[:filled], (0, max(0, filled - len(usable))), mode="edge")
+    windows = np.lib.stride_tricks.sliding_window_view(usable, length)[::stride].copy()
+    counted = np.ones(windows.shape, dtype=bool)
+    counted[0, 0] = False
+    counted[1:, : max(1, length - stride)] = False
+    if filled > beyond + length:
+        counted[-1, beyond + length - filled :] = False
+    return ScoredWindows(windows, counted)
 
 
 def _check_length(tokens: NDArray[np.int64], length: int, needed: int) -> None:

@@ -115,22 +115,27 @@ def test_model_card_says_what_the_manifest_says(artifact: Artifact, tmp_path: Pa
 def test_model_card_quotes_only_measured_perplexities(artifact: Artifact, tmp_path: Path) -> None:
     results = artifact.path / "results"
     results.mkdir()
-    for name, method, value in (("perplexity", "sslc", 31.25), ("perplexity-dense", "dense", 17.5)):
+    measured = (("sslc", 31.25, 512), ("dense", 17.5, 256))
+    for method, value, stride in measured:
         found = {
             "kind": "perplexity",
             "subject": {"method": method},
             "perplexity": value,
             "predicted_tokens": 1533,
             "window_tokens": 512,
+            "stride_tokens": stride,
             "text": "a|b.txt",
         }
-        (results / f"{name}.json").write_text(json.dumps(found))
+        (results / f"perplexity-{method}.json").write_text(json.dumps(found))
     export_adapter(artifact, tmp_path / "base")
     for folder, library in (("base", "transformers"), ("base/adapter", "peft")):
         fields, body = _card(tmp_path / folder)
         assert fields["library_name"] == library
-        for method, value in (("sslc", "31.25"), ("dense", "17.5")):
-            row = f"| {method} | {value} | a\\|b.txt | 1,533 in windows of 512 |"
+        for method, value, windows in (
+            ("sslc", "31.25", "512"),
+            ("dense", "17.5", "512 every 256"),
+        ):
+            row = f"| {method} | {value} | a\\|b.txt | 1,533 in windows of {windows} |"
             assert row in body
     (results / "perplexity.json").write_text('{"perplexity": "low"}')
     with pytest.raises(InputError, match=r"perplexity\.json: not a perplexity"):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from workloads.errors import InputError
-from workloads.text import consecutive_windows, load_text, random_windows
+from workloads.text import load_text, random_windows, scored_windows
 
 
 def test_load_text_embedded_halves_share_no_paragraph() -> None:
@@ -26,12 +26,27 @@ def test_random_windows_text_of_one_window_is_that_window() -> None:
     assert random_windows(np.arange(7), 2, 7, 0).tolist() == [list(range(7))] * 2
 
 
-def test_consecutive_windows_cover_from_start_without_overlap() -> None:
-    assert consecutive_windows(np.arange(100), 8, 30).ravel().tolist() == list(range(24))
+def test_scored_windows_without_overlap_are_whole_and_from_the_start() -> None:
+    cut = scored_windows(np.arange(100), 8, 8, 30)
+    assert cut.tokens.ravel().tolist() == list(range(24))
+    assert cut.tokens[cut.counted].tolist() == [n for n in range(24) if n % 8]
+
+
+@pytest.mark.parametrize("stride", range(1, 8))
+def test_scored_windows_with_overlap_count_each_token_once(stride: int) -> None:
+    for count in range(8, 27):
+        cut = scored_windows(np.arange(99), 8, stride, count)
+        assert cut.tokens[cut.counted].tolist() == list(range(1, count))
+        assert cut.tokens[:, 0].tolist() == list(range(0, len(cut.tokens) * stride, stride))
+        assert (cut.tokens[-1][cut.counted[-1]] == count - 1).any()
+
+
+def test_scored_windows_most_tokens_of_zero_uses_all() -> None:
+    assert scored_windows(np.arange(40), 8, 8, 0).tokens.shape == (5, 8)
 
 
 @pytest.mark.parametrize(
-    "call", [lambda t: random_windows(t, 1, 9, 0), lambda t: consecutive_windows(t, 9, 99)]
+    "call", [lambda t: random_windows(t, 1, 9, 0), lambda t: scored_windows(t, 9, 9, 99)]
 )
 def test_windows_text_too_short_raises(call) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(InputError, match="8 tokens"):
