@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from accelerator_sim.event_engine import run_event
-from accelerator_sim.planning import Plan
+from accelerator_sim.hardware import Accelerator
+from accelerator_sim.planning import Plan, plan_dense, plan_projection
 from accelerator_sim.result import EventResult
 from workloads.errors import InputError
+from workloads.masks import SparseLowRankGemm
 
 MOST_TILES = 200_000
 _UNITS = (
@@ -59,18 +61,28 @@ def run_traced(plan: Plan) -> tuple[EventResult, list[Operation]]:
     Raises:
         InputError: The plan has too many tiles for a file that a browser opens.
     """
-    tiles = sum(len(stream) for stream in plan.program.streams)
-    if tiles > MOST_TILES:
-        raise InputError(
-            f"{plan.program.tiled.gemm.name}: {tiles} tiles are too many to trace, at most "
-            f"{MOST_TILES}: use a larger tile (tile.rows, tile.columns) or fewer tokens"
-        )
+    _check_size(plan)
     operations: list[Operation] = []
 
     def keep(unit: str, tile: int, start: float, duration: float) -> None:
         operations.append(Operation(unit, tile, start, duration))
 
     return run_event(plan, trace=keep), operations
+
+
+def plans_to_trace(projection: SparseLowRankGemm, accelerator: Accelerator) -> dict[str, Plan]:
+    """The runs of a projection that a timeline shows beside each other: dense and compressed.
+
+    Raises:
+        InputError: No tile fits the machine, or a run has too many tiles.
+    """
+    plans = {
+        "dense": plan_dense(projection.gemm, accelerator),
+        "compressed": plan_projection(projection, accelerator),
+    }
+    for plan in plans.values():
+        _check_size(plan)
+    return plans
 
 
 def chrome_trace(runs: Sequence[tuple[str, EventResult, Sequence[Operation]]]) -> dict[str, Any]:
@@ -96,6 +108,15 @@ def chrome_trace(runs: Sequence[tuple[str, EventResult, Sequence[Operation]]]) -
         "displayTimeUnit": "ns",
         "otherData": {"time": "one microsecond of this trace is one cycle of the machine"},
     }
+
+
+def _check_size(plan: Plan) -> None:
+    tiles = sum(len(stream) for stream in plan.program.streams)
+    if tiles > MOST_TILES:
+        raise InputError(
+            f"{plan.program.tiled.gemm.name}: {tiles} tiles are too many to trace, at most "
+            f"{MOST_TILES}: use a larger tile (tile.rows, tile.columns) or fewer tokens"
+        )
 
 
 def _name(kind: str, process: int, thread: int, name: str) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from reports.commands import attention, evaluate, hardware, model, sweep, trace
+from reports.commands import attention, evaluate, hardware, model, simulate, sweep
 from reports.commands import report as reporting
 from workloads.errors import InputError
 
@@ -22,10 +22,9 @@ app = typer.Typer(
 )
 app.command()(model.compress)
 app.command()(evaluate.evaluate)
-app.command()(hardware.simulate)
+app.command()(simulate.simulate)
 app.command()(attention.attention)
 app.command()(sweep.sweep)
-app.command()(trace.trace)
 app.command()(hardware.measure)
 app.command()(reporting.report)
 app.command()(hardware.reproduce)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from reports.energy import energy_table
+from reports.explained import explained_table
 from reports.figures import cycles_figure, stalls_figure, write_figure
 from reports.html import write_page
 from reports.results import load_results
@@ -16,13 +17,14 @@ from workloads.errors import InputError
 _BUILDERS = (
     ("perplexity", perplexity_table),
     ("cycles", speedup_table),
+    ("cycles", explained_table),
     ("cycles", energy_table),
     ("runtime", runtime_table),
 )
 
 
 def report_tables(directories: Sequence[Path]) -> list[Table]:
-    """Tables of the results found, in the order perplexity, cycles, energy, runtime.
+    """Tables of the results found, in the order of ``_BUILDERS``.
 
     Args:
         directories: Artifacts, or directories that hold ``results``.

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from accelerator_sim.energy import CostTable
 from accelerator_sim.hardware import Accelerator
 from accelerator_sim.result import BlockCycles
 from accelerator_sim.simulate import Model, simulate_block
@@ -36,6 +37,7 @@ def simulate_artifact(
     most_blocks: int | None = None,
     progress: Progress = silent,
     context: int | None = None,
+    costs: CostTable | None = None,
 ) -> dict[str, Any]:
     """Cycles of an artifact's blocks from its real masks.
 
@@ -47,6 +49,7 @@ def simulate_artifact(
         most_blocks: Only the first so many blocks.
         progress: Told after every block.
         context: Attention over so many tokens as part of the module MHA.
+        costs: Energy and area; by default ``catalog.DEFAULT_COSTS``.
 
     Returns:
         From ``speedup.cycles_result``, with the context where there is one.
@@ -57,7 +60,7 @@ def simulate_artifact(
     count = min(len(artifact.blocks), most_blocks or len(artifact.blocks))
     attention = attention_of(artifact.path, tokens, context)
     found = _simulate(
-        artifact.projections(tokens), count, (model,), accelerator, progress, attention
+        artifact.projections(tokens), count, (model,), accelerator, progress, attention, costs
     )
     return _result(subject_of(artifact), accelerator, tokens, found.blocks[model], attention)
 
@@ -90,6 +93,7 @@ def simulate_foreign(
     accelerator: Accelerator,
     progress: Progress = silent,
     attention: ContextAttention | None = None,
+    costs: CostTable | None = None,
 ) -> list[dict[str, Any]]:
     """Cycles of blocks whose masks somebody else made.
 
@@ -102,11 +106,12 @@ def simulate_foreign(
         accelerator: The machine.
         progress: Told after every block.
         attention: As part of the module MHA of every block.
+        costs: Energy and area; by default ``catalog.DEFAULT_COSTS``.
 
     Returns:
         One ``speedup.cycles_result`` per model.
     """
-    found = _simulate(projections, count, models, accelerator, progress, attention)
+    found = _simulate(projections, count, models, accelerator, progress, attention, costs)
     subject = Subject(name, "as given", found.kept / found.parameters, f"real ({name})")
     return [
         _result(subject, accelerator, found.tokens, found.blocks[model], attention)
@@ -131,6 +136,7 @@ def _simulate(
     accelerator: Accelerator,
     progress: Progress,
     attention: ContextAttention | None,
+    costs: CostTable | None,
 ) -> _Found:
     found = _Found({model: [] for model in models})
     stage = f"simulate ({', '.join(models)})"
@@ -141,7 +147,7 @@ def _simulate(
         if attention is not None:
             check_heads(attention.heads, [item.gemm for item in items])
         for model in models:
-            block = simulate_block(model, items, accelerator, attention=attention)
+            block = simulate_block(model, items, accelerator, table=costs, attention=attention)
             found.blocks[model].append(block)
         for item in items:
             found.kept += item.mask.nnz + item.rank * (item.gemm.m + item.gemm.n)

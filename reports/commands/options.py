@@ -41,6 +41,10 @@ AcceleratorName = Annotated[
     str,
     typer.Option("--accelerator", help="A preset (`sslc list accelerators`) or a TOML file."),
 ]
+CostTableName = Annotated[
+    str,
+    typer.Option("--energy", help="Energy and area: a table's name (28nm) or a TOML file."),
+]
 _BYTES = {"": 1, "B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12} | {
     "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40
 }  # fmt: skip

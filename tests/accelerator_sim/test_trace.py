@@ -70,9 +70,15 @@ def test_chrome_trace_random_machine_keeps_the_rules(
         assert isinstance(event["pid"], int)
         assert isinstance(event["tid"], int)
         if event["ph"] == "M":
+            assert set(event) == {"ph", "name", "pid", "tid", "args"}
             assert event["name"] in ("process_name", "thread_name", "thread_sort_index")
-            named.add((event["pid"], event["tid"]))
+            assert list(event["args"]) == [
+                "sort_index" if event["name"] == "thread_sort_index" else "name"
+            ]
+            if event["name"] == "thread_name":
+                named.add((event["pid"], event["tid"]))
         else:
+            assert set(event) == {"ph", "name", "cat", "pid", "tid", "ts", "dur"}
             assert event["name"]
             assert event["ts"] >= 0
             assert event["dur"] >= 0
@@ -81,6 +87,9 @@ def test_chrome_trace_random_machine_keeps_the_rules(
     for units in (("denser engine",), ("sparser engine",), ("accumulation link",), DRAM):
         for (_, end), (start, _) in pairwise(spans(values, *units)):
             assert end <= start
+    for thread in {event["tid"] for event in values["traceEvents"]}:
+        mine = [e["ts"] for e in values["traceEvents"] if e["tid"] == thread and e["ph"] == "X"]
+        assert mine == sorted(mine)
 
 
 @given(machine=machines(), item=projections())

@@ -1,10 +1,13 @@
 """The energy table: means over blocks, no rows without energies, old results accepted."""
 
+import dataclasses
 import json
 from typing import Any
 
 import pytest
 
+from accelerator_sim.catalog import load_cost_table
+from accelerator_sim.energy import CostTable
 from accelerator_sim.simulate import simulate_block
 from reports.energy import energy_table
 from reports.results import Subject
@@ -15,10 +18,12 @@ from tests.accelerator_sim.machines import projection, random_mask, small_machin
 SUBJECT = Subject("tiny", "wanda", 0.5, "real")
 
 
-def found(model: Any, *densities: float) -> dict[str, Any]:
+def found(model: Any, *densities: float, costs: CostTable | None = None) -> dict[str, Any]:
     machine = small_machine()
     blocks = [
-        simulate_block(model, [projection(random_mask(8, 16, density, seed=1), rank=2)], machine)
+        simulate_block(
+            model, [projection(random_mask(8, 16, density, seed=1), rank=2)], machine, table=costs
+        )
         for density in densities
     ]
     result: dict[str, Any] = json.loads(json.dumps(cycles_result(SUBJECT, machine.name, 1, blocks)))
@@ -48,3 +53,9 @@ def test_energy_table_analytic_and_older_results_have_no_rows() -> None:
 def test_energy_table_compiled_repeats_no_row() -> None:
     table = energy_table([found("event", 0.5), found("compiled", 0.5)])
     assert len(table.rows) == 2
+
+
+def test_energy_table_two_cost_tables_stand_side_by_side() -> None:
+    other = dataclasses.replace(load_cost_table(), name="mine")
+    rows = to_dict(energy_table([found("event", 0.5), found("event", 0.5, costs=other)]))["rows"]
+    assert [row["Costs"] for row in rows] == ["28nm", "28nm", "mine", "mine"]
