@@ -1,9 +1,12 @@
-"""The two sub-problems of S + U Vᵀ under the full Hessian H = X Xᵀ of the inputs.
+"""The sub-problems of S + U Vᵀ under the full Hessian H = X Xᵀ of the inputs.
 
-Both lower ‖(W − S − L) X‖_F² = tr((W − S − L) H (W − S − L)ᵀ) and never raise it.
+The low-rank step and the values of S lower ‖(W − S − L) X‖_F² = tr((W − S − L) H (W − S − L)ᵀ) and
+never raise it; new places may.
 """
 
 import torch
+
+from sslc.selection import keep_top
 
 
 def whitened_low_rank(
@@ -26,6 +29,28 @@ def whitened_low_rank(
     for _ in range(steps):
         q, _ = torch.linalg.qr(matrix @ (hessian @ (matrix.T @ q)))
     return q, matrix.T @ q
+
+
+def thresholded_support(
+    target: torch.Tensor, sparse: torch.Tensor, hessian: torch.Tensor, nonzeros: int
+) -> torch.Tensor:
+    """Places of S after one gradient step from S, per output row: booleans, m×n.
+
+    Args:
+        target: R = W − L, m×n.
+        sparse: S, m×n.
+        hessian: H, n×n, with a positive diagonal.
+        nonzeros: Places in all, dealt to the rows as in ``selection.keep_top``.
+
+    Returns:
+        The largest |S + (R − S) H diag(H)⁻¹| · diag(H)^½ of each row.
+
+    Source: iterative hard thresholding (Blumensath & Davies 2009), preconditioned by diag(H). With
+    a diagonal H these are SSLC's places, the largest |R_ij| d_j.
+    """
+    diagonal = hessian.diagonal()
+    stepped = sparse + (target - sparse) @ hessian / diagonal
+    return keep_top(stepped.abs() * diagonal.sqrt(), nonzeros, "row")
 
 
 def solve_on_support(
