@@ -211,15 +211,15 @@ def test_energy_unknown_technology_names_table_and_known_ones() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("decode_pj = 3.0\n", "", r"mine.toml: \[energy\]: key 'decode_pj' is missing"),
-        ("decode_pj", "decod_pj", r"mine.toml: \[energy\].*unknown key 'decod_pj'.*decode_pj"),
+        ("decode_pj = 3.0\n", "", r"mine.toml:4: \[energy\]: key 'decode_pj' is missing"),
+        ("decode_pj", "decod_pj", r"mine.toml:7: \[energy\].*unknown key 'decod_pj'.*decode_pj"),
         ("link_pj_per_bit = 5.0", "link_pj_per_bit = -5.0", r"\[energy\]: link_pj_per_bit.*-5.0"),
         ("link_pj_per_bit = 5.0", "link_pj_per_bit = nan", r"\[energy\]: link_pj_per_bit.*nan"),
         ("ddr4 = 7.0", "ddr4 = true", r"\[energy\]: dram_pj_per_byte.ddr4 must be a number"),
         ("ddr4 = 7.0", "", r"dram_pj_per_byte must be a table"),
         ("decode_um2 = 3.0", 'decode_um2 = "x"', r"\[area\]: decode_um2 must be float, got 'x'"),
-        ('name = "mine"', "name = 3", "mine.toml: name must be str, got 3"),
-        ("[area]", "[areas]", "mine.toml: unknown key 'areas': did you mean area"),
+        ('name = "mine"', "name = 3", "mine.toml:2: name must be str, got 3"),
+        ("[area]", "[areas]", "mine.toml:13: unknown key 'areas': did you mean area"),
     ],
 )
 def test_load_cost_table_bad_file_names_table_and_key(
