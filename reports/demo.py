@@ -53,11 +53,11 @@ def run_demo(
         result = simulate_artifact(artifact, cycle_model, machine, progress=progress)
         save_result(artifact.path, f"cycles-{machine.name}-{cycle_model}-1", result)
     _measure(artifact, progress)
-    published, results = reproduce_table4(machine, DISTINCT_MODELS, progress=progress)
-    save_result(out / "table4", "table4", {"table": to_dict(published), "results": results})
+    published, results, _ = reproduce_table4(machine, DISTINCT_MODELS, progress=progress)
+    save_result(out / "table4", "table4", {"table": to_dict(published[0]), "results": results})
     places = [out / "dense", *(artifact.path for artifact in artifacts.values())]
-    written = write_report(places, [published], out / "report")
-    return [*report_tables(places), published], [*places, *written]
+    written = write_report(places, published, out / "report")
+    return [*report_tables(places), *published], [*places, *written]
 
 
 def _compress(

@@ -65,12 +65,15 @@ def reproduce(
     """A table of the paper, ours beside the published numbers.
 
     table4: cycles of one block of LLaMA2-7B and Qwen2.5-7B from seeded synthetic masks, under
-    both readings of the budget.
+    both readings of the budget; and those of the published model over its dense-column threshold.
 
     Example: sslc reproduce table4 --cycle-model event --format markdown
     """
     from accelerator_sim.catalog import load_accelerator
     from reports.console import Reporter, say, show
+    from reports.curve import CURVE_NAME, curve_figure
+    from reports.figures import write_figure
+    from reports.paper import table4
     from reports.simulation import reproduce_table4
     from reports.tables import write_tables
     from workloads.errors import unknown_name
@@ -80,8 +83,11 @@ def reproduce(
     models = cycle_models(cycle_model)
     machine = load_accelerator(accelerator)
     with Reporter() as reporter:
-        table, results = reproduce_table4(machine, models, tokens, seed, reporter, context)
-    show([table], style, as_json, results)
+        tables, results, curves = reproduce_table4(machine, models, tokens, seed, reporter, context)
+    show(tables, style, as_json, results)
     if out is not None:
-        for path in write_tables([table], out):
+        paths = write_tables(tables, out)
+        if curves:
+            paths += write_figure(curve_figure(curves, table4()), out, CURVE_NAME)
+        for path in paths:
             say(f"wrote {path}")

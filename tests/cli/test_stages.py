@@ -153,6 +153,15 @@ def test_reproduce_table4_published_model_hits_published_rows(sslc: Run, tmp_pat
     }
     assert readings == {"S keeps p minus the low-rank share": 7168, "S keeps p": 8192}
     assert "16,384.0" in (tmp_path / "table4.txt").read_text()
+    for result in results:
+        for module, curve in result["curves"].items():
+            least = result["mean_per_block"][module]["sparse_cycles"]
+            assert curve["threshold"][-1] == 1.0
+            assert curve["sparse_cycles"][-1] == min(curve["sparse_cycles"]) == least
+    notes = (tmp_path / "table4-curve.txt").read_text().split("no t beats G = 0.")[1]
+    assert "qwen2.5-7b FFN: the printed S, 49.8% of dense, is below 24,864" in notes
+    assert notes.count("printed S") == 1
+    assert (tmp_path / "table4-curve.svg").is_file()
 
 
 @pytest.mark.parametrize(

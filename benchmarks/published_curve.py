@@ -1,0 +1,23 @@
+"""The published model over its dense-column threshold, for docs/effects.md.
+
+python benchmarks/published_curve.py   writes docs/figures/table4-curve.{png,svg}, prints the table
+"""
+
+from pathlib import Path
+
+from accelerator_sim.catalog import load_accelerator
+from reports.curve import CURVE_NAME, curve_figure
+from reports.figures import write_figure
+from reports.paper import table4
+from reports.simulation import reproduce_table4
+from reports.tables import render
+
+
+def main() -> None:
+    tables, _, curves = reproduce_table4(load_accelerator("array-64x64"), ["published"])
+    print(render(tables[1], "markdown"))
+    write_figure(curve_figure(curves, table4()), Path("docs/figures"), CURVE_NAME)
+
+
+if __name__ == "__main__":
+    main()
