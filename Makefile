@@ -26,6 +26,7 @@ format: $(READY)
 bench: $(READY)
 	$(BIN)/python benchmarks/compiled_engine.py
 	$(BIN)/python benchmarks/llama2_7b_whole.py
+	$(BIN)/python benchmarks/tile_growth.py
 	$(BIN)/python -m benchmarks.engines_agree 2000 1
 
 $(READY): pyproject.toml constraints.txt
