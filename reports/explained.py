@@ -39,13 +39,13 @@ def explained_table(results: Iterable[dict[str, Any]]) -> Table:
         Column("MACs/byte", ",.2f"),
         Column("Balance", ",.2f"),
         Column("Bound by"),
-        Column("Most line cycles go to"),
+        Column("Binding"),
         Column("Share", ".0%"),
     )
     notes = (
         "Simulated. Utilisation: MACs with kept weights and factors over all that fit. Bound: the "
         "roofline, which no run may beat; bound by memory where MACs/byte, every operand once, is "
-        "less than the machine's balance.",
+        "less than the machine's balance. Binding: what takes most line cycles of both engines.",
         "DRAM: one block (mean), in whole bursts. Softmax is not in this table. --json has all "
         "this for every projection, with bytes by operand and line cycles by reason.",
     )

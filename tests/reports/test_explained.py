@@ -28,7 +28,7 @@ def test_explained_table_adds_up_runs_of_all_blocks() -> None:
     assert row["MACs/byte"] == useful / sum(run["roofline"]["bytes"] for run in runs)
     assert (row["Balance"], row["Bound by"]) == (1.0, "memory")
     busy = sum(run[engine]["compute"] for run in runs for engine in ("denser", "sparser"))
-    assert row["Most line cycles go to"] == "compute"
+    assert row["Binding"] == "compute"
     assert row["Share"] == pytest.approx(busy / (2 * cycles))
 
 
