@@ -12,10 +12,12 @@ from reports.html import write_page
 from reports.results import load_results
 from reports.speedup import PROVENANCE, SIMULATED, perplexity_table, runtime_table, speedup_table
 from reports.tables import Table, write_tables
+from reports.zero_shot import zero_shot_table
 from workloads.errors import InputError
 
 _BUILDERS = (
     ("perplexity", perplexity_table),
+    ("zero_shot", zero_shot_table),
     ("cycles", speedup_table),
     ("cycles", explained_table),
     ("cycles", energy_table),

@@ -5,13 +5,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from sslc.adapter import AdaptedWeights
+from sslc.checkpoint import WeightSource
 from sslc.evaluate import Perplexity
+from sslc.stored import ArtifactWeights
 from workloads.artifact import Artifact, totals
 from workloads.errors import InputError
 from workloads.files import read_json, write_json
 from workloads.text import EMBEDDED
 
-KINDS = ("perplexity", "cycles", "runtime")
+KINDS = ("perplexity", "zero_shot", "cycles", "runtime")
+DENSE = "dense"
 
 
 @dataclass(frozen=True)
@@ -52,16 +56,30 @@ def perplexity_result(subject: Subject, result: Perplexity) -> dict[str, Any]:
     return {"kind": "perplexity", "subject": asdict(subject), **asdict(result)}
 
 
-def perplexity_name(text: str, beside: bool) -> str:
-    """File name of a perplexity, without suffix: one file per text.
+def subject_of_source(source: WeightSource, name: str) -> Subject:
+    """What results of any model are about; for an adapter's base, what of it is kept is unknown.
 
     Args:
-        text: Source of the text, as the result names it.
-        beside: Whether it is the dense model's, beside an artifact's own.
+        source: From ``open_weights``.
+        name: What the user called it.
     """
-    parts = ["perplexity", *(["dense"] if beside else [])]
-    if text.partition(":")[0] != EMBEDDED:
-        parts.append(re.sub(r"[^\w.]+", "-", text).strip("-"))
+    if isinstance(source, ArtifactWeights):
+        return subject_of(source.artifact)
+    method = "base + adapter" if isinstance(source, AdaptedWeights) else DENSE
+    return Subject(name, method, 1.0, "none")
+
+
+def file_name(result: dict[str, Any], beside: bool) -> str:
+    """Name of a perplexity's or a task's file, without suffix: one per text and per task.
+
+    Args:
+        result: From ``perplexity_result`` or ``zero_shot_result``.
+        beside: Whether it is another model's than the artifact's that it is saved with.
+    """
+    parts = [str(result["kind"]).replace("_", "-"), *(["dense"] if beside else [])]
+    about = result["task"] if "task" in result else result["text"]
+    if about.partition(":")[0] != EMBEDDED:
+        parts.append(re.sub(r"[^\w.]+", "-", about).strip("-"))
     return "-".join(parts)
 
 

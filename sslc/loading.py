@@ -1,4 +1,4 @@
-"""An artifact as a working transformers model that keeps S and U, V apart."""
+"""An artifact as a working transformers model that keeps S and U, V apart; and other models."""
 
 from pathlib import Path
 from typing import Any
@@ -6,9 +6,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from sslc.checkpoint import load_config
+from sslc.adapter import AdaptedWeights
+from sslc.checkpoint import WeightSource, load_config
 from sslc.stored import ArtifactWeights, sparse_part, to_torch
 from workloads.artifact import Artifact, CompressedTensors, open_artifact
+from workloads.errors import InputError
 
 
 class SparseLowRankLinear(nn.Module):
@@ -57,6 +59,39 @@ def load(path: Path | str, dtype: torch.dtype = torch.float32) -> Any:
         model: Any = AutoModelForCausalLM.from_config(config, dtype=dtype)  # type: ignore[no-untyped-call]
     model.requires_grad_(False)
     _fill(model, artifact, dtype)
+    return model.eval()
+
+
+def load_whole(source: WeightSource, dtype: torch.dtype = torch.float32) -> Any:
+    """Any source as a transformers causal LM in evaluation mode, all of it in memory.
+
+    Args:
+        source: An artifact, whose projections stay S, U and V; a base with its adapter, which
+            stays one (PEFT); or a checkpoint.
+        dtype: Of every tensor.
+
+    Raises:
+        InputError: It cannot be loaded, or PEFT is needed and not installed.
+    """
+    from transformers import AutoModelForCausalLM
+
+    if isinstance(source, ArtifactWeights):
+        return load(source.artifact.path, dtype)
+    load_config(source.directory)
+    try:
+        model: Any = AutoModelForCausalLM.from_pretrained(
+            source.directory, dtype=dtype, local_files_only=True, use_safetensors=True
+        )
+        if isinstance(source, AdaptedWeights):
+            from peft import PeftModel
+
+            model = PeftModel.from_pretrained(model, source.adapter).get_base_model()
+    except ImportError as error:
+        raise InputError(
+            f"{source.directory}: its adapter needs PEFT ({error}): pip install 'sslc[eval]'"
+        ) from error
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        raise InputError(f"{source.directory}: transformers cannot load it ({error})") from error
     return model.eval()
 
 

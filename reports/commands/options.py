@@ -104,11 +104,15 @@ def cycle_models(name: str) -> "tuple[Model, ...]":
 
 
 def open_weights(model: str, progress: "Progress") -> "WeightSource":
-    """An artifact or a dense checkpoint, whichever the name means."""
+    """An artifact, a base with its adapter, or a dense checkpoint, whichever the name means."""
+    from sslc.adapter import CONFIG, FOLDER, AdaptedWeights
     from sslc.checkpoint import open_checkpoint
     from sslc.stored import ArtifactWeights
     from workloads.artifact import MANIFEST, open_artifact
 
     if (Path(model) / MANIFEST).is_file():
         return ArtifactWeights(open_artifact(Path(model)))
-    return open_checkpoint(model, progress)
+    checkpoint = open_checkpoint(model, progress)
+    if (checkpoint.directory / FOLDER / CONFIG).is_file():
+        return AdaptedWeights(checkpoint)
+    return checkpoint
