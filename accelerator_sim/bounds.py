@@ -56,8 +56,9 @@ def input_loaders(program: Program) -> tuple[Counts, Counts]:
 def lower_bound(program: Program, storage: Storage) -> int:
     """Cycles that no run of the event model can beat at this tile and split.
 
-    The largest of: the DRAM port with all transfers; the loads, then the shortest part of a tile and
-    the smallest write-back; the fill, then the busier engine or the link; the tiles' time in the slots.
+    The largest of: the DRAM port with all transfers; the loads, then the shortest part of a tile
+    and the smallest write-back; the fill, then the busier engine or the link; the tiles' time in
+    the slots.
     """
     accelerator = program.accelerator
     scale, latency = ticks_per_cycle(accelerator), accelerator.dram.latency_cycles
