@@ -49,7 +49,9 @@ def compress(
         Path | None,
         typer.Option(metavar="FILE.toml", help='Settings by pattern: ["*.down_proj"] tables.'),
     ] = None,
-    calibration: Annotated[str, typer.Option(help="`embedded` or a text file.")] = "embedded",
+    calibration: Annotated[
+        str, typer.Option(help="`embedded`, `wikitext2`, `c4` (from the hub), or a text file.")
+    ] = "embedded",
     windows: Annotated[int, typer.Option(help="Calibration windows.")] = 16,
     window_tokens: Annotated[int, typer.Option(help="Tokens per window.")] = 512,
     seed: Annotated[int, typer.Option(help="Of the calibration windows' places.")] = 0,
