@@ -29,7 +29,7 @@ class CompressedProjection:
         """The weights at the kept places and no low-rank part."""
         m, n = weight.shape
         return CompressedProjection(
-            mask, weight * mask, weight.new_zeros(m, 0), weight.new_zeros(n, 0)
+            mask, weight.masked_fill(~mask, 0), weight.new_zeros(m, 0), weight.new_zeros(n, 0)
         )
 
 

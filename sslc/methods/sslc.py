@@ -96,7 +96,8 @@ class Sslc:
             generator = torch.Generator().manual_seed(self.seed)
             u, v, mask = alternate_rows(scaled, places, rank, nonzeros, self.iterations, generator)
             v = v / scale[:, None]
-            sparse = torch.addmm(weight, u, v.T, alpha=-1, out=scaled).mul_(mask)
+            sparse = torch.addmm(weight, u, v.T, alpha=-1, out=scaled)
+            sparse.masked_fill_(~mask, 0)
             return CompressedProjection(mask, sparse, u, v)
         step = self._sparse_step(statistics, places, nonzeros)
         if self.preserved != "force":
