@@ -20,7 +20,6 @@ from accelerator_sim.result import ProjectionCycles
 from workloads.attention import ContextAttention
 from workloads.gemm import Gemm
 
-ATTENTION_NAMES = ("qk", "softmax", "av")
 _AFTER_ATTENTION = "o_proj"
 
 

@@ -19,9 +19,9 @@ from workloads.masks import PackedMask
 # Of the log that ViTCoD ships (github.com/GATECH-EIC/ViTCoD, Hardware/Simulator/masks/
 # deit_tiny_lowrank/vitcod_atten_0.95_wo.txt, head 0 of each layer): the sparser columns hold 3.6%
 # of their places when 5% of all are kept, so about a third of the kept places lie in the denser
-# columns; and a denser column has more than 50 of 197 (reorder.py).
+# columns.
 _GLOBAL_SHARE = 1 / 3
-_GLOBAL_ROWS = 0.3
+_GLOBAL_ROWS = 0.3  # assumption: a little above the 50 of 197 that make a column denser there
 _BAND_SHARE = 0.5  # of what is left: assumption
 
 
@@ -113,7 +113,7 @@ def synthetic_map(tokens: int, density: float, random: np.random.Generator) -> P
     rows; half of the others are nearest to the diagonal, and the rest lie anywhere.
 
     Source: the pattern (global columns and a diagonal) is that of You et al. 2023 (ViTCoD),
-    Section IV; its parameters are fitted to two numbers of its log, or assumed (top of this file).
+    Section IV; one parameter is fitted to its log, the others assumed (top of this file).
     """
     mask = np.zeros((tokens, tokens), dtype=np.bool_)
     kept = round(density * tokens**2)
