@@ -21,7 +21,7 @@ from workloads.masks import PackedMask
 # of their places when 5% of all are kept, so about a third of the kept places lie in the denser
 # columns.
 _GLOBAL_SHARE = 1 / 3
-_GLOBAL_ROWS = 0.3  # assumption: a little above the 50 of 197 that make a column denser there
+_GLOBAL_ROWS = 0.3  # assumption: above the 50 of 197 that reorder.py asks of a denser column
 _BAND_SHARE = 0.5  # of what is left: assumption
 
 
