@@ -4,7 +4,16 @@ import sys
 
 import typer
 
-from reports.commands import attention, evaluate, hardware, model, simulate, sweep
+from reports.commands import (
+    attention,
+    evaluate,
+    hardware,
+    model,
+    recover,
+    reproduce,
+    simulate,
+    sweep,
+)
 from reports.commands import report as reporting
 from workloads.errors import InputError
 
@@ -21,13 +30,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(model.compress)
+app.command()(recover.recover)
 app.command()(evaluate.evaluate)
 app.command()(simulate.simulate)
 app.command()(attention.attention)
 app.command()(sweep.sweep)
 app.command()(hardware.measure)
 app.command()(reporting.report)
-app.command()(hardware.reproduce)
+app.command()(reproduce.reproduce)
 app.command()(model.export)
 app.command("list")(reporting.list_names)
 app.command()(reporting.demo)

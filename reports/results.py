@@ -9,7 +9,7 @@ from sslc.adapter import AdaptedWeights
 from sslc.checkpoint import WeightSource
 from sslc.evaluate import Perplexity
 from sslc.stored import ArtifactWeights
-from workloads.artifact import Artifact, totals
+from workloads.artifact import Artifact, kept_share
 from workloads.errors import InputError
 from workloads.files import read_json, write_json
 from workloads.text import EMBEDDED
@@ -39,10 +39,9 @@ def subject_of(artifact: Artifact) -> Subject:
     """What results of an artifact are about."""
     settings = artifact.settings
     kept = float(settings.method["settings"].get("kept_fraction", 1.0))
-    if settings.choice:  # then the run's own fraction is not that of the whole
-        counts = totals(artifact.blocks)
-        kept = (counts["nonzeros"] + counts["factor_parameters"]) / counts["parameters"]
-    return Subject(settings.base_model["name"], settings.method["name"], kept, "real")
+    if settings.choice or settings.recovery:  # then the run's own fraction is not that of the whole
+        kept = kept_share(artifact.blocks)
+    return Subject(settings.base_model["name"], settings.method_name, kept, "real")
 
 
 def module_name(result: dict[str, Any], module: str) -> str:

@@ -7,7 +7,7 @@ from reports.results import subject_of
 from reports.tables import Cell, Column, Table
 from sslc.dry_run import RunEstimate
 from sslc.estimate import ProjectionEstimate
-from workloads.artifact import VALUE_BYTES, Artifact, totals
+from workloads.artifact import VALUE_BYTES, Artifact, kept_share, totals
 
 
 def artifact_summary(artifact: Artifact) -> dict[str, Any]:
@@ -25,7 +25,7 @@ def artifact_summary(artifact: Artifact) -> dict[str, Any]:
         "blocks": len(artifact.blocks),
         "dtype": artifact.settings.dtype,
         **counts,
-        "kept_share": (counts["nonzeros"] + counts["factor_parameters"]) / counts["parameters"],
+        "kept_share": kept_share(artifact.blocks),
         "dense_bytes": dense_bytes,
         "stored_bytes": stored_bytes,
         "stored_share": stored_bytes / dense_bytes,
@@ -45,7 +45,8 @@ def artifact_table(artifact: Artifact) -> Table:
         ]
         first = records[0]
         kept = sum(record.nonzeros + record.factor_parameters for record in records)
-        errors = sum(record.scaled_error for record in records) / len(records)
+        known = [record.scaled_error for record in records if record.scaled_error is not None]
+        errors = sum(known) / len(known) if len(known) == len(records) else None
         share = kept / (first.m * first.n * len(records))
         sparse = sum(record.nonzeros for record in records) / (first.m * first.n * len(records))
         ranks = sorted({record.rank for record in records})
@@ -61,9 +62,12 @@ def artifact_table(artifact: Artifact) -> Table:
     notes = (
         f"{summary['blocks']} blocks, {summary['parameters']:,} parameters in projections, "
         f"{summary['stored_share']:.1%} of their dense bytes stored ({summary['dtype']}).",
-        "Scaled error: mean over blocks of |(W - S - L)D| / |WD|, D the calibration input norms.",
+        "Scaled error: unknown where U and V were trained."
+        if artifact.settings.recovery
+        else "Scaled error: mean over blocks of |(W - S - L)D| / |WD|, D the calibration input "
+        "norms.",
     )
-    title = f"{summary['model']} by {artifact.settings.method['name']}"
+    title = f"{summary['model']} by {artifact.settings.method_name}"
     return Table("artifact", title, columns, tuple(rows), notes)
 
 

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,18 @@ _LATEX = {
     "^": r"\textasciicircum{}",
     "<": r"\textless{}",
     ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    "±": r"$\pm$",
+    "×": r"$\times$",
+    "·": r"$\cdot$",
+    "−": "$-$",
+    "²": "$^2$",
+    "‖": r"$\Vert$",
+    "≤": r"$\le$",
+    "≥": r"$\ge$",
 }
+_LATEX_NEEDS = "% \\usepackage{booktabs,graphicx}\n"
+_TILDE = re.compile("(.)\u0303")
 
 
 @dataclass(frozen=True)
@@ -142,12 +154,18 @@ def _latex(table: Table) -> str:
     lines = [next(rules) if line.strip() == r"\hline" else line for line in body.splitlines()]
     notes = "".join(f"\\par\\footnotesize {_escape(note)}\n" for note in table.notes)
     return (
-        "\\begin{table}\n\\centering\n"
+        f"{_LATEX_NEEDS}\\begin{{table}}\n\\centering\n"
         f"\\caption{{{_escape(table.title)}}}\n\\label{{tab:{table.name}}}\n"
+        "\\resizebox{\\ifdim\\width>\\linewidth\\linewidth\\else\\width\\fi}{!}{%\n"
         + "\n".join(lines)
-        + f"\n{notes}\\end{{table}}\n"
+        + f"}}\n{notes}\\end{{table}}\n"
     )
 
 
 def _escape(text: str) -> str:
-    return "".join(_LATEX.get(character, character) for character in text)
+    """Text for LaTeX; a letter with a combining tilde becomes its accent in math."""
+    parts = _TILDE.split(text)
+    return "".join(
+        f"$\\tilde{{{part}}}$" if place % 2 else "".join(_LATEX.get(each, each) for each in part)
+        for place, part in enumerate(parts)
+    )

@@ -1,6 +1,7 @@
 """A sparse base with its LoRA adapter, as ``export_adapter`` writes it, seen as one model."""
 
 import functools
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,31 @@ from workloads.files import TensorFile, open_tensors, read_json
 
 FOLDER = "adapter"
 CONFIG = "adapter_config.json"
-_TENSORS = "adapter_model.safetensors"
+TENSORS = "adapter_model.safetensors"
 _PREFIX, _A, _B = "base_model.model.", ".lora_A.weight", ".lora_B.weight"
+
+
+def lora_settings(ranks: Mapping[str, int]) -> dict[str, Any]:
+    """The fields of a PEFT LoRA configuration under which every scale is 1.
+
+    Args:
+        ranks: Rank of each adapted module, by its name in the base.
+    """
+    return {
+        "task_type": "CAUSAL_LM",
+        "r": max(ranks.values()),
+        "lora_alpha": max(ranks.values()),
+        "rank_pattern": dict(ranks),
+        "alpha_pattern": dict(ranks),
+        "target_modules": sorted(ranks),
+        "lora_dropout": 0.0,
+        "bias": "none",
+    }
+
+
+def factor_names(module: str) -> tuple[str, str]:
+    """Names of a module's A (r×n) and B (m×r) in PEFT's file."""
+    return _PREFIX + module + _A, _PREFIX + module + _B
 
 
 @dataclass(frozen=True)
@@ -54,7 +78,7 @@ class AdaptedWeights:
         module = name.removesuffix(".weight")
         if module not in scales:
             return weight
-        a, b = (to_torch(self._file.read(_PREFIX + module + part)).float() for part in (_A, _B))
+        a, b = (to_torch(self._file.read(part)).float() for part in factor_names(module))
         if (len(b), a.shape[1]) != tuple(weight.shape) or b.shape[1] != len(a):
             raise InputError(
                 f"{self.adapter}: {module} has A {list(a.shape)} and B {list(b.shape)}, "
@@ -64,7 +88,7 @@ class AdaptedWeights:
 
     @functools.cached_property
     def _file(self) -> TensorFile:
-        return open_tensors(self.adapter / _TENSORS)
+        return open_tensors(self.adapter / TENSORS)
 
     @functools.cached_property
     def _scales(self) -> dict[str, float]:
@@ -72,7 +96,7 @@ class AdaptedWeights:
         config, names = read_json(self.adapter / CONFIG), self.base.names()
         modules = {name.removeprefix(_PREFIX).removesuffix(_A) for name in self._file.tensors}
         modules = {module for module in modules if not module.endswith(_B)}
-        expected = {_PREFIX + module + part for module in modules for part in (_A, _B)}
+        expected = {name for module in modules for name in factor_names(module)}
         patterns: dict[str, Any] = config.get("alpha_pattern") or {}
         if (
             expected != set(self._file.tensors)

@@ -10,17 +10,15 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import joblib
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from sslc.blocks import BlockwiseModel, Replaced
 from sslc.checkpoint import TORCH_DTYPES, Checkpoint, load_config, tokenize
 from sslc.estimate import estimate_projections, fit_workers
 from sslc.gradients import collect_gradients, read_gradients
 from sslc.methods.base import Method
-from sslc.plan import EVERYTHING, Choice, Plan, make_plan
-from sslc.projections import compress_block, input_statistics
+from sslc.plan import DENSE, EVERYTHING, Choice, Plan, make_plan
+from sslc.projections import compress_block, input_statistics, unit_statistics
 from sslc.statistics import InputStatistics
 from sslc.stored import dense_weight
 from workloads.artifact import (
@@ -95,7 +93,8 @@ def compress(
         workers: Projections compressed at once, each on one thread, so that their number changes
             no byte; by default one per core on the CPU and one on another device.
         choice: Projections that stay dense or get other settings. A projection that stays dense is
-            stored with every entry in S and rank 0.
+            stored with every entry in S and rank 0. Behind the last block that is compressed
+            nothing is calibrated, and errors there are not scaled.
         max_memory_bytes: Use no more workers than the estimated peak allows (``estimate.py``).
 
     Returns:
@@ -109,10 +108,10 @@ def compress(
     text = load_text(calibration.source, "calibration")
     settings = _settings(checkpoint, method, calibration, text, output.dtype, choice)
     if output.resume:
-        finished = _finished(output, settings)
+        finished = finished_artifact(output, settings)
         if finished is not None:
             return finished
-    windows = torch.from_numpy(_windows(checkpoint, text, calibration))
+    windows = calibration_windows(checkpoint, text, calibration)
     model = BlockwiseModel(checkpoint, device)
     plan = make_plan(choice, method, projection_names(model), model.blocks)
     estimates = estimate_projections(model, plan, settings.dtype)
@@ -123,18 +122,21 @@ def compress(
     )
     gradients = _gradients(model, plan, windows, writer, progress)
     hidden = model.embed(windows)
+    last = max(index for index, _, named in plan if named is not DENSE)
     for index, methods in enumerate(plan.blocks):
         progress(f"compress ({method[0]})", index, model.blocks)
         if index < len(writer.blocks):
             stored = _read_back(writer, index)
         else:
-            statistics = input_statistics(model, index, methods, hidden)
-            if gradients is not None:
+            if index > last:
+                statistics = unit_statistics(model, methods)
+            else:
+                statistics = input_statistics(model, index, methods, hidden)
                 statistics = _with_gradients(statistics, gradients, index, model.device)
             made = compress_block(model, index, methods, statistics, settings.dtype, workers)
             stored = {name: tensors for name, (_, tensors) in made.items()}
             writer.write_block(tuple(record for record, _ in made.values()), stored)
-        if index + 1 < model.blocks:
+        if index < last:
             with model.block(index, _stored_weights(stored)) as block:
                 model.run(index, block, hidden)
     if gradients is not None:
@@ -178,10 +180,13 @@ def _gradients(
 
 
 def _with_gradients(
-    statistics: Mapping[str, InputStatistics], directory: Path, index: int, device: torch.device
+    statistics: Mapping[str, InputStatistics],
+    directory: Path | None,
+    index: int,
+    device: torch.device,
 ) -> dict[str, InputStatistics]:
-    found = read_gradients(directory, index, device)
-    return {name: replace(each, gradient=found[name]) for name, each in statistics.items()}
+    found = {} if directory is None else read_gradients(directory, index, device)
+    return {name: replace(each, gradient=found.get(name)) for name, each in statistics.items()}
 
 
 def projection_names(model: BlockwiseModel) -> tuple[str, ...]:
@@ -244,8 +249,12 @@ def stored_dtype(checkpoint: Checkpoint, dtype: str) -> str:
     return dtype
 
 
-def _finished(output: Output, settings: Settings) -> Artifact | None:
-    """The artifact that stands there already, if it was made under the same settings."""
+def finished_artifact(output: Output, settings: Settings) -> Artifact | None:
+    """The artifact that stands there already, if it was made under the same settings.
+
+    Raises:
+        InputError: It was made under others and may not be replaced.
+    """
     rename_into_place(output.directory)
     if not output.directory.exists():
         return None
@@ -259,9 +268,17 @@ def _finished(output: Output, settings: Settings) -> Artifact | None:
     )
 
 
-def _windows(checkpoint: Checkpoint, text: Text, calibration: Calibration) -> NDArray[np.int64]:
+def calibration_windows(
+    checkpoint: Checkpoint, text: Text, calibration: Calibration
+) -> torch.Tensor:
+    """Token ids of the windows, shape (w, L).
+
+    Raises:
+        InputError: There is no usable tokenizer, or the text is shorter than a window.
+    """
     tokens = tokenize(checkpoint.directory, text.content)
-    return random_windows(tokens, calibration.windows, calibration.window_tokens, calibration.seed)
+    windows, length = calibration.windows, calibration.window_tokens
+    return torch.from_numpy(random_windows(tokens, windows, length, calibration.seed))
 
 
 def _rest(checkpoint: Checkpoint, plan: Plan) -> LazyTensors:

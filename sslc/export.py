@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from numpy.typing import NDArray
 
+from sslc.adapter import CONFIG, TENSORS, factor_names, lora_settings
 from sslc.checkpoint import TORCH_DTYPES
 from sslc.model_card import model_card, weight_bytes_of
 from sslc.stored import ArtifactWeights, sparse_part, to_numpy, to_torch
@@ -114,24 +115,17 @@ def _write_adapter(
     tensors: dict[str, NDArray[Any]] = {}
     for name, (place, _) in places.items():
         stored = artifact.read(*place)
-        tensors[f"base_model.model.{name}.lora_A.weight"] = to_numpy(to_torch(stored.v).T)
-        tensors[f"base_model.model.{name}.lora_B.weight"] = stored.u
-    write_tensors(directory / "adapter_model.safetensors", tensors)
+        a, b = factor_names(name)
+        tensors |= {a: to_numpy(to_torch(stored.v).T), b: stored.u}
+    write_tensors(directory / TENSORS, tensors)
     ranks = {name: rank for name, (_, rank) in places.items()}
     config = {
         "peft_type": "LORA",
-        "task_type": "CAUSAL_LM",
         "base_model_name_or_path": str(base),
-        "r": max(ranks.values()),
-        "lora_alpha": max(ranks.values()),
-        "rank_pattern": ranks,
-        "alpha_pattern": ranks,
-        "target_modules": sorted(ranks),
-        "lora_dropout": 0.0,
-        "bias": "none",
         "inference_mode": True,
+        **lora_settings(ranks),
     }
-    write_json(directory / "adapter_config.json", config)
+    write_json(directory / CONFIG, config)
 
 
 def _atomically(target: Path, write: Callable[[Path], None]) -> None:

@@ -1,5 +1,6 @@
 """An artifact as a working transformers model that keeps S and U, V apart; and other models."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from sslc.checkpoint import WeightSource, load_config
 from sslc.stored import ArtifactWeights, sparse_part, to_torch
 from workloads.artifact import Artifact, CompressedTensors, open_artifact
 from workloads.errors import InputError
+
+Layer = Callable[[CompressedTensors, torch.dtype], nn.Module]
 
 
 class SparseLowRankLinear(nn.Module):
@@ -50,16 +53,40 @@ def load(path: Path | str, dtype: torch.dtype = torch.float32) -> Any:
     Raises:
         InputError: The artifact is missing or broken.
     """
+    return _build(open_artifact(Path(path)), dtype, SparseLowRankLinear)
+
+
+def load_base(artifact: Artifact, dtype: torch.dtype = torch.float32) -> Any:
+    """A transformers causal LM with S alone in plain linear layers: the base of an adapter.
+
+    Args:
+        artifact: The compressed model.
+        dtype: Of every tensor.
+
+    Returns:
+        A ``PreTrainedModel`` in evaluation mode in which nothing requires gradients.
+    """
+    return _build(artifact, dtype, _sparse_linear)
+
+
+def _build(artifact: Artifact, dtype: torch.dtype, layer: Layer) -> Any:
     from accelerate import init_empty_weights
     from transformers import AutoModelForCausalLM
 
-    artifact = open_artifact(Path(path))
     config = load_config(artifact.path)
     with init_empty_weights(include_buffers=False):
         model: Any = AutoModelForCausalLM.from_config(config, dtype=dtype)  # type: ignore[no-untyped-call]
     model.requires_grad_(False)
-    _fill(model, artifact, dtype)
+    _fill(model, artifact, dtype, layer)
     return model.eval()
+
+
+def _sparse_linear(stored: CompressedTensors, dtype: torch.dtype) -> nn.Linear:
+    linear = nn.Linear(stored.mask.columns, stored.mask.rows, stored.bias is not None, "meta")
+    linear.weight = nn.Parameter(sparse_part(stored).to(dtype), requires_grad=False)
+    if stored.bias is not None:
+        linear.bias = nn.Parameter(to_torch(stored.bias).to(dtype), requires_grad=False)
+    return linear
 
 
 def load_whole(source: WeightSource, dtype: torch.dtype = torch.float32) -> Any:
@@ -95,10 +122,10 @@ def load_whole(source: WeightSource, dtype: torch.dtype = torch.float32) -> Any:
     return model.eval()
 
 
-def _fill(model: Any, artifact: Artifact, dtype: torch.dtype) -> None:
+def _fill(model: Any, artifact: Artifact, dtype: torch.dtype, layer: Layer) -> None:
     for index, block in enumerate(artifact.blocks):
         for record in block.projections:
-            linear = SparseLowRankLinear(artifact.read(index, record.name), dtype)
+            linear = layer(artifact.read(index, record.name), dtype)
             model.model.layers[index].set_submodule(record.name, linear)
     weights = ArtifactWeights(artifact)
     for name, parameter in list(model.named_parameters()):

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from workloads.artifact import VALUE_BYTES, Artifact, totals
+from workloads.artifact import VALUE_BYTES, Artifact, kept_share, totals
 from workloads.errors import InputError
 from workloads.files import read_json
 
@@ -60,10 +60,10 @@ def model_card(
         InputError: A perplexity in the artifact's results is not whole.
     """
     settings = artifact.settings
-    name, method = settings.base_model["name"], settings.method["name"]
+    name = settings.base_model["name"]
     parts = [
-        _front_matter(name, method, library),
-        f"# {name}, compressed by {method}\n",
+        _front_matter(name, settings.method["name"], library),
+        f"# {name}, compressed by {settings.method_name}\n",
         "The projections of every block were compressed to sparse plus low-rank parts, "
         "W ≈ S + U Vᵀ (see [arXiv 2510.26446](https://arxiv.org/abs/2510.26446)). "
         + _WHAT[layout].format(dtype=dtype)
@@ -93,7 +93,6 @@ def _front_matter(name: str, method: str, library: str) -> str:
 def _facts(artifact: Artifact) -> dict[str, str]:
     settings, counts = artifact.settings, totals(artifact.blocks)
     calibration = settings.calibration
-    kept = (counts["nonzeros"] + counts["factor_parameters"]) / counts["parameters"]
     method = dict(settings.method["settings"])
     asked = method.pop("kept_fraction", None)
     windows, length = calibration["windows"], calibration["window_tokens"]
@@ -102,7 +101,7 @@ def _facts(artifact: Artifact) -> dict[str, str]:
         "method": settings.method["name"],
         "settings": ", ".join(f"{key}={value}" for key, value in method.items()),
         "kept fraction asked for": "" if asked is None else f"{asked:.4g}",
-        "kept of the projections' parameters": f"{kept:.4%}",
+        "kept of the projections' parameters": f"{kept_share(artifact.blocks):.4%}",
         "in S": f"{counts['nonzeros']:,} of {counts['parameters']:,}",
         "in U and V": f"{counts['factor_parameters']:,}",
         "calibration": f"{calibration['source']}, {windows} x {length} = {windows * length:,} "
@@ -110,7 +109,20 @@ def _facts(artifact: Artifact) -> dict[str, str]:
     }
     for key, value in settings.choice.items():
         facts[key] = "; ".join(_choice(each) for each in value)
+    if settings.recovery:
+        facts["recovery"] = _recovery(settings.recovery)
     return {key: value for key, value in facts.items() if value}
+
+
+def _recovery(recovery: Mapping[str, Any]) -> str:
+    what = {"factors": "U and V", "lora": "LoRA factors, which are U and V here,"}
+    return (
+        f"{what[recovery['trained']]} trained with S frozen ({recovery['trained_parameters']:,} "
+        f"parameters) on {recovery['source']}: {recovery['steps']} steps of "
+        f"{recovery['batch_size']} examples of at most {recovery['window_tokens']} tokens, "
+        f"learning rate {recovery['learning_rate']:g}, seed {recovery['seed']} "
+        f"(data's SHA-256 {recovery['sha256']})"
+    )
 
 
 def _choice(entry: Any) -> str:

@@ -60,6 +60,18 @@ def input_statistics(
     return {name: replace(collected[origin[name]], module=_module(name)) for name in methods}
 
 
+def unit_statistics(
+    model: BlockwiseModel, methods: Mapping[str, Named]
+) -> dict[str, InputStatistics]:
+    """Statistics of uncorrelated inputs of norm 1, for projections that nobody calibrates."""
+    linears = model.linears()
+    ones = {name: torch.ones(linears[name].in_features, device=model.device) for name in methods}
+    return {
+        name: InputStatistics(each, torch.zeros_like(each), each, module=_module(name))
+        for name, each in ones.items()
+    }
+
+
 def compress_block(
     model: BlockwiseModel,
     index: int,

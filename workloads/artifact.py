@@ -30,6 +30,8 @@ MANIFEST = "manifest.json"
 REST = "rest.safetensors"
 VALUE_BYTES = {"BF16": 2, "F16": 2, "F32": 4}
 """Bytes of a stored value by dtype."""
+_OPTIONAL = ("choice", "recovery")
+_TRAINED_NAMES = {"factors": " + recovery", "lora": " + LoRA"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +55,10 @@ class CompressedTensors:
 
 @dataclass(frozen=True)
 class ProjectionRecord:
-    """One projection's line in the manifest; ``scaled_error`` is ‖(W − S − L)D‖_F / ‖WD‖_F."""
+    """One projection's line in the manifest.
+
+    ``scaled_error`` is ‖(W − S − L)D‖_F / ‖WD‖_F, or None where L was trained afterwards.
+    """
 
     name: str
     module: Module
@@ -63,7 +68,7 @@ class ProjectionRecord:
     kept_fraction: float
     nonzeros: int
     bias: bool
-    scaled_error: float
+    scaled_error: float | None
 
     @property
     def factor_parameters(self) -> int:
@@ -112,6 +117,8 @@ class Settings:
         dtype: Of what is stored.
         choice: Patterns of projections that were left dense or got other settings; empty, and then
             not in the manifest, when all were treated alike.
+        recovery: How U and V were trained afterwards, on what and from which artifact; empty, and
+            then not in the manifest, when they were not.
     """
 
     base_model: Mapping[str, str]
@@ -119,22 +126,30 @@ class Settings:
     calibration: Mapping[str, Any]
     dtype: str
     choice: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    recovery: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    @property
+    def method_name(self) -> str:
+        """The method, and what was trained after it, as tables call it."""
+        name = str(self.method["name"])
+        return name + _TRAINED_NAMES[self.recovery["trained"]] if self.recovery else name
 
     def to_json(self) -> dict[str, Any]:
         """The settings as they stand in the manifest."""
         settings = dataclasses.asdict(self)
-        return {name: value for name, value in settings.items() if name != "choice" or value}
+        return {name: value for name, value in settings.items() if name not in _OPTIONAL or value}
 
 
 @dataclass(frozen=True)
 class Artifact:
-    """An opened, validated artifact."""
+    """An opened, validated artifact; ``training_loss`` is empty where nothing was trained."""
 
     path: Path
     settings: Settings
     blocks: tuple[BlockRecord, ...]
     files: tuple[str, ...]
     sha256: Mapping[str, str]
+    training_loss: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
     def projections(self, tokens: int = 1) -> Iterator[tuple[int, SparseLowRankGemm]]:
         """Every projection as the simulator runs it, block by block, masks memory-mapped.
@@ -195,6 +210,12 @@ def read_projection(stored: TensorFile, record: ProjectionRecord) -> CompressedT
     return CompressedTensors(_read_mask(stored, record), **parts)
 
 
+def kept_share(blocks: tuple[BlockRecord, ...]) -> float:
+    """Stored values of S, U and V over the parameters of the projections."""
+    counts = totals(blocks)
+    return (counts["nonzeros"] + counts["factor_parameters"]) / counts["parameters"]
+
+
 def totals(blocks: tuple[BlockRecord, ...]) -> dict[str, int]:
     """Whole-model counts over the compressed projections."""
     records = [record for block in blocks for record in block.projections]
@@ -233,7 +254,7 @@ def open_artifact(path: Path) -> Artifact:
     fields = Settings.__dataclass_fields__
     settings = Settings(**{name: manifest[name] for name in fields if name in manifest})
     files = tuple(entry["file"] for entry in manifest["files"])
-    return Artifact(path, settings, blocks, files, hashes)
+    return Artifact(path, settings, blocks, files, hashes, manifest.get("training_loss", {}))
 
 
 @functools.cache

@@ -71,12 +71,18 @@ class ArtifactWriter:
         self.blocks.append(BlockRecord(file, digest, records))
         self._note_progress()
 
-    def finish(self, rest: Mapping[str, NDArray[Any]], files: tuple[Path, ...]) -> None:
+    def finish(
+        self,
+        rest: Mapping[str, NDArray[Any]],
+        files: tuple[Path, ...],
+        training_loss: Mapping[str, float] | None = None,
+    ) -> None:
         """Write what is left, the manifest last, and rename the directory into place.
 
         Args:
             rest: Every tensor outside the compressed projections, under its checkpoint name.
             files: Configuration and tokenizer files to copy.
+            training_loss: Of a recovery, for the manifest.
         """
         rest_digest = write_tensors(self.partial / REST, rest)
         for file in files:
@@ -91,6 +97,8 @@ class ArtifactWriter:
             "files": [{"file": n, "sha256": sha256_file(self.partial / n)} for n in names],
             "totals": totals(blocks),
         }
+        if training_loss:
+            manifest["training_loss"] = dict(training_loss)
         write_json(self.partial / MANIFEST, manifest)
         open_artifact(self.partial)
         (self.partial / PROGRESS).unlink()

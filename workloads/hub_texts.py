@@ -36,6 +36,7 @@ class HubText:
     documents: int | None = None
 
 
+_OFFLINE = "give a text file: --text FILE, or --calibration FILE to compress"
 _WIKITEXT, _C4 = "Salesforce/wikitext", "allenai/c4"
 # Splits, shards, separators and the 1,100 documents: datautils.py of IST-DASLab/sparsegpt and
 # lib/data.py of locuslab/wanda, which read these datasets through the library `datasets`.
@@ -81,13 +82,14 @@ def read_hub_text(name: str, part: Part) -> str:
     return content
 
 
-def fetch(name: str, repository: str, file: str) -> Path:
+def fetch(name: str, repository: str, file: str, offline: str = _OFFLINE) -> Path:
     """A dataset's file from the hub, or from the cache where it was left.
 
     Args:
         name: The text, for the error.
         repository: Dataset on the hub.
         file: In it.
+        offline: What to do without the hub, for the error.
 
     Raises:
         InputError: The hub did not give it.
@@ -99,7 +101,7 @@ def fetch(name: str, repository: str, file: str) -> Path:
     except (OSError, ValueError) as error:
         raise InputError(
             f"text {name!r}: the hub did not give {repository} ({type(error).__name__}); "
-            "without the hub give a text file: --text FILE, or --calibration FILE to compress"
+            f"without the hub {offline}"
         ) from error
 
 

@@ -17,6 +17,8 @@ from workloads.hub_texts import HUB_TEXTS, Part, read_hub_text
 
 EMBEDDED = "embedded"
 NAMES = (EMBEDDED, *HUB_TEXTS)
+HALVES = "halves:"
+"""Before a file's path: its first half calibrates, its second is evaluated."""
 
 
 @dataclass(frozen=True)
@@ -49,9 +51,9 @@ def load_text(source: str, part: Part) -> Text:
     """A text by name or path.
 
     Args:
-        source: ``embedded``, a name in ``hub_texts.HUB_TEXTS``, or the path of a UTF-8 text file
-            (used whole for either part).
-        part: Which part of a text with a name.
+        source: ``embedded``, a name in ``hub_texts.HUB_TEXTS``, or the path of a UTF-8 text file,
+            used whole for either part, or cut in two with ``halves:`` before it.
+        part: Which part of a text with a name, or which half.
 
     Raises:
         InputError: The file is missing, not UTF-8, or empty; or the hub cannot be reached.
@@ -60,7 +62,7 @@ def load_text(source: str, part: Part) -> Text:
         return Text(f"{EMBEDDED}:{part}", _embedded(part))
     if source in HUB_TEXTS:
         return Text(f"{source}:{HUB_TEXTS[source][part].split}", read_hub_text(source, part))
-    path = Path(source)
+    path = Path(source.removeprefix(HALVES))
     try:
         content = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -69,7 +71,15 @@ def load_text(source: str, part: Part) -> Text:
         ) from error
     if not content.strip():
         raise InputError(f"text {source}: the file is empty")
+    if source.startswith(HALVES):
+        return Text(f"{path.name}:{part}", _half(content, part))
     return Text(path.name, content)
+
+
+def _half(content: str, part: Part) -> str:
+    """The text before or after the line break nearest behind its middle."""
+    middle = content.find("\n", len(content) // 2) + 1 or len(content) // 2
+    return content[:middle] if part == "calibration" else content[middle:]
 
 
 def random_windows(

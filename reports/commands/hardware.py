@@ -1,21 +1,10 @@
-"""``sslc measure`` and ``reproduce``: runtimes on the device at hand, and the paper's tables."""
+"""``sslc measure``: runtimes on the device at hand."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from reports.commands.options import (
-    AcceleratorName,
-    ArtifactPath,
-    Context,
-    CycleModel,
-    DeviceName,
-    JsonFlag,
-    Style,
-    Tokens,
-    cycle_models,
-)
+from reports.commands.options import ArtifactPath, DeviceName, JsonFlag, Style
 
 
 def measure(
@@ -49,45 +38,3 @@ def measure(
     result = runtime_result(subject, found, runtimes)
     show([runtime_table([result])], style, as_json, result)
     say(f"wrote {save_result(directory, f'runtime-{target.type}', result)}")
-
-
-def reproduce(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="table4")],
-    accelerator: AcceleratorName = "array-64x64",
-    cycle_model: CycleModel = "all",
-    tokens: Tokens = 1,
-    seed: Annotated[int, typer.Option(min=0, help="Of the synthetic masks.")] = 0,
-    context: Context = None,
-    out: Annotated[Path | None, typer.Option(help="Directory for tables and results.")] = None,
-    style: Style = "text",
-    as_json: JsonFlag = False,
-) -> None:
-    """A table of the paper, ours beside the published numbers.
-
-    table4: cycles of one block of LLaMA2-7B and Qwen2.5-7B from seeded synthetic masks, under
-    both readings of the budget; and those of the published model over its dense-column threshold.
-
-    Example: sslc reproduce table4 --cycle-model event --format markdown
-    """
-    from accelerator_sim.catalog import load_accelerator
-    from reports.console import Reporter, say, show
-    from reports.curve import CURVE_NAME, curve_figure
-    from reports.figures import write_figure
-    from reports.paper import table4
-    from reports.simulation import reproduce_table4
-    from reports.tables import write_tables
-    from workloads.errors import unknown_name
-
-    if name != "table4":
-        raise unknown_name("table or figure", name, ["table4"])
-    models = cycle_models(cycle_model)
-    machine = load_accelerator(accelerator)
-    with Reporter() as reporter:
-        tables, results, curves = reproduce_table4(machine, models, tokens, seed, reporter, context)
-    show(tables, style, as_json, results)
-    if out is not None:
-        paths = write_tables(tables, out)
-        if curves:
-            paths += write_figure(curve_figure(curves, table4()), out, CURVE_NAME)
-        for path in paths:
-            say(f"wrote {path}")

@@ -4,6 +4,7 @@ Notation: W m×n, D = diag(d) the input norms, W̃ = W D, S sparse, L = U Vᵀ o
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -109,6 +110,33 @@ class Sslc:
             sparse = torch.where(places, weight, sparse)
         return CompressedProjection(mask, sparse, u, v)
 
+    def losses(self, weight: torch.Tensor, statistics: InputStatistics) -> list[float]:
+        """Relative loss ‖W̃ − L̃ − S̃‖_F / ‖W̃‖_F after each iteration.
+
+        Args:
+            weight: W, m×n, float32, finite; left as it was.
+            statistics: Of its inputs.
+
+        Returns:
+            One loss per iteration; a single one at rank 0, where nothing alternates; zeros for a
+            weight of zeros.
+
+        Raises:
+            ValueError: As ``budget``.
+
+        Source: SSLC Appendix A, by which it never rises; with the default settings that holds up
+        to rounding. Losses are those of the alternation: what ``zerofix`` adds back and what
+        ``alps`` solves at the end lowers them once more.
+        """
+        scaled = weight * statistics.scale()
+        rank, nonzeros = self.budget(*weight.shape)
+        places = self._preserved(scaled, nonzeros)
+        step = self._sparse_step(statistics, places, nonzeros)
+        whole = float(torch.linalg.norm(scaled))
+        if self.preserved != "force":
+            scaled.masked_fill_(places, 0)
+        return [each.loss() / (whole or 1.0) for each in self._rounds(scaled, places, step, rank)]
+
     def budget(self, m: int, n: int) -> tuple[int, int]:
         """Rank r and nonzeros of S for an m×n projection, r(m + n) + nonzeros = ⌊p m n⌋.
 
@@ -160,10 +188,20 @@ class Sslc:
         self, scaled: torch.Tensor, places: torch.Tensor, step: SparseStep, rank: int
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """U (m×r), V (n×r) and the mask of S after the alternation, all in the scaled space."""
+        for each in self._rounds(scaled, places, step, rank):
+            last = each
+        return last.u, last.v, last.mask
+
+    def _rounds(
+        self, scaled: torch.Tensor, places: torch.Tensor, step: SparseStep, rank: int
+    ) -> "Iterator[_Round]":
+        """What each iteration leaves; a single round of the sparse step alone at rank 0."""
         m, n = scaled.shape
         sparse = scaled * places
         if rank == 0:
-            return scaled.new_zeros(m, 0), scaled.new_zeros(n, 0), step(scaled, sparse)
+            u, v = scaled.new_zeros(m, 0), scaled.new_zeros(n, 0)
+            yield _Round(u, v, step(scaled, sparse), scaled, sparse)
+            return
         generator = torch.Generator().manual_seed(self.seed)
         v = random_factor(n, rank, generator, scaled.device)
         residual = torch.empty_like(scaled)
@@ -172,10 +210,33 @@ class Sslc:
             torch.sub(scaled, sparse, out=residual)
             u, v = STEPS[self.low_rank](residual, v, generator)
             torch.addmm(scaled, u, v.T, alpha=-1, out=residual)
-            mask = step(residual, sparse)
+            found = _Round(u, v, step(residual, sparse), residual, sparse)
+            yield found
             if self.tolerance > 0:
-                loss = float(torch.linalg.norm(residual - sparse))
+                loss = found.loss()
                 if last - loss < self.tolerance * last:
                     break
                 last = loss
-        return u, v, mask
+
+
+@dataclass(frozen=True, eq=False)
+class _Round:
+    """What one iteration leaves, in the scaled space; the next overwrites residual and sparse.
+
+    Attributes:
+        u: m×r.
+        v: n×r.
+        mask: Places of S̃.
+        residual: W̃ − L̃.
+        sparse: S̃.
+    """
+
+    u: torch.Tensor
+    v: torch.Tensor
+    mask: torch.Tensor
+    residual: torch.Tensor
+    sparse: torch.Tensor
+
+    def loss(self) -> float:
+        """‖W̃ − L̃ − S̃‖_F."""
+        return float(torch.linalg.norm(self.residual - self.sparse))

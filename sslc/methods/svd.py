@@ -13,10 +13,15 @@ from workloads.gemm import largest_rank
 class Svd:
     """Truncated SVD of W, rank ⌊p m n / (m + n)⌋: what is kept is at most the budget.
 
-    Source: Eckart & Young 1936; the baseline of Wang et al. 2024.
+    Attributes:
+        kept_fraction: Kept share of the parameters; the rank is rounded down.
+        scaled: Approximate W̃ = W D instead, D the input norms: SSLC with nothing in S.
+
+    Source: Eckart & Young 1936; the baseline of Wang et al. 2024. Scaled: SSLC Table 6, r = 1296.
     """
 
     kept_fraction: float = 0.5
+    scaled: bool = False
     needs_hessian = False
     needs_gradients = False
 
@@ -24,10 +29,11 @@ class Svd:
         check_share("kept_fraction", self.kept_fraction)
 
     def compress(self, weight: torch.Tensor, statistics: InputStatistics) -> CompressedProjection:
-        """The best approximation of W of that rank; the statistics are not looked at."""
-        del statistics
-        u, v = truncated_svd(weight.double(), self.budget(*weight.shape)[0])
-        return _low_rank_only(weight, u, v)
+        """The best approximation of W, or of W D, of that rank."""
+        norms = statistics.scale().double()
+        scale = norms if self.scaled else torch.ones_like(norms)
+        u, v = truncated_svd(weight.double() * scale, self.budget(*weight.shape)[0])
+        return _low_rank_only(weight, u, v / scale[:, None])
 
     def budget(self, m: int, n: int) -> tuple[int, int]:
         """Rank for an m×n projection, and no nonzeros."""

@@ -1,0 +1,58 @@
+"""``sslc recover``: fine-tuning U and V, or LoRA factors, with S frozen."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from reports.commands.options import ArtifactPath, DeviceName, JsonFlag
+
+
+def recover(
+    artifact: ArtifactPath,
+    out: Annotated[Path, typer.Option(help="Where the recovered artifact goes.")],
+    data: Annotated[
+        str,
+        typer.Option(
+            help="`alpaca` (from the hub), a .jsonl of instructions or texts; or `embedded`, "
+            "`wikitext2`, `c4`, or a text file."
+        ),
+    ] = "embedded",
+    steps: Annotated[int, typer.Option(help="Of the optimizer.")] = 100,
+    learning_rate: Annotated[float, typer.Option(help="At its peak.")] = 5e-4,
+    batch_size: Annotated[int, typer.Option(help="Examples per step.")] = 2,
+    window_tokens: Annotated[int, typer.Option(help="Tokens per example at most.")] = 256,
+    rank_share: Annotated[
+        float,
+        typer.Option(help="Share of the parameters that LoRA may take where there are no factors."),
+    ] = 0.0625,
+    seed: Annotated[int, typer.Option(help="Of the order of examples and of LoRA.")] = 0,
+    device: DeviceName = "cpu",
+    resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Fine-tune U and V with S frozen; or LoRA of the same size where there are none.
+
+    Masks and values of S stay bit by bit. The result is an artifact again, so every other command
+    takes it. A killed run continues with --resume. Needs PEFT: pip install 'sslc[recover]'.
+
+    Example: sslc recover runs/sslc --out runs/sslc-recovered --data instructions.jsonl
+    """
+    from reports.console import Reporter, say, show
+    from reports.recovery import recovery_summary, recovery_table
+    from reports.runtime import find_device
+    from sslc.compress import Output
+    from sslc.recovery import Training
+    from sslc.recovery import recover as run
+    from workloads.artifact import open_artifact
+
+    training = Training(
+        data, steps, window_tokens, batch_size, learning_rate, seed=seed, rank_share=rank_share
+    )
+    before, target = open_artifact(artifact), find_device(device)
+    with Reporter() as reporter:
+        after = run(before, training, Output(out, "auto", resume, overwrite), target, reporter)
+    details = recovery_summary(before, after)
+    show([recovery_table(before, after)], "text", as_json, details)
+    say(f"wrote {out}")

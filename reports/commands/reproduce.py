@@ -1,0 +1,169 @@
+"""``sslc reproduce``: the paper's tables and figures for any model."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from reports.commands.options import (
+    AcceleratorName,
+    Context,
+    CycleModel,
+    DeviceName,
+    JsonFlag,
+    Style,
+    Tokens,
+    cycle_models,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from reports.reproduce.study import Limits, Study
+    from workloads.progress import Progress
+
+_OUT = Path("runs/reproduce")
+_MANY = "may be repeated, or with commas."
+
+
+def reproduce(
+    names: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="NAME...",
+            help="table1 2 3 4 6 7 8 9 10, figure1 4 5 6 (written table1, figure4), `calibration`, "
+            "or `all`.",
+        ),
+    ],
+    model: Annotated[
+        str | None,
+        typer.Option(help="Any MODEL [smollm2-135m; table4: the paper's models by shape]."),
+    ] = None,
+    quick: Annotated[
+        bool,
+        typer.Option("--quick", help="First 4 blocks, 8 windows of 256 tokens, 4,096 evaluated."),
+    ] = False,
+    text: Annotated[
+        list[str] | None,
+        typer.Option(help=f"Evaluation text, a name or a file; {_MANY} [embedded]"),
+    ] = None,
+    tasks: Annotated[
+        list[str] | None, typer.Option(help=f"Zero-shot tasks as in evaluate; {_MANY}")
+    ] = None,
+    calibration: Annotated[
+        str, typer.Option(help="`embedded`, `wikitext2`, `c4`, or a text file.")
+    ] = "embedded",
+    data: Annotated[
+        str | None, typer.Option(help="Of table2's recovery, as in recover [calibration text].")
+    ] = None,
+    method: Annotated[
+        list[str] | None, typer.Option(help=f"In place of a table's own methods; {_MANY}")
+    ] = None,
+    kept_fraction: Annotated[float, typer.Option(help="Kept share of the parameters.")] = 0.5,
+    blocks: Annotated[
+        int | None, typer.Option(min=1, help="Compress only the first so many [all].")
+    ] = None,
+    windows: Annotated[int | None, typer.Option(min=1, help="Calibration windows [16].")] = None,
+    window_tokens: Annotated[
+        int | None, typer.Option(min=2, help="Tokens per window, both parts [512].")
+    ] = None,
+    most_tokens: Annotated[
+        int | None, typer.Option(min=0, help="Evaluate at most so many; 0 all [16384].")
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Questions per task at most [all].")
+    ] = None,
+    seeds: Annotated[int | None, typer.Option(min=2, help="Seeds in table8 [5].")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Recovery steps in table2.")] = None,
+    published: Annotated[
+        str | None, typer.Option(help="Whose published numbers [the model's, else llama2-7b].")
+    ] = None,
+    accelerator: AcceleratorName = "array-64x64",
+    cycle_model: CycleModel = "all",
+    tokens: Tokens = 1,
+    seed: Annotated[int, typer.Option(min=0, help="table4: of the synthetic masks.")] = 0,
+    context: Context = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help=f"Tables, figures and finished cells [{_OUT}; table4 by shape: none]."),
+    ] = None,
+    device: DeviceName = "cpu",
+    style: Style = "text",
+    as_json: JsonFlag = False,
+) -> None:
+    """The paper's tables and figures for any model, ours beside the published numbers.
+
+    Finished cells stay in OUT/cells: an interrupted table goes on, and tables share them. The
+    paper's setting is --windows 128 --window-tokens 2048 --most-tokens 0 --calibration c4
+    --text wikitext2,c4 with the six tasks. `calibration` sets calibration texts against evaluation
+    texts. Without --model, table4 takes the paper's models by their shapes, masks synthetic.
+
+    Example: sslc reproduce table1 --model smollm2-135m --quick
+    Example: sslc reproduce table1 table3 --model my/model --text wikitext2,c4 --tasks piqa,boolq
+    Example: sslc reproduce table4 --cycle-model event --format markdown
+    """
+    from reports.console import Reporter, say, show
+    from reports.reproduce.registry import chosen, reproduce
+    from reports.reproduce.study import Simulation
+    from reports.reproduce.writing import write_reproduced
+
+    wanted = chosen(names, with_tasks=bool(tasks))
+    simulation = Simulation(
+        accelerator, cycle_models(cycle_model), tokens, seed, context, by_shape=model is None
+    )
+    given = {
+        "blocks": blocks, "windows": windows, "window_tokens": window_tokens, "steps": steps,
+        "most_tokens": most_tokens, "questions": limit, "seeds": seeds,
+    }  # fmt: skip
+    limits = _limits(quick, given)
+    directory = _OUT if out is None else out
+    with Reporter() as reporter:
+        study = _study(model, wanted, directory, device, reporter, published)
+        study = replace(
+            study, limits=limits, simulation=simulation, kept_fraction=kept_fraction,
+            texts=_parts(text) or ("embedded",), tasks=_parts(tasks), methods=_parts(method),
+            calibration=calibration, data=data or "",
+        )  # fmt: skip
+        made = {name: reproduce(name, study) for name in wanted}
+    results = {name: each.results for name, each in made.items()}
+    tables = [table for each in made.values() for table in each.tables]
+    show(tables, style, as_json, results[wanted[0]] if len(wanted) == 1 else results)
+    if out is not None or study.opened is not None:
+        for path in write_reproduced(made, directory):
+            say(f"wrote {path}")
+
+
+def _study(
+    model: str | None,
+    wanted: "Sequence[str]",
+    directory: Path,
+    device: str,
+    progress: "Progress",
+    published: str | None,
+) -> "Study":
+    """The study of a model; of none where only table4 is wanted and its models by their shapes."""
+    from reports.paper import published_model
+    from reports.reproduce.study import Study
+    from reports.runtime import find_device
+    from sslc.checkpoint import open_checkpoint
+
+    by_shape = model is None and list(wanted) == ["table4"]
+    checkpoint = None if by_shape else open_checkpoint(model or "smollm2-135m", progress)
+    whose = published or published_model("" if checkpoint is None else checkpoint.name)
+    return Study(
+        checkpoint, directory, published=whose, device=find_device(device), progress=progress
+    )
+
+
+def _limits(quick: bool, given: "dict[str, int | None]") -> "Limits":
+    from reports.reproduce.study import QUICK, Limits
+
+    chosen = {name: value for name, value in given.items() if value is not None}
+    return replace(QUICK if quick else Limits(), **chosen)
+
+
+def _parts(texts: list[str] | None) -> tuple[str, ...]:
+    """Names that were given one by one or with commas."""
+    parts = (part.strip() for text in texts or () for part in text.split(","))
+    return tuple(part for part in parts if part)

@@ -1,0 +1,73 @@
+"""The picture of the calibration study: bars by calibration text, and points by amount."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from reports.reproduce.cells import Measured
+from reports.reproduce.comparison import NAMES, text_name
+from reports.reproduce.study import Study
+
+_FILLS = (("#0072B2", ""), ("#E69F00", "//"), ("#009E73", ".."), ("#CC79A7", "xx"))
+
+
+def calibration_figure(
+    study: Study,
+    dense: Measured,
+    matrix: Mapping[tuple[str, str], Measured],
+    amounts: Mapping[tuple[int, int], Measured],
+) -> Figure:
+    """A panel per evaluation text: methods by calibration text; and one for the amounts.
+
+    Args:
+        study: Its texts are the panels and the bars.
+        dense: The model as it is, a line in each panel.
+        matrix: By method and calibration text.
+        amounts: By number of windows and tokens in each, calibrated on the first text.
+    """
+    count = len(study.texts) + 1
+    figure = Figure(figsize=(3.6 * count, 4.2), layout="constrained")
+    panels = figure.subplots(1, count, squeeze=False)[0]
+    for axes, text in zip(panels, study.texts, strict=False):
+        _bars(axes, study, matrix, text)
+        axes.axhline(dense.perplexities[text], color="#444444", linestyle=":", label="dense")
+    panels[0].set_ylabel("perplexity")
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
+    _amounts(panels[-1], study, amounts)
+    figure.suptitle(
+        f"{study.checkpoint.name}, measured, {study.kept_fraction:.0%} kept", fontsize=10
+    )
+    return figure
+
+
+def _bars(axes: Axes, study: Study, matrix: Mapping[tuple[str, str], Measured], text: str) -> None:
+    methods = list(dict.fromkeys(method for method, _ in matrix))
+    width = 0.8 / len(study.texts)
+    for place, (source, (colour, hatch)) in enumerate(zip(study.texts, _FILLS, strict=False)):
+        heights = [matrix[method, source].perplexities[text] for method in methods]
+        bars = axes.bar(
+            np.arange(len(methods)) + place * width, heights, width * 0.95, color=colour,
+            hatch=hatch, edgecolor="white", label=f"calibrated on {text_name(source)}",
+        )  # fmt: skip
+        axes.bar_label(bars, fmt="%.1f", fontsize=8)
+    middle = np.arange(len(methods)) + (len(study.texts) - 1) * width / 2
+    axes.set_xticks(middle, [NAMES.get(method, method) for method in methods])
+    axes.set_title(f"evaluated on {text_name(text)}", fontsize=9)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _amounts(axes: Axes, study: Study, amounts: Mapping[tuple[int, int], Measured]) -> None:
+    labels = [f"{windows} × {tokens}" for windows, tokens in amounts]
+    for place, text in enumerate(study.texts):
+        values = [found.perplexities[text] for found in amounts.values()]
+        colour, marker = _FILLS[place % len(_FILLS)][0], "os^D"[place % 4]
+        axes.plot(labels, values, marker, color=colour, label=f"evaluated on {text_name(text)}")
+    axes.tick_params(axis="x", rotation=30)
+    axes.set_xlabel("calibration windows × tokens in each")
+    axes.set_title(f"SSLC, calibrated on {text_name(study.texts[0])}", fontsize=9)
+    axes.legend(fontsize=8, frameon=False)
+    axes.margins(y=0.25)
+    axes.spines[["top", "right"]].set_visible(False)

@@ -1,0 +1,58 @@
+"""Tables, figures and studies by name: one lazy line each."""
+
+import importlib
+from collections.abc import Sequence
+
+from reports.reproduce.study import Reproduced, Study
+from workloads.errors import unknown_name
+
+STUDIES = {
+    "table1": "reports.reproduce.methods:table1",
+    "table2": "reports.reproduce.recovered:table2",
+    "table3": "reports.reproduce.ablations:table3",
+    "table4": "reports.reproduce.accelerator:table4",
+    "table6": "reports.reproduce.ablations:table6",
+    "table7": "reports.reproduce.ablations:table7",
+    "table8": "reports.reproduce.seeds:table8",
+    "table9": "reports.reproduce.methods:table9",
+    "table10": "reports.reproduce.methods:table10",
+    "figure1": "reports.reproduce.salience:figure1",
+    "figure4": "reports.reproduce.salience:figure4",
+    "figure5": "reports.reproduce.losses:figure5",
+    "figure6": "reports.reproduce.ratios:figure6",
+    "calibration": "reports.reproduce.calibration:calibration",
+}
+
+
+def chosen(names: Sequence[str], *, with_tasks: bool) -> tuple[str, ...]:
+    """The studies that were asked for, in order and once each.
+
+    Args:
+        names: Keys of ``STUDIES``, or ``all``, which leaves out table10 where no tasks are given:
+            the published ones need the hub.
+        with_tasks: Whether tasks are given.
+
+    Raises:
+        InputError: A name is unknown.
+    """
+    everything = [name for name in STUDIES if with_tasks or name != "table10"]
+    wanted = [each for name in names for each in (everything if name == "all" else [name])]
+    for name in wanted:
+        if name not in STUDIES:
+            raise unknown_name("table or figure", name, [*STUDIES, "all"])
+    return tuple(dict.fromkeys(wanted))
+
+
+def reproduce(name: str, study: Study) -> Reproduced:
+    """Make a table or figure of the paper for a model.
+
+    Args:
+        name: A key of ``STUDIES``.
+        study: Model, limits, texts and tasks.
+
+    Raises:
+        InputError: The model, a text or a task cannot be used.
+    """
+    module, _, function = STUDIES[name].partition(":")
+    made: Reproduced = getattr(importlib.import_module(module), function)(study)
+    return made

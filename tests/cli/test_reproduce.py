@@ -1,0 +1,120 @@
+"""``sslc reproduce`` as a user types it: outputs, refusals, and a kill in the middle."""
+
+import json
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Run, command
+from tests.tasks import Task, write_task
+
+SMALL = ("--windows", 2, "--window-tokens", 32, "--most-tokens", 128)
+
+
+@pytest.fixture(scope="module")
+def task(tmp_path_factory: pytest.TempPathFactory) -> Task:
+    return write_task(tmp_path_factory.mktemp("task"))
+
+
+def test_reproduce_two_tables_and_a_figure_write_every_format(
+    sslc: Run, llama: Path, tmp_path: Path
+) -> None:
+    asked = ("table7", "figure6", "table7", "--model", llama, *SMALL, "--blocks", 1)
+    done = sslc("reproduce", *asked, "--out", tmp_path, "--json")
+    assert done.returncode == 0, done.stderr
+    results = json.loads(done.stdout)
+    assert list(results) == ["table7", "figure6"]
+    for name in results:
+        kept = json.loads((tmp_path / f"{name}-results.json").read_text())
+        assert kept == results[name]
+        for suffix in ("txt", "md", "tex", "csv", "json"):
+            assert (tmp_path / f"{name}.{suffix}").stat().st_size > 100
+    assert (tmp_path / "figure6.png").read_bytes().startswith(b"\x89PNG")
+    page = (tmp_path / "index.html").read_text()
+    assert page.count("<svg") == 1
+    assert page.count("<h2>") == 2
+    assert "http-equiv" not in page
+    assert "ONLY THE FIRST 1 OF 3 BLOCKS" in page
+
+
+def test_reproduce_quick_says_its_limits(sslc: Run, llama: Path, tmp_path: Path) -> None:
+    """QUICK asks for four blocks; the model has three, so all of them are compressed."""
+    asked = ("--model", llama, "--quick", "--most-tokens", 512, "--method", "wanda")
+    done = sslc("reproduce", "table1", *asked, "--out", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "all 3 blocks are compressed" in done.stdout
+    assert "8 windows of 256 tokens" in done.stdout
+    assert "at most 512 tokens" in done.stdout
+    assert "Wanda" in done.stdout
+    assert "SVD-LLM" not in done.stdout
+
+
+def test_reproduce_table10_and_table1_with_a_local_task(
+    sslc: Run, llama: Path, task: Task, tmp_path: Path
+) -> None:
+    asked = ("--model", llama, *SMALL, "--tasks", task.file, "--method", "wanda")
+    done = sslc("reproduce", "table10", "table1", *asked, "--out", tmp_path, "--json")
+    assert done.returncode == 0, done.stderr
+    results = json.loads(done.stdout)
+    alone = sslc("evaluate", llama, "--tasks", task.file, "--json")
+    metrics = {m["name"]: m["value"] for m in json.loads(alone.stdout)[0]["metrics"]}
+    assert results["table10"]["dense"]["which"]["acc"] == metrics["acc"]
+    rows = json.loads((tmp_path / "table10.json").read_text())["rows"]
+    assert rows[0]["which"] == pytest.approx(100 * metrics["acc"])
+    assert rows[0]["PIQA, published"] == 78.07
+    first = json.loads((tmp_path / "table1.json").read_text())["rows"]
+    assert first[0]["Zero-shot mean"] == rows[0]["mean"]
+
+
+@pytest.mark.parametrize(
+    ("message", "arguments"),
+    [
+        ("did you mean table1", ["tabel1"]),
+        ("without the hub give a task file", ["table10", "--model", "LLAMA"]),
+        ("no such directory", ["table1", "--model", "nowhere"]),
+        ("text nowhere.txt", ["table1", "--model", "LLAMA", "--text", "nowhere.txt"]),
+        ("known: alps", ["table1", "--model", "LLAMA", "--method", "wnda"]),
+        ("kept_fraction", ["table7", "--model", "LLAMA", "--kept-fraction", "1.5"]),
+        ("the text has", ["table1", "--model", "LLAMA", "--most-tokens", "8"]),
+    ],
+)
+def test_reproduce_bad_argument_is_refused(
+    sslc: Run, llama: Path, tmp_path: Path, message: str, arguments: list[str]
+) -> None:
+    given = [llama if each == "LLAMA" else each for each in arguments]
+    done = sslc("reproduce", *given, "--out", tmp_path / "out")
+    assert done.returncode == 2, done.stderr
+    assert message in done.stderr.splitlines()[-1]
+    assert done.stdout == ""
+
+
+def test_reproduce_killed_and_run_again_gives_the_same_table(
+    sslc: Run, sslc_process: Run, deep: Path, tmp_path: Path
+) -> None:
+    asked = ("table7", "--model", deep, *SMALL)
+    whole = sslc("reproduce", *asked, "--out", tmp_path / "whole")
+    assert whole.returncode == 0, whole.stderr
+    out = tmp_path / "killed"
+    process = subprocess.Popen(
+        command("reproduce", *asked, "--out", out),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 120
+    while not list(out.glob("cells/perplexity-*.json")):
+        assert process.poll() is None, "the run ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    finished = {path.name: path.stat().st_mtime_ns for path in out.glob("cells/*.json")}
+    assert len(finished) < 8
+    again = sslc_process("reproduce", *asked, "--out", out)
+    assert again.returncode == 0, again.stderr
+    assert again.stdout == whole.stdout
+    later = {path.name: path.stat().st_mtime_ns for path in out.glob("cells/*.json")}
+    assert finished.items() <= later.items()
+    assert not list((out / "work").iterdir())

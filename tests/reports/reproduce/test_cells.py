@@ -1,0 +1,184 @@
+"""Cells: equal to the stages run by hand, computed once, limited to the first blocks."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from reports.reproduce import cells
+from reports.reproduce.ablations import constant_rank, kept_by, table6, table7
+from reports.reproduce.cells import CellModel, Recipe, measure
+from reports.reproduce.study import Limits, Study
+from sslc.checkpoint import open_checkpoint
+from sslc.compress import Calibration, Output, compress
+from sslc.evaluate import perplexity
+from sslc.methods.registry import load_method
+from sslc.statistics import InputStatistics
+from sslc.stored import ArtifactWeights
+from workloads.catalog import load_model
+from workloads.errors import InputError
+from workloads.progress import silent
+
+LIMITS = Limits(windows=3, window_tokens=32, most_tokens=256, seeds=2, steps=2)
+
+
+@pytest.fixture
+def study(llama: Path, tmp_path: Path) -> Study:
+    return Study(open_checkpoint(str(llama)), tmp_path / "study", LIMITS)
+
+
+@pytest.fixture
+def compressions(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of the methods that are compressed with, one after the other."""
+    called: list[str] = []
+    original = cells.compress
+
+    def counted(checkpoint: Any, named: Any, *rest: Any, **options: Any) -> Any:
+        called.append(named[0])
+        return original(checkpoint, named, *rest, **options)
+
+    monkeypatch.setattr(cells, "compress", counted)
+    return called
+
+
+def test_measure_equals_compress_and_evaluate_by_hand(study: Study, tmp_path: Path) -> None:
+    found = measure(study, Recipe("wanda", seed=1), "x")
+    by_hand = compress(
+        study.checkpoint,
+        ("wanda", load_method("wanda", {})),
+        Calibration("embedded", 3, 32, 1),
+        Output(tmp_path / "hand"),
+    )
+    expected = perplexity(ArtifactWeights(by_hand), "embedded", 32, 256).perplexity
+    assert found.perplexities == {"embedded": expected}
+    errors = [r.scaled_error for block in by_hand.blocks for r in block.projections]
+    assert found.scaled_error == pytest.approx(np.mean(errors))  # type: ignore[arg-type]
+    assert found.kept_share == pytest.approx(0.5)
+    assert list((study.directory / "work").iterdir()) == []
+
+
+def test_measure_again_or_after_another_seed_compresses_only_what_is_new(
+    study: Study, compressions: list[str]
+) -> None:
+    first = measure(study, Recipe("wanda"), "x")
+    assert measure(study, Recipe("wanda"), "y") == first
+    assert compressions == ["wanda"]
+    measure(study, Recipe("wanda", seed=1), "z")
+    measure(study, Recipe("wanda", {"kept_fraction": 0.4}), "z")
+    assert compressions == ["wanda"] * 3
+    assert not (study.directory / "work").is_dir() or not list((study.directory / "work").iterdir())
+
+
+def test_measure_other_text_or_window_reevaluates(study: Study, tmp_path: Path) -> None:
+    file = tmp_path / "own.txt"
+    file.write_text("A sentence about lists and dictionaries.\n" * 60)
+    first = measure(study, Recipe("wanda"), "x").perplexities["embedded"]
+    both = Study(study.checkpoint, study.directory, LIMITS, texts=("embedded", str(file)))
+    found = measure(both, Recipe("wanda"), "x").perplexities
+    assert found["embedded"] == first
+    assert found[str(file)] != first
+    file.write_text("Something else entirely, with numbers 1 2 3.\n" * 60)
+    assert measure(both, Recipe("wanda"), "x").perplexities[str(file)] != found[str(file)]
+
+
+def test_measure_first_blocks_only_leaves_the_others_dense(study: Study) -> None:
+    limited = Study(study.checkpoint, study.directory, Limits(1, 3, 32, 256))
+    model = CellModel(limited, Recipe("sslc"), silent)
+    kept = [
+        sum(r.nonzeros + r.factor_parameters for r in block.projections)
+        / sum(r.m * r.n for r in block.projections)
+        for block in model.artifact.blocks
+    ]
+    assert kept == [pytest.approx(0.5, abs=1e-3), 1.0, 1.0]
+    facts = model.facts()
+    assert facts["kept_share"] == pytest.approx(kept[0])
+    assert facts["scaled_error"] > 0.1
+    for name in ("self_attn.q_proj", "mlp.down_proj"):
+        key = f"model.layers.2.{name}.weight"
+        assert torch.equal(
+            ArtifactWeights(model.artifact).tensor(key), study.checkpoint.tensor(key)
+        )
+
+
+def test_cached_broken_file_is_refused_by_name(study: Study) -> None:
+    measure(study, Recipe("dense"), "x")
+    path = next((study.directory / "cells").glob("perplexity-*.json"))
+    path.write_text(json.dumps({"about": {}, "result": 1.0}))
+    with pytest.raises(InputError, match=path.name):
+        measure(study, Recipe("dense"), "x")
+
+
+def test_table7_interrupted_and_run_again_goes_on_and_is_the_same(
+    study: Study, compressions: list[str], tmp_path: Path
+) -> None:
+    whole = table7(Study(study.checkpoint, tmp_path / "whole", LIMITS))
+    assert len(compressions) == 4
+    compressions.clear()
+    interrupted = Study(study.checkpoint, study.directory, LIMITS, progress=_stop_in("3/4", 2))
+    with pytest.raises(KeyboardInterrupt):
+        table7(interrupted)
+    assert compressions == ["sslc"] * 3
+    compressions.clear()
+    again = table7(study)
+    assert compressions == ["sslc"] * 2
+    assert again.tables[0].rows == whole.tables[0].rows
+
+
+def _stop_in(cell: str, block: int) -> Callable[[str, int, int], None]:
+    """Progress that is interrupted in the middle of a cell's compression."""
+
+    def progress(stage: str, done: int, total: int) -> None:
+        del total
+        if cell in stage and "compress" in stage and done == block:
+            raise KeyboardInterrupt
+
+    return progress
+
+
+def test_constant_rank_of_llama2_7b_is_the_published_1296_rounded_down() -> None:
+    """Half of a block's 202,375,168 parameters over the 78,080 of a rank is 1295.96."""
+    shapes = [(g.m, g.n) for g in load_model("llama2-7b").projections()]
+    assert constant_rank(shapes, 0.5) == 1295
+    assert kept_by(1296, 4096, 4096) == pytest.approx(0.6328125)
+
+
+def test_constant_rank_with_small_projections_caps_them_at_their_dense_form() -> None:
+    """k and v of 16x64 cost more than dense from rank 13 on: ⌊16·64/80⌋ = 12."""
+    shapes = [(64, 64), (16, 64), (16, 64)]
+
+    def spent(rank: int) -> int:
+        return rank * 128 + 2 * min(rank, 12) * 80
+
+    rank = constant_rank(shapes, 0.8)
+    budget = 0.8 * (64 * 64 + 2 * 16 * 64)
+    assert spent(rank) <= budget < spent(rank + 1)
+    assert rank > 12
+    assert kept_by(rank, 16, 64) == 12 * 80 / (16 * 64)
+
+
+def test_table6_last_row_is_factors_alone_within_the_block_budget(study: Study) -> None:
+    made = table6(study)
+    last = made.results[-1]
+    assert last["label"][0].startswith("rank ")
+    assert 0.4 < last["measured"]["kept_share"] <= 0.5
+    assert last["published"] == {"WikiText-2": 10200.0, "C4": 18500.0}
+    shares = [line["measured"]["kept_share"] for line in made.results[:-1]]
+    assert shares == [pytest.approx(0.5, abs=1e-3)] * 4
+
+
+def test_svd_scaled_is_the_best_approximation_of_the_scaled_weight() -> None:
+    torch.manual_seed(0)
+    weight, norms = torch.randn(12, 20), torch.rand(20) + 0.1
+    statistics = InputStatistics(norms, norms, norms)
+    made = load_method("svd", {"scaled": True, "kept_fraction": 0.5}).compress(weight, statistics)
+    scaled = weight.double().numpy() * norms.double().numpy()
+    left, values, right = np.linalg.svd(scaled, full_matrices=False)
+    rank = made.u.shape[1]
+    assert rank == 12 * 20 // 2 // 32
+    expected = (left[:, :rank] * values[:rank]) @ right[:rank] / norms.numpy()
+    assert np.allclose((made.u @ made.v.T).numpy(), expected, atol=1e-5)
+    assert not made.mask.any()
