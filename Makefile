@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check format bench clean
+.PHONY: demo test check format bench results clean
 
 demo: $(READY)
 	$(BIN)/sslc demo --out runs/demo
@@ -28,6 +28,11 @@ bench: $(READY)
 	$(BIN)/python benchmarks/llama2_7b_whole.py
 	$(BIN)/python benchmarks/tile_growth.py
 	$(BIN)/python -m benchmarks.engines_agree 2000 1
+
+# docs/results.md, hours on 2 cores; GENERAL is a text's name on the hub or a file
+GENERAL ?= wikitext2
+results: $(READY)
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m benchmarks.results $(GENERAL)
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv --clear $(VENV)

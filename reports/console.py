@@ -14,6 +14,7 @@ from rich.progress import Progress as Bars
 from reports.tables import Table, render, to_dict
 
 _SECONDS_BETWEEN_LINES = 5.0
+_BARS_SHOWN = 8
 
 
 class Reporter:
@@ -54,6 +55,8 @@ class Reporter:
         if not self._drawn:
             self._line(stage, done, total)
         elif stage not in self._tasks:
+            for task in self._bars.tasks[: 1 - _BARS_SHOWN]:
+                self._bars.update(task.id, visible=not task.finished)
             self._tasks[stage] = self._bars.add_task(stage, completed=done, total=total)
         else:
             self._bars.update(self._tasks[stage], completed=done, total=total)

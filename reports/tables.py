@@ -37,6 +37,7 @@ _LATEX = {
     "‖": r"$\Vert$",
     "≤": r"$\le$",
     "≥": r"$\ge$",
+    "Σ": r"$\Sigma$",
 }
 _LATEX_NEEDS = "% \\usepackage{booktabs,graphicx}\n"
 _TILDE = re.compile("(.)\u0303")
@@ -152,7 +153,8 @@ def _latex(table: Table) -> str:
     )
     rules = iter([r"\toprule", r"\midrule", r"\bottomrule"])
     lines = [next(rules) if line.strip() == r"\hline" else line for line in body.splitlines()]
-    notes = "".join(f"\\par\\footnotesize {_escape(note)}\n" for note in table.notes)
+    notes = "\\par\n".join(_escape(note) for note in table.notes)
+    notes = f"\\begin{{flushleft}}\\footnotesize\n{notes}\n\\end{{flushleft}}\n" if notes else ""
     return (
         f"{_LATEX_NEEDS}\\begin{{table}}\n\\centering\n"
         f"\\caption{{{_escape(table.title)}}}\n\\label{{tab:{table.name}}}\n"

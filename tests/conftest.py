@@ -72,3 +72,15 @@ def llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def qwen(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_checkpoint(tmp_path_factory.mktemp("qwen"), family="qwen2", tied=True)
+
+
+@pytest.fixture(scope="session")
+def short_texts(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A calibration and an evaluation text that are read in no time."""
+    from workloads.text import load_text
+
+    folder = tmp_path_factory.mktemp("texts")
+    paths = folder / "calibration.txt", folder / "evaluation.txt"
+    for path, part in zip(paths, ("calibration", "evaluation"), strict=True):
+        path.write_text(load_text("embedded", part).content[:6000])
+    return paths

@@ -21,7 +21,7 @@ def table3(study: Study) -> Reproduced:
     for iterations in (10, 20, 30, 40, 50, 60):
         count = str(iterations)
         recipes.append((count, count, Recipe("sslc", {"iterations": iterations})))
-    title = f"Table 3, iterations at {study.kept_fraction:.0%} kept"
+    title = f"Iterations at {study.kept_fraction:.0%} kept (as Table 3)"
     return _ablation(study, "table3", title, ("Iterations", "iterations"), recipes)
 
 
@@ -43,7 +43,7 @@ def table6(study: Study) -> Reproduced:
         for name, shape in shapes.items()
     )
     recipes.append((f"rank {rank}, no S", str(_PURE), Recipe("svd", overrides=overrides)))
-    title = f"Table 6, rank at {study.kept_fraction:.0%} kept"
+    title = f"Rank at {study.kept_fraction:.0%} kept (as Table 6)"
     notes = (
         "Rank share: of a projection's parameters. The published ranks 0, 64, 128 and 256 are "
         "these shares of a 4096x4096 matrix. Without S: the truncated SVD of W D at one constant "
@@ -58,7 +58,7 @@ def table7(study: Study) -> Reproduced:
         (f"{share:.0%}", f"{100 * share:.0f}", Recipe("sslc", {"preserved_fraction": share}))
         for share in (0.0, 0.01, 0.03, 0.1)
     ]
-    title = f"Table 7, preserved entries at {study.kept_fraction:.0%} kept"
+    title = f"Preserved entries at {study.kept_fraction:.0%} kept (as Table 7)"
     return _ablation(study, "table7", title, ("Preserved", "preserved_percent"), recipes)
 
 

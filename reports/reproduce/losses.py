@@ -98,7 +98,7 @@ def losses_table(found: Mapping[int, Mapping[str, Sequence[float]]], where: str)
     )
     return Table(
         "figure5",
-        "Figure 5: loss of the decomposition by iteration",
+        "Loss of the decomposition by iteration (as Figure 5)",
         columns,
         tuple(rows),
         _notes(rows, iterations, where),

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from reports.paper import TASKS, published
+from reports.paper import NOTES, TASKS, TITLE, published
 from reports.reproduce.cells import DENSE, Measured, Recipe, measure
 from reports.reproduce.comparison import NAMES, Line, compare, limits_notes, number, text_name
 from reports.reproduce.study import Reproduced, Study
@@ -25,7 +25,7 @@ def table1(study: Study) -> Reproduced:
         name = NAMES.get(method, method)
         values = tuple(printed.get((name, metric)) for metric in _METRICS.values())
         lines.append(Line((name,), found, values))
-    title = f"Table 1, methods at {study.kept_fraction:.0%} kept"
+    title = f"Methods at {study.kept_fraction:.0%} kept (as Table 1)"
     return compare(study, "table1", title, ["Method"], lines, (whose, list(_METRICS)))
 
 
@@ -39,7 +39,7 @@ def table10(study: Study) -> Reproduced:
     lines: list[tuple[Cell, ...]] = [
         (
             NAMES.get(method, method),
-            *_percentages(measured, tasks),
+            *percentages(measured, tasks),
             measured.mean_accuracy,
             *(printed.get((NAMES.get(method, method), task)) for task in TASKS),
         )
@@ -60,9 +60,7 @@ def _zero_shot_table(
     lines: list[tuple[Cell, ...]],
     found: dict[str, Measured],
 ) -> Reproduced:
-    from reports.paper import NOTES, TITLE
-
-    title = f"Table 10, zero-shot accuracy at {study.kept_fraction:.0%} kept"
+    title = f"Zero-shot accuracy at {study.kept_fraction:.0%} kept (as Table 10)"
     notes = (*limits_notes(study), f"Published: {TITLE}, table10, {whose}.", *NOTES["table10"])
     table = Table("table10", f"{title}: {study.checkpoint.name}", columns, tuple(lines), notes)
     scores = {method: dict(measured.scores) for method, measured in found.items()}
@@ -84,7 +82,7 @@ def table9(study: Study) -> Reproduced:
             found = measure(study, recipe, f"table9 {step}/{2 * len(_PLUGINS)} {name}")
             values = tuple(number(printed[name], field) for field in names.values())
             lines.append(Line((name,), found, values))
-    title = f"Table 9, SSLC over other scores at {study.kept_fraction:.0%} kept"
+    title = f"SSLC over other scores at {study.kept_fraction:.0%} kept (as Table 9)"
     return compare(study, "table9", title, ["Method"], lines, (whose, list(names)))
 
 
@@ -97,6 +95,7 @@ def _measure_all(study: Study, name: str, methods: tuple[str, ...]) -> list[tupl
     ]
 
 
-def _percentages(measured: Measured, tasks: list[str]) -> tuple[Cell, ...]:
+def percentages(measured: Measured, tasks: list[str]) -> tuple[Cell, ...]:
+    """``acc`` by task, in percent; None for a task that has none."""
     scores = (measured.scores.get(task, {}).get(ACCURACY) for task in tasks)
     return tuple(None if score is None else 100 * score for score in scores)

@@ -64,7 +64,7 @@ def _table(
         Column("Pruned", ".0%"),
         *(Column(f"Perplexity, {text_name(text)}", ".2f") for text in study.texts),
     )
-    title = f"Figure 6, perplexity over the pruning ratio: {study.checkpoint.name}"
+    title = f"Perplexity over the pruning ratio (as Figure 6): {study.checkpoint.name}"
     notes = (
         *limits_notes(study),
         "Pruned: 1 - kept share, SSLC's factors counted as kept. The paper's own points are not "

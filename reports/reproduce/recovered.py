@@ -5,12 +5,18 @@ from dataclasses import asdict, replace
 from reports.paper import NOTES, TASKS, TITLE, published
 from reports.reproduce.cells import DENSE, Measured, Recipe, measure
 from reports.reproduce.comparison import NAMES, limits_notes, text_name
+from reports.reproduce.methods import percentages
 from reports.reproduce.study import Reproduced, Study
 from reports.tables import Cell, Column, Table
 from sslc.recovery import Training
 
 _METHODS = ("sparsegpt", "wanda", "sslc")
-_RECOVERED = {"sparsegpt": "SparseGPT+LoRA", "wanda": "Wanda+LoRA", "sslc": "SSLC"}
+_RECOVERED = {
+    "dense": "Dense",
+    "sparsegpt": "SparseGPT+LoRA",
+    "wanda": "Wanda+LoRA",
+    "sslc": "SSLC",
+}
 
 
 def table2(study: Study) -> Reproduced:
@@ -33,20 +39,31 @@ def table2(study: Study) -> Reproduced:
         method: {"before": asdict(before), "after": asdict(after)}
         for method, before, after in found
     }
-    return Reproduced((_table(study, training, dense, found),), results=results)
+    whose, printed = published("table2", study.published)
+    tables = (
+        _table(study, training, [("dense", dense, dense), *found], (whose, printed)),
+        _tasks_table([("dense", dense), *((name, after) for name, _, after in found)], whose),
+    )
+    return Reproduced(tables, results=results)
 
 
 def _table(
     study: Study,
     training: Training,
-    dense: Measured,
     found: list[tuple[str, Measured, Measured]],
+    printed: tuple[str, list[dict[str, str]]],
 ) -> Table:
-    whose, printed = published("table2", study.published)
-    rows = [_row(study, "Dense", dense, dense, printed)]
-    for method, before, after in found:
-        name = _RECOVERED.get(method, f"{NAMES.get(method, method)} + recovery")
-        rows.append(_row(study, name, before, after, printed))
+    whose, lines = printed
+    means = {
+        row["method"]: float(row["accuracy_percent"]) for row in lines if row["task"] == "mean"
+    }
+    rows = tuple(
+        (
+            _name(method), after.trained_parameters, before.kept_share, after.kept_share,
+            *_pairs(study, before, after), means.get(_name(method)),
+        )
+        for method, before, after in found
+    )  # fmt: skip
     measured = [f"Perplexity, {text_name(text)}" for text in study.texts]
     measured += ["Zero-shot mean"] if study.tasks else []
     columns = (
@@ -55,7 +72,7 @@ def _table(
         Column("Kept before", ".1%"),
         Column("Kept after", ".1%"),
         *(Column(f"{name}, {when}", ".2f") for name in measured for when in ("before", "after")),
-        *(Column(f"{task}, published", ".2f") for task in TASKS),
+        Column("Zero-shot mean after, published", ".2f"),
     )
     notes = (
         *limits_notes(study),
@@ -63,23 +80,45 @@ def _table(
         f"{training.window_tokens} tokens of {text_name(training.data)}, learning rate "
         f"{training.learning_rate:g}; S is frozen. LoRA on a sparse baseline adds its parameters "
         "to what is kept; SSLC trains the U and V that it has.",
-        f"Published: {TITLE}, table2, {whose}, accuracy after fine-tuning in percent; the paper "
-        "says only that LoRA adds parameters.",
-        *NOTES["table2"],
+        f"Published: {TITLE}, table2, {whose}; the paper says only that LoRA adds parameters.",
     )
-    title = f"Table 2, after recovery at {study.kept_fraction:.0%} kept: {study.checkpoint.name}"
-    return Table("table2", title, columns, tuple(rows), notes)
+    title = (
+        f"After recovery at {study.kept_fraction:.0%} kept (as Table 2): {study.checkpoint.name}"
+    )
+    return Table("table2", title, columns, rows, notes)
 
 
-def _row(
-    study: Study, name: str, before: Measured, after: Measured, printed: list[dict[str, str]]
-) -> tuple[Cell, ...]:
-    accuracy = {
-        row["task"]: float(row["accuracy_percent"]) for row in printed if row["method"] == name
-    }
+def _tasks_table(found: list[tuple[str, Measured]], whose: str) -> Table:
+    """Accuracy by task after recovery: ours where tasks were given, and the published."""
+    _, lines = published("table2", whose)
+    printed = {(row["method"], row["task"]): float(row["accuracy_percent"]) for row in lines}
+    tasks = list(found[0][1].scores)
+    rows = tuple(
+        (
+            _name(method),
+            *percentages(measured, tasks),
+            *(printed.get((_name(method), task)) for task in TASKS),
+        )
+        for method, measured in found
+    )
+    columns = (
+        Column("Method"),
+        *(Column(task, ".2f") for task in tasks),
+        *(Column(f"{task}, published", ".2f") for task in TASKS),
+    )
+    ours = "Ours are measured as in table2." if tasks else "No tasks were given: none are ours."
+    notes = (f"{ours} Published: {TITLE}, table2, {whose}.", *NOTES["table2"])
+    title = "Zero-shot accuracy by task after recovery, in percent (as Table 2)"
+    return Table("table2-tasks", title, columns, rows, notes)
+
+
+def _name(method: str) -> str:
+    return _RECOVERED.get(method, f"{NAMES.get(method, method)} + recovery")
+
+
+def _pairs(study: Study, before: Measured, after: Measured) -> tuple[Cell, ...]:
+    """Before and after, text by text, and the mean accuracy where there are tasks."""
     pairs = [(before.perplexities[text], after.perplexities[text]) for text in study.texts]
     cells: list[Cell] = [value for pair in pairs for value in pair]
-    if study.tasks:
-        cells += [before.mean_accuracy, after.mean_accuracy]
-    kept = (before.kept_share, after.kept_share)
-    return (name, after.trained_parameters, *kept, *cells, *(accuracy.get(t) for t in TASKS))
+    accuracies = (before.mean_accuracy, after.mean_accuracy) if study.tasks else ()
+    return (*cells, *accuracies)

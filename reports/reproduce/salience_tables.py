@@ -61,7 +61,7 @@ def spread_table(spreads: Mapping[str, Mapping[str, Mapping[str, float]]], where
         "Maps: a cell is the mean of its entries; the colours of each pair of maps end at the "
         "99.5th percentile of the cells before.",
     )
-    title = "Figure 1: salience before and after the low-rank part is taken out"
+    title = "Salience before and after the low-rank part is taken out (as Figure 1)"
     return Table("figure1", title, columns, tuple(rows), notes)
 
 
@@ -88,7 +88,7 @@ def needed_table(
         Column("Low-rank", ".2%"),
         *(Column(name, ".1%") for name in ("Together", "least", "most", "Saved")),
     )
-    title = f"Figure 4: parameters needed to keep {SALIENCE_KEPT:.0%} of the salience"
+    title = f"Parameters needed to keep {SALIENCE_KEPT:.0%} of the salience (as Figure 4)"
     return Table("figure4", title, columns, tuple(rows), _needed_notes(readings, where))
 
 

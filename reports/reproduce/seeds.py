@@ -38,7 +38,7 @@ def table8(study: Study) -> Reproduced:
             ours.append(_spread([run.mean_accuracy or 0.0 for run in runs]))
         theirs = [_spread([float(r[field]) for r in printed]) for field in _PUBLISHED.values()]
         lines.append((name, len(runs), *(cell for pair in (*ours, *theirs) for cell in pair)))
-    title = f"Table 8, seeds at {study.kept_fraction:.0%} kept: {study.checkpoint.name}"
+    title = f"Seeds at {study.kept_fraction:.0%} kept (as Table 8): {study.checkpoint.name}"
     notes = (
         *limits_notes(study),
         "±: sample standard deviation over the seeds (n - 1). A seed places the calibration "

@@ -15,14 +15,20 @@ SMALL = ("--windows", 2, "--window-tokens", 32, "--most-tokens", 128)
 
 
 @pytest.fixture(scope="module")
+def small(short_texts: tuple[Path, Path]) -> tuple[object, ...]:
+    """Options for a quick run."""
+    return (*SMALL, "--calibration", short_texts[0], "--text", short_texts[1])
+
+
+@pytest.fixture(scope="module")
 def task(tmp_path_factory: pytest.TempPathFactory) -> Task:
     return write_task(tmp_path_factory.mktemp("task"))
 
 
 def test_reproduce_two_tables_and_a_figure_write_every_format(
-    sslc: Run, llama: Path, tmp_path: Path
+    sslc: Run, llama: Path, small: tuple[object, ...], tmp_path: Path
 ) -> None:
-    asked = ("table7", "figure6", "table7", "--model", llama, *SMALL, "--blocks", 1)
+    asked = ("table7", "figure6", "table7", "--model", llama, *small, "--blocks", 1)
     done = sslc("reproduce", *asked, "--out", tmp_path, "--json")
     assert done.returncode == 0, done.stderr
     results = json.loads(done.stdout)
@@ -40,9 +46,12 @@ def test_reproduce_two_tables_and_a_figure_write_every_format(
     assert "ONLY THE FIRST 1 OF 3 BLOCKS" in page
 
 
-def test_reproduce_quick_says_its_limits(sslc: Run, llama: Path, tmp_path: Path) -> None:
+def test_reproduce_quick_says_its_limits(
+    sslc: Run, llama: Path, small: tuple[object, ...], tmp_path: Path
+) -> None:
     """QUICK asks for four blocks; the model has three, so all of them are compressed."""
-    asked = ("--model", llama, "--quick", "--most-tokens", 512, "--method", "wanda")
+    texts = small[len(SMALL) :]
+    asked = ("--model", llama, "--quick", "--most-tokens", 512, "--method", "wanda", *texts)
     done = sslc("reproduce", "table1", *asked, "--out", tmp_path)
     assert done.returncode == 0, done.stderr
     assert "all 3 blocks are compressed" in done.stdout
@@ -53,9 +62,9 @@ def test_reproduce_quick_says_its_limits(sslc: Run, llama: Path, tmp_path: Path)
 
 
 def test_reproduce_table10_and_table1_with_a_local_task(
-    sslc: Run, llama: Path, task: Task, tmp_path: Path
+    sslc: Run, llama: Path, task: Task, small: tuple[object, ...], tmp_path: Path
 ) -> None:
-    asked = ("--model", llama, *SMALL, "--tasks", task.file, "--method", "wanda")
+    asked = ("--model", llama, *small, "--tasks", task.file, "--method", "wanda")
     done = sslc("reproduce", "table10", "table1", *asked, "--out", tmp_path, "--json")
     assert done.returncode == 0, done.stderr
     results = json.loads(done.stdout)
@@ -92,9 +101,9 @@ def test_reproduce_bad_argument_is_refused(
 
 
 def test_reproduce_killed_and_run_again_gives_the_same_table(
-    sslc: Run, sslc_process: Run, deep: Path, tmp_path: Path
+    sslc: Run, sslc_process: Run, llama: Path, small: tuple[object, ...], tmp_path: Path
 ) -> None:
-    asked = ("table7", "--model", deep, *SMALL)
+    asked = ("table7", "--model", llama, *small)
     whole = sslc("reproduce", *asked, "--out", tmp_path / "whole")
     assert whole.returncode == 0, whole.stderr
     out = tmp_path / "killed"

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,12 @@ LIMITS = Limits(windows=3, window_tokens=32, most_tokens=256, seeds=2, steps=2)
 
 
 @pytest.fixture
-def study(llama: Path, tmp_path: Path) -> Study:
-    return Study(open_checkpoint(str(llama)), tmp_path / "study", LIMITS)
+def study(llama: Path, short_texts: tuple[Path, Path], tmp_path: Path) -> Study:
+    calibration, evaluation = map(str, short_texts)
+    return Study(
+        open_checkpoint(str(llama)), tmp_path / "study", LIMITS,
+        texts=(evaluation,), calibration=calibration,
+    )  # fmt: skip
 
 
 @pytest.fixture
@@ -50,11 +55,11 @@ def test_measure_equals_compress_and_evaluate_by_hand(study: Study, tmp_path: Pa
     by_hand = compress(
         study.checkpoint,
         ("wanda", load_method("wanda", {})),
-        Calibration("embedded", 3, 32, 1),
+        Calibration(study.calibration, 3, 32, 1),
         Output(tmp_path / "hand"),
     )
-    expected = perplexity(ArtifactWeights(by_hand), "embedded", 32, 256).perplexity
-    assert found.perplexities == {"embedded": expected}
+    expected = perplexity(ArtifactWeights(by_hand), study.texts[0], 32, 256).perplexity
+    assert found.perplexities == {study.texts[0]: expected}
     errors = [r.scaled_error for block in by_hand.blocks for r in block.projections]
     assert found.scaled_error == pytest.approx(np.mean(errors))  # type: ignore[arg-type]
     assert found.kept_share == pytest.approx(0.5)
@@ -76,17 +81,18 @@ def test_measure_again_or_after_another_seed_compresses_only_what_is_new(
 def test_measure_other_text_or_window_reevaluates(study: Study, tmp_path: Path) -> None:
     file = tmp_path / "own.txt"
     file.write_text("A sentence about lists and dictionaries.\n" * 60)
-    first = measure(study, Recipe("wanda"), "x").perplexities["embedded"]
-    both = Study(study.checkpoint, study.directory, LIMITS, texts=("embedded", str(file)))
+    (text,) = study.texts
+    first = measure(study, Recipe("wanda"), "x").perplexities[text]
+    both = replace(study, texts=(text, str(file)))
     found = measure(both, Recipe("wanda"), "x").perplexities
-    assert found["embedded"] == first
+    assert found[text] == first
     assert found[str(file)] != first
     file.write_text("Something else entirely, with numbers 1 2 3.\n" * 60)
     assert measure(both, Recipe("wanda"), "x").perplexities[str(file)] != found[str(file)]
 
 
 def test_measure_first_blocks_only_leaves_the_others_dense(study: Study) -> None:
-    limited = Study(study.checkpoint, study.directory, Limits(1, 3, 32, 256))
+    limited = replace(study, limits=replace(LIMITS, blocks=1))
     model = CellModel(limited, Recipe("sslc"), silent)
     kept = [
         sum(r.nonzeros + r.factor_parameters for r in block.projections)
@@ -115,10 +121,10 @@ def test_cached_broken_file_is_refused_by_name(study: Study) -> None:
 def test_table7_interrupted_and_run_again_goes_on_and_is_the_same(
     study: Study, compressions: list[str], tmp_path: Path
 ) -> None:
-    whole = table7(Study(study.checkpoint, tmp_path / "whole", LIMITS))
+    whole = table7(replace(study, directory=tmp_path / "whole"))
     assert len(compressions) == 4
     compressions.clear()
-    interrupted = Study(study.checkpoint, study.directory, LIMITS, progress=_stop_in("3/4", 2))
+    interrupted = replace(study, progress=_stop_in("3/4", 2))
     with pytest.raises(KeyboardInterrupt):
         table7(interrupted)
     assert compressions == ["sslc"] * 3

@@ -20,13 +20,17 @@ LIMITS = Limits(blocks=2, windows=3, window_tokens=32, most_tokens=256, seeds=3,
 
 
 @pytest.fixture(scope="module")
-def study(llama: Path, tmp_path_factory: pytest.TempPathFactory) -> Study:
+def study(
+    llama: Path, short_texts: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory
+) -> Study:
     folder = tmp_path_factory.mktemp("tables")
     own = folder / "own.txt"
     own.write_text("".join(f"Line {n} tells of the sea and of ships.\n" for n in range(80)))
+    calibration, evaluation = map(str, short_texts)
     return Study(
-        open_checkpoint(str(llama)), folder / "study", LIMITS, texts=("embedded", str(own))
-    )
+        open_checkpoint(str(llama)), folder / "study", LIMITS, texts=(evaluation, str(own)),
+        calibration=calibration,
+    )  # fmt: skip
 
 
 def test_table1_sets_ours_beside_published_and_says_what_was_left_out(study: Study) -> None:
@@ -84,11 +88,11 @@ def test_table8_is_mean_and_sample_deviation_of_its_seeds(study: Study) -> None:
     made = table8(study)
     names = [column.name for column in made.tables[0].columns]
     row = made.tables[0].rows[0]
-    runs = [run["perplexities"]["embedded"] for run in made.results["wanda"]]
+    runs = [run["perplexities"][study.texts[0]] for run in made.results["wanda"]]
     assert len(set(runs)) == 3
-    assert row[names.index("Perplexity, embedded")] == pytest.approx(sum(runs) / 3)
+    assert row[names.index("Perplexity, evaluation.txt")] == pytest.approx(sum(runs) / 3)
     by_hand = (sum((run - sum(runs) / 3) ** 2 for run in runs) / 2) ** 0.5
-    assert row[names.index("Perplexity, embedded") + 1] == pytest.approx(by_hand)
+    assert row[names.index("Perplexity, evaluation.txt") + 1] == pytest.approx(by_hand)
     printed = [6.92, 6.91, 6.91, 6.93, 6.94]
     assert row[names.index("WikiText-2, published")] == pytest.approx(statistics.fmean(printed))
     assert row[names.index("WikiText-2, published") + 1] == pytest.approx(statistics.stdev(printed))
@@ -99,7 +103,7 @@ def test_table9_pairs_every_score_with_its_plug_in(study: Study) -> None:
     labels = [line["label"][0] for line in made.results]
     assert labels[::2] == ["RIA", "ALPS", "Pruner-Zero"]
     assert labels[1::2] == [f"{name}+SSLC" for name in labels[::2]]
-    measured = [line["measured"]["perplexities"]["embedded"] for line in made.results]
+    measured = [line["measured"]["perplexities"][study.texts[0]] for line in made.results]
     assert len(set(measured)) == len(measured)
 
 
@@ -121,7 +125,7 @@ def test_figure6_draws_what_its_table_says_solid_then_hollow(study: Study) -> No
     lines = {line.get_label(): line for line in axes.get_lines()}
     for row in made.tables[0].rows[1:]:
         place = [30, 50, 70].index(round(100 * float(row[1])))  # type: ignore[arg-type]
-        for text, value in zip(("embedded", "own.txt"), row[2:], strict=True):
+        for text, value in zip(("evaluation.txt", "own.txt"), row[2:], strict=True):
             line = lines[f"{row[0]}, {text}"]
             assert line.get_ydata()[place] == value  # type: ignore[index]
             hollow = line.get_markerfacecolor() == "white"
@@ -132,22 +136,21 @@ def test_figure6_draws_what_its_table_says_solid_then_hollow(study: Study) -> No
 
 def test_calibration_cuts_files_and_never_evaluates_on_what_calibrated(study: Study) -> None:
     made = calibration(study)
-    texts = [in_halves(text) for text in study.texts]
-    assert texts == ["embedded", f"halves:{study.texts[1]}"]
-    for text in texts:
+    assert in_halves("embedded") == "embedded"
+    for text in map(in_halves, study.texts):
         halves = [load_text(text, part).content for part in ("calibration", "evaluation")]
-        assert halves[0].strip()
-        assert halves[1].strip()
-        assert not set(halves[0].splitlines()) & set(halves[1].splitlines()) - {""} or (
-            text == "embedded"
-        )
+        assert "".join(halves) == Path(text.removeprefix("halves:")).read_text()
+        assert all(len(half) > 1000 for half in halves)
     rows = made.tables[0].rows
     assert len(rows) == 1 + 3 * 2
     own = {row[1]: row[2:] for row in rows if row[0] == "Wanda"}
-    assert own["embedded"] != own["halves:own.txt"]
+    assert own["halves:evaluation.txt"] != own["halves:own.txt"]
     amounts = {(row[0], row[1]): row[2] for row in made.tables[1].rows}
     assert amounts == {(1, 32): 32, (3, 32): 96, (12, 32): 384, (12, 8): 96, (1, 128): 128}
     bars = made.figures["calibration"].axes[0].patches
     assert [bar.get_height() for bar in bars] == [  # type: ignore[attr-defined]
-        row[2] for text in ("embedded", "halves:own.txt") for row in rows if row[1] == text
+        row[2]
+        for text in ("halves:evaluation.txt", "halves:own.txt")
+        for row in rows
+        if row[1] == text
     ]
