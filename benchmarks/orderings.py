@@ -66,8 +66,8 @@ def output_errors(
     """Each artifact's output errors, in one pass of the dense model over held-out windows."""
     model = BlockwiseModel(checkpoint)
     text = load_text("embedded", "evaluation")
-    windows = evaluation_windows(checkpoint, text, WINDOW_TOKENS, TOKENS)
-    hidden = model.embed(torch.from_numpy(windows))
+    cut = evaluation_windows(checkpoint, text, WINDOW_TOKENS, WINDOW_TOKENS, TOKENS)
+    hidden = model.embed(torch.from_numpy(cut.tokens))
     found: dict[str, dict[str, list[float]]] = {name: {"MHA": [], "FFN": []} for name in artifacts}
     for index in range(model.blocks):
         with model.block(index) as block:

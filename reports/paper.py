@@ -83,13 +83,18 @@ def published(table: str, model: str) -> tuple[str, list[dict[str, str]]]:
     return whose, [row for row in rows if row["model"] == whose]
 
 
+def published_models() -> frozenset[str]:
+    """Every model of the published tables, as their files call it."""
+    return frozenset(row["model"] for row in _rows("table1"))
+
+
 def published_model(name: str) -> str:
     """The published model that a name means, such as ``meta-llama/Llama-2-7b-hf``; else ``USUAL``.
 
     Args:
         name: A hub name, directory or file.
     """
-    known = sorted({row["model"] for row in _rows("table1")}, key=len, reverse=True)
+    known = sorted(published_models(), key=len, reverse=True)
     return next((model for model in known if _plain(model) in _plain(name)), USUAL)
 
 

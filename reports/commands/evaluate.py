@@ -64,6 +64,7 @@ def evaluate(
     and 0 for wikitext2. Tasks need lm-eval: pip install 'sslc[eval]'.
 
     Example: sslc evaluate runs/sslc --text my.txt --stride 256 --json
+
     Example: sslc evaluate runs/sslc --tasks piqa,boolq,hellaswag,winogrande,arc_easy,arc_challenge
     """
     from reports.commands.options import open_weights

@@ -95,12 +95,14 @@ def reproduce(
     """The paper's tables and figures for any model, ours beside the published numbers.
 
     Finished cells stay in OUT/cells: an interrupted table goes on, and tables share them. The
-    paper's setting is --windows 128 --window-tokens 2048 --most-tokens 0 --calibration c4
+    paper's setting is --windows 128 --window-tokens 2048 --most-tokens 524288 --calibration c4
     --text wikitext2,c4 with the six tasks. `calibration` sets calibration texts against evaluation
     texts. Without --model, table4 takes the paper's models by their shapes, masks synthetic.
 
     Example: sslc reproduce table1 --model smollm2-135m --quick
+
     Example: sslc reproduce table1 table3 --model my/model --text wikitext2,c4 --tasks piqa,boolq
+
     Example: sslc reproduce table4 --cycle-model event --format markdown
     """
     from reports.console import Reporter, say, show
@@ -143,11 +145,14 @@ def _study(
     published: str | None,
 ) -> "Study":
     """The study of a model; of none where only table4 is wanted and its models by their shapes."""
-    from reports.paper import published_model
+    from reports.paper import published_model, published_models
     from reports.reproduce.study import Study
     from reports.runtime import find_device
     from sslc.checkpoint import open_checkpoint
+    from workloads.errors import unknown_name
 
+    if published is not None and published not in published_models():
+        raise unknown_name("published model", published, published_models())
     by_shape = model is None and list(wanted) == ["table4"]
     checkpoint = None if by_shape else open_checkpoint(model or "smollm2-135m", progress)
     whose = published or published_model("" if checkpoint is None else checkpoint.name)

@@ -86,6 +86,7 @@ def test_reproduce_table10_and_table1_with_a_local_task(
         ("no such directory", ["table1", "--model", "nowhere"]),
         ("text nowhere.txt", ["table1", "--model", "LLAMA", "--text", "nowhere.txt"]),
         ("known: alps", ["table1", "--model", "LLAMA", "--method", "wnda"]),
+        ("did you mean llama2-7b", ["table1", "--model", "LLAMA", "--published", "lama2-7b"]),
         ("kept_fraction", ["table7", "--model", "LLAMA", "--kept-fraction", "1.5"]),
         ("the text has", ["table1", "--model", "LLAMA", "--most-tokens", "8"]),
     ],
