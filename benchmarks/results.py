@@ -25,7 +25,7 @@ OUT = Path("runs/results")
 DOCUMENT = Path("docs/results.md")
 FIGURES = Path("docs/figures")
 WHOLE = "--windows 8 --window-tokens 256 --most-tokens 8192"
-PART = "--blocks 8 --windows 8 --window-tokens 256 --most-tokens 2048"
+PART = "--blocks 6 --windows 8 --window-tokens 256 --most-tokens 2048"
 Claim = Callable[[Any], list[tuple[str, str]]]
 
 
@@ -57,7 +57,7 @@ SECTIONS = (
     Section("table9", "Table 9: other scores", PART),
     Section("figure1", "Figure 1: salience before and after", WHOLE, ("figure1",)),
     Section("figure4", "Figure 4: parameters that keep 80% of the salience", PART, ("figure4",)),
-    Section("figure5", "Figure 5: loss by iteration and depth", WHOLE, ("figure5",)),
+    Section("figure5", "Figure 5: loss by iteration and depth", PART, ("figure5",)),
     Section("figure6", "Figure 6: perplexity over the pruning ratio", PART, ("figure6",)),
     Section("calibration", "Calibration text against evaluation text", PART, ("calibration",)),
 )

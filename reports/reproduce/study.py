@@ -45,7 +45,7 @@ class Limits:
     most_tokens: int = 16_384
     questions: int | None = None
     seeds: int = 5
-    steps: int = 200
+    steps: int = 100
 
 
 QUICK = Limits(
