@@ -75,7 +75,9 @@ def reproduce(
         int | None, typer.Option(min=1, help="Questions per task at most [all].")
     ] = None,
     seeds: Annotated[int | None, typer.Option(min=2, help="Seeds in table8 [5].")] = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="Recovery steps in table2 [100].")] = None,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Recovery steps in table2 [100].")
+    ] = None,
     published: Annotated[
         str | None, typer.Option(help="Whose published numbers [the model's, else llama2-7b].")
     ] = None,

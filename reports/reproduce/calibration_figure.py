@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from reports.reproduce.cells import Measured
-from reports.reproduce.comparison import NAMES, text_name
+from reports.reproduce.comparison import NAMES, figure_title, text_name
 from reports.reproduce.study import Study
 
 _FILLS = (("#0072B2", ""), ("#E69F00", "//"), ("#009E73", ".."), ("#CC79A7", "xx"))
@@ -37,9 +37,7 @@ def calibration_figure(
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
     _amounts(panels[-1], study, amounts)
-    figure.suptitle(
-        f"{study.checkpoint.name}, measured, {study.kept_fraction:.0%} kept", fontsize=10
-    )
+    figure.suptitle(f"{figure_title(study)}, {study.kept_fraction:.0%} kept", fontsize=10)
     return figure
 
 
@@ -68,6 +66,6 @@ def _amounts(axes: Axes, study: Study, amounts: Mapping[tuple[int, int], Measure
     axes.tick_params(axis="x", rotation=30)
     axes.set_xlabel("calibration windows × tokens in each")
     axes.set_title(f"SSLC, calibrated on {text_name(study.texts[0])}", fontsize=9)
-    axes.legend(fontsize=8, frameon=False)
-    axes.margins(y=0.25)
+    axes.margins(y=0.45)
+    axes.legend(fontsize=8, frameon=False, loc="upper center")
     axes.spines[["top", "right"]].set_visible(False)

@@ -102,6 +102,13 @@ def limits_notes(study: Study) -> tuple[str, ...]:
     return (*notes, f"Tasks: {', '.join(map(text_name, study.tasks))}; {asked}; acc in percent.")
 
 
+def figure_title(study: Study) -> str:
+    """What a figure's numbers are measured on, in a line."""
+    blocks = study.limits.blocks
+    which = "" if blocks is None else f", first {blocks} blocks compressed"
+    return f"{study.checkpoint.name}, measured{which}"
+
+
 def text_name(text: str) -> str:
     """A text or task as tables call it: a file by its last part."""
     prefix, _, file = text.rpartition(":")

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from matplotlib.figure import Figure
 
 from reports.reproduce.cells import DENSE, Measured, Recipe, measure
-from reports.reproduce.comparison import NAMES, limits_notes, text_name
+from reports.reproduce.comparison import NAMES, figure_title, limits_notes, text_name
 from reports.reproduce.study import Reproduced, Study
 from reports.tables import Cell, Column, Table
 
@@ -103,11 +103,10 @@ def ratio_figure(
     axes.set_yscale("log")
     axes.yaxis.set_major_formatter("{x:g}")
     axes.yaxis.set_minor_formatter("{x:g}")
+    axes.set_xticks(sorted({100 * ratio for points in found.values() for ratio in points}))
     axes.set_xlabel("pruned share of the parameters (%)")
     axes.set_ylabel("perplexity (log scale)")
     axes.spines[["top", "right"]].set_visible(False)
-    blocks = study.limits.blocks
-    which = "" if blocks is None else f", first {blocks} blocks compressed"
-    figure.suptitle(f"{study.checkpoint.name}, measured{which}", fontsize=10)
-    figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=9)
+    figure.suptitle(figure_title(study), fontsize=10)
+    figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=9, handlelength=4)
     return figure

@@ -43,6 +43,16 @@ def test_render_latex_is_booktabs_and_escaped() -> None:
     assert r"50\% kept" in text
 
 
+def test_render_latex_accents_and_signs_are_ascii_math() -> None:
+    table = Table("t", "|W\u0303 − L\u0303|² ± 1", (Column("Σ ‖a‖"),), (("3 × 4 ≤ 5",),))
+    text = render(table, "latex")
+    assert text.isascii()
+    caption = r"\textbar{}$\tilde{W}$ $-$ $\tilde{L}$\textbar{}$^2$ $\pm$ 1"
+    assert rf"\caption{{{caption}}}" in text
+    assert r"$\Sigma$ $\Vert$a$\Vert$" in text
+    assert "flushleft" not in text
+
+
 def test_render_unknown_style_lists_formats() -> None:
     with pytest.raises(InputError, match="did you mean markdown"):
         render(TABLE, "markdwn")

@@ -9,12 +9,14 @@ import torch
 from peft import PeftModel
 from transformers import AutoModelForCausalLM
 
+from sslc.blocks import BlockwiseModel
 from sslc.checkpoint import open_checkpoint, tokenize
 from sslc.compress import Calibration, Output, compress
 from sslc.evaluate import perplexity
 from sslc.export import export_adapter, export_dense
 from sslc.methods.registry import load_method
 from sslc.methods.wanda import Wanda
+from sslc.plan import Choice
 from sslc.statistics import InputStatistics
 from sslc.stored import ArtifactWeights, dense_weight
 from workloads.artifact import Artifact, ProjectionRecord, open_artifact
@@ -223,3 +225,30 @@ def test_compress_failed_overwrite_leaves_the_old_artifact(llama: Path, tmp_path
             Output(tmp_path / "a", overwrite=True),
         )
     assert _bytes(tmp_path / "a") == before
+
+
+def test_compress_first_block_only_runs_nothing_behind_it(
+    llama: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first block is what it is in a whole run, and no later block sees the calibration."""
+    whole = _run(llama, tmp_path / "whole", "wanda")
+    ran: list[int] = []
+    original = BlockwiseModel.run
+
+    def counted(self: BlockwiseModel, index: int, *rest: Any, **options: Any) -> None:
+        ran.append(index)
+        original(self, index, *rest, **options)
+
+    monkeypatch.setattr(BlockwiseModel, "run", counted)
+    first = compress(
+        open_checkpoint(str(llama)),
+        ("wanda", Wanda()),
+        CUT,
+        Output(tmp_path / "first"),
+        choice=Choice(include=("layers.0.*",)),
+    )
+    assert ran == [0]
+    assert first.blocks[0] == whole.blocks[0]
+    for index in (1, 2):
+        for record in first.blocks[index].projections:
+            assert (record.nonzeros, record.scaled_error) == (record.m * record.n, 0)

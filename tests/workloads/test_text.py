@@ -14,6 +14,30 @@ def test_load_text_embedded_halves_share_no_paragraph() -> None:
     assert min(map(len, halves)) > 100_000
 
 
+@pytest.mark.parametrize(
+    ("content", "first"),
+    [
+        ("one\ntwo\nthree\nfour\n", "one\ntwo\nthree\n"),  # the middle lies inside "three"
+        ("no line break at all", "no line br"),
+        ("a\nb", "a\n"),
+    ],
+)
+def test_load_text_halves_cut_once_behind_the_middle(
+    tmp_path: Path, content: str, first: str
+) -> None:
+    (tmp_path / "own.txt").write_text(content)
+    source = f"halves:{tmp_path / 'own.txt'}"
+    calibration, evaluation = (load_text(source, part) for part in ("calibration", "evaluation"))
+    assert calibration.content == first
+    assert calibration.content + evaluation.content == content
+    assert (calibration.source, evaluation.source) == ("own.txt:calibration", "own.txt:evaluation")
+
+
+def test_load_text_halves_of_no_file_names_it(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="halves:nowhere.txt"):
+        load_text("halves:nowhere.txt", "evaluation")
+
+
 def test_random_windows_are_slices_and_seeded() -> None:
     tokens = np.arange(1000)
     windows = random_windows(tokens, 5, 20, seed=3)
