@@ -33,8 +33,8 @@ def test_load_text_halves_cut_once_behind_the_middle(
     assert (calibration.source, evaluation.source) == ("own.txt:calibration", "own.txt:evaluation")
 
 
-def test_load_text_halves_of_no_file_names_it(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="halves:nowhere.txt"):
+def test_load_text_halves_of_no_file_names_it() -> None:
+    with pytest.raises(InputError, match=r"halves:nowhere\.txt"):
         load_text("halves:nowhere.txt", "evaluation")
 
 
