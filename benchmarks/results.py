@@ -85,8 +85,8 @@ def _head(general: str) -> str:
 
 Every table and figure of `sslc reproduce` for SmolLM2-135M-Instruct, made by `make results`
 (`python -m benchmarks.results`). All numbers are **measured** here unless a column says published
-or, for cycles, analytic or simulated; masks are real. Machine: {device.name}, {device.threads} threads, {platform.machine()}, torch
-{device.torch_version}, no GPU.
+or, for cycles, analytic or simulated; masks are real. Machine: {device.name}, {device.threads}
+threads, {platform.machine()}, torch {device.torch_version}, no GPU.
 
 Published numbers stand beside ours as printed. They are of LLaMA2-7B on WikiText-2 and C4: **levels
 cannot be compared, only orderings can**. Calibration and recovery use the embedded text (Python's
