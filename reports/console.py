@@ -26,7 +26,7 @@ class Reporter:
     def __init__(self) -> None:
         self._drawn = sys.stderr.isatty()
         self._tasks: dict[str, TaskID] = {}
-        self._started: dict[str, float] = {}
+        self._started: dict[str, tuple[float, int]] = {}
         self._last_line = 0.0
         self._bars = Bars(
             TextColumn("{task.description}"),
@@ -63,13 +63,13 @@ class Reporter:
 
     def _line(self, stage: str, done: int, total: int) -> None:
         now = time.monotonic()
-        began = self._started.setdefault(stage, now)
+        began, before = self._started.setdefault(stage, (now, done))
         first, last = began == now, done >= total
         if not (first or last) and now - self._last_line < _SECONDS_BETWEEN_LINES:
             return
         self._last_line = now
-        left = (now - began) / done * (total - done) if done and not first else None
-        time_left = "" if left is None or last else f", {left:.0f} s left"
+        left = (now - began) / (done - before) * (total - done) if done > before else 0.0
+        time_left = f", {left:.0f} s left" if left else ""
         print(f"{stage}: {done}/{total}{time_left}", file=sys.stderr, flush=True)
 
 

@@ -2,8 +2,10 @@
 
 import contextlib
 import io
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from unittest import mock
@@ -19,6 +21,20 @@ SMALL_CUT = ["--windows", "2", "--window-tokens", "32"]
 
 def command(*arguments: object) -> list[str]:
     return [str(Path(sys.executable).with_name("sslc")), *map(str, arguments)]
+
+
+def kill_when(ready: Callable[[], bool], *arguments: object) -> None:
+    """Start the command and kill -9 it as soon as something is so."""
+    process = subprocess.Popen(
+        command(*arguments), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + 240
+    while not ready():
+        assert process.poll() is None, "the run ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
 
 
 @pytest.fixture(scope="session")

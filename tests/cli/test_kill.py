@@ -1,14 +1,11 @@
 """A real SIGKILL in the middle of a compression, and what --resume makes of it."""
 
 import json
-import signal
-import subprocess
-import time
 from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import SMALL_CUT, Run, command
+from tests.cli.conftest import SMALL_CUT, Run, kill_when
 
 SLOW = ["--set", "iterations=25"]
 
@@ -22,19 +19,11 @@ def _finished_blocks(progress: Path) -> int:
 
 def _kill_after(blocks: int, model: Path, out: Path, *flags: str) -> int:
     """Start compressing, kill -9 once so many blocks are finished; returns how many there were."""
-    process = subprocess.Popen(
-        command("compress", model, "--out", out, *SMALL_CUT, *SLOW, *flags),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
     progress = out.with_name(f"{out.name}.partial") / "progress.json"
-    deadline = time.monotonic() + 120
-    while _finished_blocks(progress) < blocks:
-        assert process.poll() is None, "the run ended before it could be killed"
-        assert time.monotonic() < deadline
-        time.sleep(0.002)
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
+    kill_when(
+        lambda: _finished_blocks(progress) >= blocks,
+        "compress", model, "--out", out, *SMALL_CUT, *SLOW, *flags,
+    )  # fmt: skip
     return _finished_blocks(progress)
 
 

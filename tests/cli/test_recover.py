@@ -4,9 +4,6 @@ import dataclasses
 import inspect
 import json
 import re
-import signal
-import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +11,7 @@ import pytest
 
 from reports.commands.recover import recover
 from sslc.recovery import Training
-from tests.cli.conftest import SMALL_CUT, Run, command
+from tests.cli.conftest import SMALL_CUT, Run, kill_when
 from tests.tasks import write_task
 
 SMALL = ["--steps", "3", "--window-tokens", "32", "--batch-size", "2", "--learning-rate", "1e-2"]
@@ -155,18 +152,10 @@ def test_recover_killed_and_resumed_is_byte_identical(
     whole = sslc("recover", artifact, "--out", tmp_path / "whole", *flags)
     assert whole.returncode == 0, whole.stderr
     out, work = tmp_path / "a", tmp_path / "a.training"
-    process = subprocess.Popen(
-        command("recover", artifact, "--out", out, *flags),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    deadline = time.monotonic() + 240
-    while not any(work.glob("checkpoint-[2-9]/trainer_state.json")):
-        assert process.poll() is None, "the run ended before it could be killed"
-        assert time.monotonic() < deadline
-        time.sleep(0.002)
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
+    kill_when(
+        lambda: any(work.glob("checkpoint-[2-9]/trainer_state.json")),
+        "recover", artifact, "--out", out, *flags,
+    )  # fmt: skip
     assert not out.exists()
     refused = sslc("recover", artifact, "--out", out, *flags)
     assert refused.returncode == 2

@@ -1,14 +1,11 @@
 """``sslc reproduce`` as a user types it: outputs, refusals, and a kill in the middle."""
 
 import json
-import signal
-import subprocess
-import time
 from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Run, command
+from tests.cli.conftest import Run, kill_when
 from tests.tasks import Task, write_task
 
 SMALL = ("--windows", 2, "--window-tokens", 32, "--most-tokens", 128)
@@ -108,18 +105,7 @@ def test_reproduce_killed_and_run_again_gives_the_same_table(
     whole = sslc("reproduce", *asked, "--out", tmp_path / "whole")
     assert whole.returncode == 0, whole.stderr
     out = tmp_path / "killed"
-    process = subprocess.Popen(
-        command("reproduce", *asked, "--out", out),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    deadline = time.monotonic() + 120
-    while not list(out.glob("cells/perplexity-*.json")):
-        assert process.poll() is None, "the run ended before it could be killed"
-        assert time.monotonic() < deadline
-        time.sleep(0.002)
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
+    kill_when(lambda: any(out.glob("cells/perplexity-*.json")), "reproduce", *asked, "--out", out)
     finished = {path.name: path.stat().st_mtime_ns for path in out.glob("cells/*.json")}
     assert len(finished) < 8
     again = sslc_process("reproduce", *asked, "--out", out)
