@@ -168,6 +168,7 @@ def test_reproduce_table4_published_model_hits_published_rows(sslc: Run, tmp_pat
     "name",
     [
         "compress",
+        "recover",
         "evaluate",
         "simulate",
         "measure",
