@@ -1,12 +1,13 @@
 """Table 4: cycles of one block, from a model's own masks or from the paper's models by shape."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from accelerator_sim.catalog import load_accelerator
 from reports.curve import CURVE_NAME, curve_figure
 from reports.paper import table4 as published_table4
 from reports.reproduce.cells import CellModel, Recipe
+from reports.reproduce.comparison import text_name
 from reports.reproduce.study import Reproduced, Study
 from reports.simulation import READINGS, reproduce_table4, simulate_artifact
 from reports.speedup import table4 as build_table4
@@ -43,4 +44,10 @@ def table4(study: Study) -> Reproduced:
     model.discard()
     inside = next(reading for reading, inside in READINGS.items() if inside)
     table = build_table4([(inside, result) for result in found], published_table4())
-    return Reproduced((table,), results=found)
+    blocks = len(found[0]["blocks"])
+    note = (
+        f"{study.checkpoint.name}: real masks of SSLC, mean of its first {blocks} blocks, "
+        f"{how.tokens} tokens, {machine.name}; calibration: {study.limits.windows} windows of "
+        f"{study.limits.window_tokens} tokens of {text_name(study.calibration)}."
+    )
+    return Reproduced((replace(table, notes=(note, *table.notes)),), results=found)

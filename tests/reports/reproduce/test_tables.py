@@ -113,6 +113,7 @@ def test_table4_of_a_model_counts_its_own_masks(study: Study) -> None:
     for result in made.results:
         assert result["subject"]["masks"] == "real"
         assert len(result["blocks"]) == LIMITS.blocks
+    assert "real masks of SSLC, mean of its first 2 blocks" in made.tables[0].notes[0]
     rows = [row for row in made.tables[0].rows if row[0] == study.checkpoint.name]
     dense = {row[1]: row[4] for row in rows if row[2] == "analytic (published)"}
     # q, o 64x64 and k, v 32x64; gate, up, down of 64 and 96; 4096 MACs a cycle, each rounded up.
