@@ -29,10 +29,10 @@ bench: $(READY)
 	$(BIN)/python benchmarks/tile_growth.py
 	$(BIN)/python -m benchmarks.engines_agree 2000 1
 
-# docs/results.md, hours on 2 cores; GENERAL is a text's name on the hub or a file
+# docs/results.md, hours on 2 cores; GENERAL is a text's name on the hub or a file, ABOUT its words
 GENERAL ?= wikitext2
 results: $(READY)
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m benchmarks.results $(GENERAL)
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m benchmarks.results $(GENERAL) "$(ABOUT)"
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv --clear $(VENV)

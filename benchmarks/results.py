@@ -1,7 +1,8 @@
 """Everything that ``sslc reproduce`` gives for the demo model, as docs/results.md.
 
-python -m benchmarks.results GENERAL   GENERAL: wikitext2 (from the hub) or a text file; hours on
-2 cores, goes on where it stopped; writes docs/results.md and docs/figures/results-*.png
+python -m benchmarks.results GENERAL [WHAT]   GENERAL: wikitext2 (from the hub) or a text file, WHAT
+the document calls it; hours on 2 cores, goes on where it stopped; writes docs/results.md and
+docs/figures/results-*.png
 """
 
 import json
@@ -9,7 +10,6 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,6 @@ DOCUMENT = Path("docs/results.md")
 FIGURES = Path("docs/figures")
 WHOLE = "--windows 8 --window-tokens 256 --most-tokens 8192"
 PART = "--blocks 6 --windows 8 --window-tokens 256 --most-tokens 2048"
-Claim = Callable[[Any], list[tuple[str, str]]]
 
 
 @dataclass(frozen=True)
@@ -63,9 +62,8 @@ SECTIONS = (
 )
 
 
-def main(general: str) -> None:
+def main(general: str, what: str = "") -> None:
     texts = f"embedded,{in_halves(general)}"
-    bodies = []
     for section in SECTIONS:
         options = ["--model", "smollm2-135m", "--text", texts, *section.options.split()]
         subprocess.run(
@@ -73,14 +71,25 @@ def main(general: str) -> None:
             check=True,
             stdout=subprocess.DEVNULL,
         )
-        bodies.append(_section(section))
-    write_atomic(DOCUMENT, (_head(general) + "".join(bodies)).encode())
+    write_atomic(DOCUMENT, document(what or Path(general).name).encode())
 
 
-def _head(general: str) -> str:
+def document(what: str) -> str:
+    """The document, from what the commands left in ``OUT``."""
+    judged = {section: CLAIMS[section.name](_results(section)) for section in SECTIONS}
+    failed = [
+        f"- {section.title}: {claim}: {verdict.replace('**', '')}\n"
+        for section, verdicts in judged.items()
+        for claim, verdict in verdicts
+        if "**no**" in verdict
+    ]
+    short = f"\n## What does not hold here, wholly or in part\n\n{''.join(failed)}"
+    sections = (_section(section, verdicts) for section, verdicts in judged.items())
+    return _head(what) + short + "".join(sections)
+
+
+def _head(what: str) -> str:
     device = describe_device(torch.device("cpu"))
-    text = Path(general)
-    what = f"the file {text.name}" if text.is_file() else general
     return f"""# What the demo model gives
 
 Every table and figure of `sslc reproduce` for SmolLM2-135M-Instruct, made by `make results`
@@ -101,8 +110,11 @@ hub's tasks and is not here.
 """
 
 
-def _section(section: Section) -> str:
-    results = json.loads((OUT / f"{section.name}-results.json").read_text())
+def _results(section: Section) -> Any:
+    return json.loads((OUT / f"{section.name}-results.json").read_text())
+
+
+def _section(section: Section, judged: list[tuple[str, str]]) -> str:
     tables = sorted(OUT.glob(f"{section.name}.md")) + sorted(OUT.glob(f"{section.name}-*.md"))
     command = (
         f"sslc reproduce {section.name} --model smollm2-135m --text embedded,GENERAL "
@@ -112,7 +124,7 @@ def _section(section: Section) -> str:
     for figure in section.figures:
         shutil.copyfile(OUT / f"{figure}.png", FIGURES / f"results-{figure}.png")
         pictures.append(f"\n![{section.title}](figures/results-{figure}.png)\n")
-    verdicts = [f"| {claim} | {verdict} |" for claim, verdict in CLAIMS[section.name](results)]
+    verdicts = [f"| {_cell(claim)} | {verdict} |" for claim, verdict in judged]
     return "\n".join(
         [
             f"\n## {section.title}\n",
@@ -126,5 +138,9 @@ def _section(section: Section) -> str:
     )
 
 
+def _cell(text: str) -> str:
+    return text.replace("|", r"\|")
+
+
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

@@ -81,9 +81,13 @@ def render(table: Table, style: str) -> str:
         return json.dumps(to_dict(table), indent=1) + "\n"
     if style == "latex":
         return _latex(table)
+    cells, headings = written_rows(table), [column.name for column in table.columns]
+    if style == "markdown":
+        cells = [[cell.replace("|", r"\|") for cell in row] for row in cells]
+        headings = [heading.replace("|", r"\|") for heading in headings]
     body = tabulate(
-        written_rows(table),
-        [column.name for column in table.columns],
+        cells,
+        headings,
         tablefmt="github" if style == "markdown" else "simple",
         disable_numparse=True,
         colalign=alignment(table),

@@ -53,6 +53,13 @@ def test_render_latex_accents_and_signs_are_ascii_math() -> None:
     assert "flushleft" not in text
 
 
+def test_render_markdown_bars_inside_cells_are_escaped() -> None:
+    table = Table("t", "T", (Column("|a|"), Column("b")), (("|x|", 1),))
+    lines = render(table, "markdown").splitlines()
+    assert lines[2].split() == ["|", r"\|a\|", "|", "b", "|"]
+    assert lines[4].split() == ["|", r"\|x\|", "|", "1", "|"]
+
+
 def test_render_unknown_style_lists_formats() -> None:
     with pytest.raises(InputError, match="did you mean markdown"):
         render(TABLE, "markdwn")
