@@ -46,7 +46,7 @@ def test_reproduce_two_tables_and_a_figure_write_every_format(
 def test_reproduce_quick_says_its_limits(
     sslc: Run, llama: Path, small: tuple[object, ...], tmp_path: Path
 ) -> None:
-    """QUICK asks for four blocks; the model has three, so all of them are compressed."""
+    """QUICK asks for three blocks, which are all that the model has."""
     texts = small[len(SMALL) :]
     asked = ("--model", llama, "--quick", "--most-tokens", 512, "--method", "wanda", *texts)
     done = sslc("reproduce", "table1", *asked, "--out", tmp_path)
