@@ -42,7 +42,7 @@ def reproduce(
     ] = None,
     quick: Annotated[
         bool,
-        typer.Option("--quick", help="First 3 blocks, 8 windows of 256 tokens, 4,096 evaluated."),
+        typer.Option("--quick", help="First 2 blocks, 8 windows of 256 tokens, 4,096 evaluated."),
     ] = False,
     text: Annotated[
         list[str] | None,

@@ -49,7 +49,7 @@ class Limits:
 
 
 QUICK = Limits(
-    blocks=3, windows=8, window_tokens=256, most_tokens=4096, questions=100, seeds=3, steps=20
+    blocks=2, windows=8, window_tokens=256, most_tokens=4096, questions=100, seeds=3, steps=20
 )
 
 
