@@ -6,14 +6,14 @@ python benchmarks/compiled_engine.py
 import time
 from collections.abc import Callable
 
-from accelerator_sim.catalog import load_accelerator
-from accelerator_sim.compiled_engine import run_compiled
-from accelerator_sim.event_engine import run_event
-from accelerator_sim.planning import Plan, plan_projection
-from accelerator_sim.result import EventResult
-from workloads.catalog import load_model
-from workloads.gemm import largest_rank
-from workloads.masks import SparseLowRankGemm, row_balanced_mask
+from accelerator_sim.machine.catalog import load_accelerator
+from accelerator_sim.mapping.candidates import Plan, plan_projection
+from accelerator_sim.simulation.compiled import run_compiled
+from accelerator_sim.simulation.event import run_event
+from accelerator_sim.simulation.result import EventResult
+from workloads.masks.packed import SparseLowRankGemm, row_balanced_mask
+from workloads.shapes.gemm import largest_rank
+from workloads.support.presets import load_model
 
 TILE = {"tile.rows": 64, "tile.columns": 64, "tile.tokens": 1}
 CASES = {

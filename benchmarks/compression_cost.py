@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from sslc.calibration.statistics import InputStatistics
+from sslc.linalg.selection import keep_top
 from sslc.methods.registry import METHODS, load_method
 from sslc.methods.sslc import Sslc
-from sslc.selection import keep_top
-from sslc.statistics import InputStatistics
 
 RANK = 128
 FULL, SMALL = (4096, 4096), (1024, 1024)

@@ -10,19 +10,19 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from accelerator_sim.catalog import load_accelerator
-from accelerator_sim.compiled_engine import run_compiled
-from accelerator_sim.hardware import Accelerator, Buffer, TileChoice
-from accelerator_sim.planning import Plan, plan_dense, plan_projection
-from accelerator_sim.program import S
-from accelerator_sim.simulate import simulate_projection
-from reports.figures import write_figure
-from reports.paper import table4
-from reports.tables import Column, Table, render
-from workloads.catalog import load_model
-from workloads.gemm import MODULES
-from workloads.masks import SparseLowRankGemm
-from workloads.synthetic import synthetic_block
+from accelerator_sim.machine.catalog import load_accelerator
+from accelerator_sim.machine.hardware import Accelerator, Buffer, TileChoice
+from accelerator_sim.mapping.candidates import Plan, plan_dense, plan_projection
+from accelerator_sim.mapping.program import S
+from accelerator_sim.projection import simulate_projection
+from accelerator_sim.simulation.compiled import run_compiled
+from reports.figures.cycles import write_figure
+from reports.paper.published import table4
+from workloads.masks.packed import SparseLowRankGemm
+from workloads.masks.synthetic import synthetic_block
+from workloads.results.table import Column, Table, render
+from workloads.shapes.gemm import MODULES
+from workloads.support.presets import load_model
 
 MODELS = {"llama2-7b": "LLaMA2-7B", "qwen2.5-7b": "Qwen2.5-7B"}
 TOKENS = (1, 16, 128, 2048)

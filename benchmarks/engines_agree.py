@@ -7,13 +7,13 @@ import sys
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
-from accelerator_sim.compiled_engine import run_compiled
-from accelerator_sim.event_engine import run_event
-from accelerator_sim.hardware import Accelerator
-from accelerator_sim.planning import plan_projection
+from accelerator_sim.machine.hardware import Accelerator
+from accelerator_sim.mapping.candidates import plan_projection
+from accelerator_sim.simulation.compiled import run_compiled
+from accelerator_sim.simulation.event import run_event
 from tests.accelerator_sim.machines import cases
-from workloads.errors import InputError
-from workloads.masks import SparseLowRankGemm
+from workloads.masks.packed import SparseLowRankGemm
+from workloads.support.errors import InputError
 
 
 def main(trials: int, chosen_seed: int) -> None:

@@ -19,13 +19,13 @@ from typing import NamedTuple
 import numpy as np
 from joblib import Parallel, delayed
 
-from accelerator_sim.catalog import load_accelerator
-from accelerator_sim.hardware import Accelerator
-from accelerator_sim.simulate import simulate_block
-from workloads.catalog import load_model
-from workloads.gemm import Gemm, largest_rank
-from workloads.mask_stats import column_counts, tile_row_counts
-from workloads.masks import PackedMask, SparseLowRankGemm
+from accelerator_sim.machine.catalog import load_accelerator
+from accelerator_sim.machine.hardware import Accelerator
+from accelerator_sim.projection import simulate_block
+from workloads.masks.counts import column_counts, tile_row_counts
+from workloads.masks.packed import PackedMask, SparseLowRankGemm
+from workloads.shapes.gemm import Gemm, largest_rank
+from workloads.support.presets import load_model
 
 JOBS = 2
 TILES = {

@@ -11,17 +11,17 @@ from pathlib import Path
 
 import torch
 
-from reports.tables import Column, Table, render
-from sslc.blocks import BlockwiseModel
-from sslc.checkpoint import Checkpoint, open_checkpoint
-from sslc.compress import Calibration, Output, compress
-from sslc.evaluate import evaluation_windows, perplexity
+from sslc.calibration.statistics import InputSums
+from sslc.compression.block_loop import Calibration, Output, compress
+from sslc.evaluation.perplexity import evaluation_windows, perplexity
 from sslc.methods.registry import load_method
-from sslc.statistics import InputSums
-from sslc.stored import ArtifactWeights, dense_weight
-from workloads.artifact import Artifact
-from workloads.text import load_text
-from workloads.transformer import PROJECTION_MODULES, SHARED_INPUTS
+from sslc.model.blocks import BlockwiseModel
+from sslc.model.checkpoint import Checkpoint, open_checkpoint
+from sslc.model.weights import ArtifactWeights, dense_weight
+from workloads.artifact.read import Artifact
+from workloads.results.table import Column, Table, render
+from workloads.shapes.transformer import PROJECTION_MODULES, SHARED_INPUTS
+from workloads.texts.windows import load_text
 
 MODEL = "smollm2-135m"
 METHODS = ("magnitude", "ria", "wanda", "dsnot", "sparsegpt", "alps", "sslc", "sslc-h")

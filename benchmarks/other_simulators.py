@@ -9,11 +9,11 @@ ZigZag's). Ours are computed here. ``explained`` is arithmetic from what each to
 import math
 from dataclasses import dataclass
 
-from accelerator_sim.catalog import load_accelerator
-from accelerator_sim.compiled_engine import run_compiled
-from accelerator_sim.planning import plan_dense
-from workloads.catalog import load_model
-from workloads.gemm import Gemm
+from accelerator_sim.machine.catalog import load_accelerator
+from accelerator_sim.mapping.candidates import plan_dense
+from accelerator_sim.simulation.compiled import run_compiled
+from workloads.shapes.gemm import Gemm
+from workloads.support.presets import load_model
 
 CLOCK_HZ = 500_000_000
 GIB = 1024**3 / 10**9

@@ -5,12 +5,12 @@ python benchmarks/published_curve.py   writes docs/figures/table4-curve.{png,svg
 
 from pathlib import Path
 
-from accelerator_sim.catalog import load_accelerator
-from reports.curve import CURVE_NAME, curve_figure
-from reports.figures import write_figure
-from reports.paper import table4
-from reports.simulation import reproduce_table4
-from reports.tables import render
+from accelerator_sim.machine.catalog import load_accelerator
+from reports.figures.cycles import write_figure
+from reports.paper.curve import CURVE_NAME, curve_figure
+from reports.paper.published import table4
+from reports.simulated import reproduce_table4
+from workloads.results.table import render
 
 
 def main() -> None:

@@ -17,9 +17,9 @@ from typing import Any
 import torch
 
 from benchmarks.claims import CLAIMS, NOISE
-from reports.reproduce.calibration import in_halves
-from reports.runtime import describe_device
-from workloads.files import write_atomic
+from reports.measured import describe_device
+from reports.reproduce.studies.calibration import in_halves
+from workloads.support.files import write_atomic
 
 OUT = Path("runs/results")
 DOCUMENT = Path("docs/results.md")

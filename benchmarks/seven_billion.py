@@ -24,8 +24,8 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
-from workloads.catalog import load_model
-from workloads.text import load_text
+from workloads.support.presets import load_model
+from workloads.texts.windows import load_text
 
 VOCABULARY = 32_000
 DEPTH = 32

@@ -8,13 +8,13 @@ import time
 
 import numpy as np
 
-from accelerator_sim.catalog import load_accelerator
-from accelerator_sim.compiled_engine import run_compiled
-from accelerator_sim.hardware import Accelerator
-from accelerator_sim.planning import plan_projection
-from reports.tables import Column, Table, render
-from workloads.gemm import Gemm
-from workloads.masks import PackedMask, SparseLowRankGemm
+from accelerator_sim.machine.catalog import load_accelerator
+from accelerator_sim.machine.hardware import Accelerator
+from accelerator_sim.mapping.candidates import plan_projection
+from accelerator_sim.simulation.compiled import run_compiled
+from workloads.masks.packed import PackedMask, SparseLowRankGemm
+from workloads.results.table import Column, Table, render
+from workloads.shapes.gemm import Gemm
 
 TIMES = tuple(2**step for step in range(7))
 ROWS, COLUMNS, RANK = 4096, 4096, 128

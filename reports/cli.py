@@ -6,16 +6,16 @@ import typer
 
 from reports.commands import (
     attention,
+    compress,
     evaluate,
-    hardware,
-    model,
+    measure,
     recover,
     reproduce,
     simulate,
     sweep,
 )
 from reports.commands import report as reporting
-from workloads.errors import InputError
+from workloads.support.errors import InputError
 
 app = typer.Typer(
     name="sslc",
@@ -29,16 +29,16 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-app.command()(model.compress)
+app.command()(compress.compress)
 app.command()(recover.recover)
 app.command()(evaluate.evaluate)
 app.command()(simulate.simulate)
 app.command()(attention.attention)
 app.command()(sweep.sweep)
-app.command()(hardware.measure)
+app.command()(measure.measure)
 app.command()(reporting.report)
 app.command()(reproduce.reproduce)
-app.command()(model.export)
+app.command()(compress.export)
 app.command("list")(reporting.list_names)
 app.command()(reporting.demo)
 

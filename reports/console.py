@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
-from reports.tables import Table, render, to_dict
+from workloads.results.table import Table, render, to_dict
 
 _SECONDS_BETWEEN_LINES = 5.0
 _BARS_SHOWN = 8
@@ -20,7 +20,7 @@ _BARS_SHOWN = 8
 class Reporter:
     """Draws progress bars on a terminal, and a line now and then where there is none.
 
-    A context manager whose call has the signature of ``workloads.progress.Progress``.
+    A context manager whose call has the signature of ``workloads.support.progress.Progress``.
     """
 
     def __init__(self) -> None:

@@ -5,21 +5,21 @@ from typing import Any
 
 import torch
 
-from accelerator_sim.catalog import load_accelerator
-from accelerator_sim.simulate import DISTINCT_MODELS
+from accelerator_sim.machine.catalog import load_accelerator
+from accelerator_sim.projection import DISTINCT_MODELS
+from reports.measured import describe_device, measure
 from reports.report import report_tables, write_report
-from reports.results import Subject, perplexity_result, save_result, subject_of
-from reports.runtime import describe_device, measure
-from reports.simulation import reproduce_table4, simulate_artifact
-from reports.speedup import runtime_result
-from reports.tables import Table, to_dict
-from sslc.checkpoint import Checkpoint, open_checkpoint
-from sslc.compress import Calibration, Output, compress
-from sslc.evaluate import perplexity
+from reports.simulated import reproduce_table4, simulate_artifact
+from reports.stored.files import Subject, perplexity_result, save_result, subject_of
+from reports.tables.cycles import runtime_result
+from sslc.compression.block_loop import Calibration, Output, compress
+from sslc.evaluation.perplexity import perplexity
 from sslc.methods.registry import load_method
-from sslc.stored import ArtifactWeights
-from workloads.artifact import Artifact
-from workloads.progress import Progress
+from sslc.model.checkpoint import Checkpoint, open_checkpoint
+from sslc.model.weights import ArtifactWeights
+from workloads.artifact.read import Artifact
+from workloads.results.table import Table, to_dict
+from workloads.support.progress import Progress
 
 ACCELERATOR = "array-64x64"
 MEASURED_TOKENS = (1, 128)

@@ -5,15 +5,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from reports.energy import energy_table
-from reports.explained import explained_table
-from reports.figures import cycles_figure, stalls_figure, write_figure
-from reports.html import write_page
-from reports.results import load_results
-from reports.speedup import PROVENANCE, SIMULATED, perplexity_table, runtime_table, speedup_table
-from reports.tables import Table, write_tables
-from reports.zero_shot import zero_shot_table
-from workloads.errors import InputError
+from reports.figures.cycles import cycles_figure, stalls_figure, write_figure
+from reports.page import write_page
+from reports.stored.files import load_results
+from reports.tables.cycles import (
+    PROVENANCE,
+    SIMULATED,
+    perplexity_table,
+    runtime_table,
+    speedup_table,
+)
+from reports.tables.energy import energy_table
+from reports.tables.explained import explained_table
+from reports.tables.zero_shot import zero_shot_table
+from workloads.results.table import Table, write_tables
+from workloads.support.errors import InputError
 
 _BUILDERS = (
     ("perplexity", perplexity_table),

@@ -9,7 +9,7 @@ from typing import Any
 def __getattr__(name: str) -> Any:
     """Give ``sslc.load`` without importing torch before it is asked for."""
     if name == "load":
-        from sslc.loading import load
+        from sslc.model.loading import load
 
         return load
     raise AttributeError(f"module 'sslc' has no attribute {name!r}")

@@ -20,7 +20,7 @@ def _save_tokenizer(directory: Path) -> None:
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
-    from workloads.text import load_text
+    from workloads.texts.windows import load_text
 
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -77,7 +77,7 @@ def qwen(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def short_texts(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A calibration and an evaluation text that are read in no time."""
-    from workloads.text import load_text
+    from workloads.texts.windows import load_text
 
     folder = tmp_path_factory.mktemp("texts")
     paths = folder / "calibration.txt", folder / "evaluation.txt"

@@ -16,8 +16,8 @@ from reports.commands.options import (
 )
 
 if TYPE_CHECKING:
-    from workloads.attention import VitShape
-    from workloads.attention_masks import HeadMask
+    from workloads.masks.head_masks import HeadMask
+    from workloads.shapes.attention import VitShape
 
 # Source: reorder.py of GATECH-EIC/ViTCoD: a column is denser above 50 of 197 queries. The least
 # share of three digits that means 51 or more.
@@ -54,11 +54,11 @@ def attention(
 
     Example: sslc attention deit-base --mask masks.npy --set dense_threshold=0.5 --json
     """
-    from accelerator_sim.catalog import load_accelerator, load_cost_table
-    from accelerator_sim.sparse_attention import simulate_heads
-    from reports.attention import attention_result, attention_table
+    from accelerator_sim.attention.masked import simulate_heads
+    from accelerator_sim.machine.catalog import load_accelerator, load_cost_table
     from reports.console import Reporter, show
-    from workloads.attention import load_vit
+    from reports.tables.attention import attention_result, attention_table
+    from workloads.shapes.attention import load_vit
 
     models = cycle_models(cycle_model)
     vit = load_vit(shape)
@@ -85,8 +85,8 @@ def _masks(
     Raises:
         InputError: Options do not go together, or the masks are unusable.
     """
-    from workloads.attention_masks import read_attention_masks, synthetic_attention_masks
-    from workloads.errors import InputError
+    from workloads.masks.head_masks import read_attention_masks, synthetic_attention_masks
+    from workloads.support.errors import InputError
 
     if mask is not None:
         if density is not None or seed is not None:

@@ -11,11 +11,11 @@ from reports.commands.options import DeviceName, JsonFlag, Style
 if TYPE_CHECKING:
     import torch
 
-    from reports.results import Subject
-    from reports.tables import Table
-    from sslc.checkpoint import WeightSource
-    from sslc.zero_shot import ZeroShotSettings
-    from workloads.progress import Progress
+    from reports.stored.files import Subject
+    from sslc.evaluation.zero_shot import ZeroShotSettings
+    from sslc.model.checkpoint import WeightSource
+    from workloads.results.table import Table
+    from workloads.support.progress import Progress
 
 Tasks = Annotated[
     list[str] | None,
@@ -69,10 +69,10 @@ def evaluate(
     """
     from reports.commands.options import open_weights
     from reports.console import Reporter, say, show
-    from reports.results import file_name, save_result, subject_of_source
-    from reports.runtime import find_device
-    from sslc.zero_shot import ZeroShotSettings
-    from workloads.artifact import MANIFEST
+    from reports.measured import find_device
+    from reports.stored.files import file_name, save_result, subject_of_source
+    from sslc.evaluation.zero_shot import ZeroShotSettings
+    from workloads.artifact.read import MANIFEST
 
     names = [name.strip() for part in tasks or () for name in part.split(",") if name.strip()]
     _check_together(
@@ -105,9 +105,9 @@ def _perplexity(
     device: "torch.device",
     progress: "Progress",
 ) -> "tuple[Table, list[dict[str, Any]]]":
-    from reports.results import perplexity_result
-    from reports.speedup import perplexity_table
-    from sslc.evaluate import perplexity
+    from reports.stored.files import perplexity_result
+    from reports.tables.cycles import perplexity_table
+    from sslc.evaluation.perplexity import perplexity
 
     found = perplexity(source, text or "embedded", device=device, progress=progress, **windows)
     result = perplexity_result(subject, found)
@@ -122,8 +122,8 @@ def _zero_shot(
     device: "torch.device",
     progress: "Progress",
 ) -> "tuple[Table, list[dict[str, Any]]]":
-    from reports.zero_shot import zero_shot_result, zero_shot_table
-    from sslc.zero_shot import zero_shot
+    from reports.tables.zero_shot import zero_shot_result, zero_shot_table
+    from sslc.evaluation.zero_shot import zero_shot
 
     scores = zero_shot(source, tasks, settings, device, progress)
     results = [zero_shot_result(subject, score, settings) for score in scores]
@@ -133,7 +133,7 @@ def _zero_shot(
 def _check_together(
     tasks: Sequence[str], of_text: dict[str, object], of_tasks: dict[str, object]
 ) -> None:
-    from workloads.errors import InputError
+    from workloads.support.errors import InputError
 
     other, kind = (of_text, "perplexity") if tasks else (of_tasks, "--tasks")
     given = [name for name, value in other.items() if value is not None]

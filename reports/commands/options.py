@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from accelerator_sim.simulate import Model
-    from sslc.checkpoint import WeightSource
-    from workloads.progress import Progress
+    from accelerator_sim.projection import Model
+    from sslc.model.checkpoint import WeightSource
+    from workloads.support.progress import Progress
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print the full result as JSON.")]
 Style = Annotated[
@@ -60,7 +60,7 @@ def parse_settings(texts: Sequence[str] | None) -> dict[str, Any]:
     Raises:
         InputError: A text has no ``=``.
     """
-    from accelerator_sim.catalog import parse_override
+    from accelerator_sim.machine.catalog import parse_override
 
     return dict(parse_override(text) for text in texts or ())
 
@@ -71,7 +71,7 @@ def parse_bytes(text: str | None) -> int | None:
     Raises:
         InputError: It is not a positive number with one of the units.
     """
-    from workloads.errors import InputError
+    from workloads.support.errors import InputError
 
     if text is None:
         return None
@@ -92,8 +92,8 @@ def cycle_models(name: str) -> "tuple[Model, ...]":
     Raises:
         InputError: The name is unknown.
     """
-    from accelerator_sim.simulate import DISTINCT_MODELS, MODELS
-    from workloads.errors import unknown_name
+    from accelerator_sim.projection import DISTINCT_MODELS, MODELS
+    from workloads.support.errors import unknown_name
 
     if name == "all":
         return DISTINCT_MODELS
@@ -105,10 +105,10 @@ def cycle_models(name: str) -> "tuple[Model, ...]":
 
 def open_weights(model: str, progress: "Progress") -> "WeightSource":
     """An artifact, a base with its adapter, or a dense checkpoint, whichever the name means."""
-    from sslc.adapter import CONFIG, FOLDER, AdaptedWeights
-    from sslc.checkpoint import open_checkpoint
-    from sslc.stored import ArtifactWeights
-    from workloads.artifact import MANIFEST, open_artifact
+    from sslc.model.adapter import CONFIG, FOLDER, AdaptedWeights
+    from sslc.model.checkpoint import open_checkpoint
+    from sslc.model.weights import ArtifactWeights
+    from workloads.artifact.read import MANIFEST, open_artifact
 
     if (Path(model) / MANIFEST).is_file():
         return ArtifactWeights(open_artifact(Path(model)))

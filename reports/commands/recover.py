@@ -40,12 +40,12 @@ def recover(
     Example: sslc recover runs/sslc --out runs/sslc-recovered --data instructions.jsonl
     """
     from reports.console import Reporter, say, show
-    from reports.recovery import recovery_summary, recovery_table
-    from reports.runtime import find_device
-    from sslc.compress import Output
-    from sslc.recovery import Training
-    from sslc.recovery import recover as run
-    from workloads.artifact import open_artifact
+    from reports.measured import find_device
+    from reports.tables.recovery import recovery_summary, recovery_table
+    from sslc.compression.block_loop import Output
+    from sslc.recovery.recovered import Training
+    from sslc.recovery.recovered import recover as run
+    from workloads.artifact.read import open_artifact
 
     training = Training(
         data, steps, window_tokens, batch_size, learning_rate, seed=seed, rank_share=rank_share

@@ -43,9 +43,9 @@ def list_names(
 
     Example: sslc list methods
     """
-    from reports.catalogue import CATALOGUES
     from reports.console import show
-    from workloads.errors import unknown_name
+    from reports.tables.catalogue import CATALOGUES
+    from workloads.support.errors import unknown_name
 
     if kind not in CATALOGUES:
         raise unknown_name("kind of list", kind, CATALOGUES)

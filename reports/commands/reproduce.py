@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from reports.reproduce.study import Limits, Study
-    from workloads.progress import Progress
+    from workloads.support.progress import Progress
 
 _OUT = Path("runs/reproduce")
 _MANY = "may be repeated, or with commas."
@@ -147,11 +147,11 @@ def _study(
     published: str | None,
 ) -> "Study":
     """The study of a model; of none where only table4 is wanted and its models by their shapes."""
-    from reports.paper import published_model, published_models
+    from reports.measured import find_device
+    from reports.paper.published import published_model, published_models
     from reports.reproduce.study import Study
-    from reports.runtime import find_device
-    from sslc.checkpoint import open_checkpoint
-    from workloads.errors import unknown_name
+    from sslc.model.checkpoint import open_checkpoint
+    from workloads.support.errors import unknown_name
 
     if published is not None and published not in published_models():
         raise unknown_name("published model", published, published_models())

@@ -21,14 +21,14 @@ from reports.commands.options import (
 )
 
 if TYPE_CHECKING:
-    from accelerator_sim.energy import CostTable
-    from accelerator_sim.hardware import Accelerator
-    from accelerator_sim.planning import Plan
-    from accelerator_sim.simulate import Model
-    from workloads.artifact import Artifact
-    from workloads.foreign_masks import PrunedCheckpoint
-    from workloads.masks import SparseLowRankGemm
-    from workloads.progress import Progress
+    from accelerator_sim.machine.costs import CostTable
+    from accelerator_sim.machine.hardware import Accelerator
+    from accelerator_sim.mapping.candidates import Plan
+    from accelerator_sim.projection import Model
+    from workloads.artifact.read import Artifact
+    from workloads.masks.foreign import PrunedCheckpoint
+    from workloads.masks.packed import SparseLowRankGemm
+    from workloads.support.progress import Progress
 
     Source = Artifact | PrunedCheckpoint | SparseLowRankGemm
 
@@ -97,13 +97,13 @@ def simulate(
 
     Example: sslc simulate --mask layer3.npy --rank 64 --module FFN --cycle-model roofline
     """
-    from accelerator_sim.catalog import load_accelerator, load_cost_table
+    from accelerator_sim.machine.catalog import load_accelerator, load_cost_table
     from reports.console import Reporter, say, show
-    from reports.energy import energy_table
-    from reports.explained import explained_table
-    from reports.results import save_result
-    from reports.speedup import speedup_table
-    from workloads.artifact import Artifact
+    from reports.stored.files import save_result
+    from reports.tables.cycles import speedup_table
+    from reports.tables.energy import energy_table
+    from reports.tables.explained import explained_table
+    from workloads.artifact.read import Artifact
 
     models = cycle_models(cycle_model)
     machine = load_accelerator(accelerator, parse_settings(settings))
@@ -137,9 +137,9 @@ def _source(
     Raises:
         InputError: Both or neither are given, options do not go together, or it is unusable.
     """
-    from workloads.artifact import MANIFEST, open_artifact
-    from workloads.errors import InputError
-    from workloads.foreign_masks import open_pruned, single_projection
+    from workloads.artifact.read import MANIFEST, open_artifact
+    from workloads.masks.foreign import open_pruned, single_projection
+    from workloads.support.errors import InputError
 
     if directory is not None and mask is None:
         if rank is not None or module is not None:
@@ -157,9 +157,9 @@ def _source(
 
 def _simulate(source: "Source", setting: _Setting, reporter: "Progress") -> list[dict[str, Any]]:
     """One result per model."""
-    from reports.simulation import simulate_artifact, simulate_foreign
-    from workloads.artifact import Artifact
-    from workloads.masks import SparseLowRankGemm
+    from reports.simulated import simulate_artifact, simulate_foreign
+    from workloads.artifact.read import Artifact
+    from workloads.masks.packed import SparseLowRankGemm
 
     models, machine, costs = setting.models, setting.machine, setting.costs
     if isinstance(source, SparseLowRankGemm):
@@ -180,7 +180,7 @@ def _simulate_checkpoint(
     source: "PrunedCheckpoint", setting: _Setting, reporter: "Progress"
 ) -> list[dict[str, Any]]:
     from reports.console import say
-    from reports.simulation import attention_of, simulate_foreign
+    from reports.simulated import attention_of, simulate_foreign
 
     attention = attention_of(source.path, setting.tokens, setting.context)
     count = min(len(source.blocks), setting.blocks or len(source.blocks))
@@ -209,9 +209,9 @@ def _plans_to_trace(
         InputError: The event model does not run, no such projection is there, or it has too many
             tiles.
     """
-    from accelerator_sim.trace import plans_to_trace
-    from workloads.errors import InputError
-    from workloads.masks import SparseLowRankGemm
+    from accelerator_sim.simulation.trace import plans_to_trace
+    from workloads.masks.packed import SparseLowRankGemm
+    from workloads.support.errors import InputError
 
     if trace is None:
         if name is not None:
@@ -234,7 +234,7 @@ def _find(
     projections: "Iterable[tuple[int, SparseLowRankGemm]]", name: str | None
 ) -> "SparseLowRankGemm":
     """The projection of the first block whose name ends so; the first of all without a name."""
-    from workloads.errors import unknown_name
+    from workloads.support.errors import unknown_name
 
     known = []
     first = None
@@ -249,9 +249,9 @@ def _find(
 
 
 def _write_trace(path: Path, plans: "Mapping[str, Plan]") -> None:
-    from accelerator_sim.trace import chrome_trace, run_traced
+    from accelerator_sim.simulation.trace import chrome_trace, run_traced
     from reports.console import say
-    from workloads.files import write_json
+    from workloads.support.files import write_json
 
     runs = [(name, *run_traced(plan)) for name, plan in plans.items()]
     path.parent.mkdir(parents=True, exist_ok=True)

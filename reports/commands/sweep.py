@@ -31,14 +31,14 @@ def sweep(
     """
     import joblib
 
-    from accelerator_sim.space import load_space
-    from accelerator_sim.sweep import estimate, run_sweep
+    from accelerator_sim.design_space.evaluation import estimate, run_sweep
+    from accelerator_sim.design_space.space import load_space
     from reports.console import Reporter, say, show
-    from reports.figures import write_figure
-    from reports.pareto_figure import pareto_figure
-    from reports.sweep import estimate_table, front_table, shortened, sweep_result
-    from reports.tables import write_tables
-    from workloads.files import write_json
+    from reports.figures.cycles import write_figure
+    from reports.figures.pareto import pareto_figure
+    from reports.tables.sweep import estimate_table, front_table, shortened, sweep_result
+    from workloads.results.table import write_tables
+    from workloads.support.files import write_json
 
     count = workers or joblib.cpu_count()
     what = load_space(space)

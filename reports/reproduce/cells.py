@@ -13,19 +13,19 @@ from pathlib import Path
 from typing import Any
 
 from reports.reproduce.study import Study, digest
-from reports.zero_shot import ACCURACY
-from sslc.checkpoint import WeightSource, load_config
-from sslc.compress import Output, compress
-from sslc.evaluate import perplexity
+from reports.tables.zero_shot import ACCURACY
+from sslc.compression.block_loop import Output, compress
+from sslc.compression.plan import Choice, Override
+from sslc.evaluation.perplexity import perplexity
+from sslc.evaluation.zero_shot import ZeroShotSettings, zero_shot
 from sslc.methods.registry import load_method
-from sslc.plan import Choice, Override
-from sslc.recovery import Training, recover
-from sslc.stored import ArtifactWeights
-from sslc.zero_shot import ZeroShotSettings, zero_shot
-from workloads.artifact import Artifact
-from workloads.files import sha256_file
-from workloads.progress import Progress
-from workloads.text import load_text
+from sslc.model.checkpoint import WeightSource, load_config
+from sslc.model.weights import ArtifactWeights
+from sslc.recovery.recovered import Training, recover
+from workloads.artifact.read import Artifact
+from workloads.support.files import sha256_file
+from workloads.support.progress import Progress
+from workloads.texts.windows import load_text
 
 DENSE = "dense"
 LARGEST = 1e300  # JSON has no infinity

@@ -5,12 +5,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from reports.paper import NOTES, TITLE
+from reports.measured import describe_device
+from reports.paper.published import NOTES, TITLE
 from reports.reproduce.cells import Measured
 from reports.reproduce.study import Reproduced, Study
-from reports.runtime import describe_device
-from reports.tables import Cell, Column, Table
-from sslc.checkpoint import load_config
+from sslc.model.checkpoint import load_config
+from workloads.results.table import Cell, Column, Table
 
 NAMES = {
     "dense": "Dense", "sparsegpt": "SparseGPT", "wanda": "Wanda", "dsnot": "DSnoT",

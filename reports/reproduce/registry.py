@@ -4,23 +4,23 @@ import importlib
 from collections.abc import Sequence
 
 from reports.reproduce.study import Reproduced, Study
-from workloads.errors import unknown_name
+from workloads.support.errors import unknown_name
 
 STUDIES = {
-    "table1": "reports.reproduce.methods:table1",
-    "table2": "reports.reproduce.recovered:table2",
-    "table3": "reports.reproduce.ablations:table3",
-    "table4": "reports.reproduce.accelerator:table4",
-    "table6": "reports.reproduce.ablations:table6",
-    "table7": "reports.reproduce.ablations:table7",
-    "table8": "reports.reproduce.seeds:table8",
-    "table9": "reports.reproduce.methods:table9",
-    "table10": "reports.reproduce.methods:table10",
-    "figure1": "reports.reproduce.salience:figure1",
-    "figure4": "reports.reproduce.salience:figure4",
-    "figure5": "reports.reproduce.losses:figure5",
-    "figure6": "reports.reproduce.ratios:figure6",
-    "calibration": "reports.reproduce.calibration:calibration",
+    "table1": "reports.reproduce.studies.methods:table1",
+    "table2": "reports.reproduce.studies.recovered:table2",
+    "table3": "reports.reproduce.studies.ablations:table3",
+    "table4": "reports.reproduce.studies.accelerator:table4",
+    "table6": "reports.reproduce.studies.ablations:table6",
+    "table7": "reports.reproduce.studies.ablations:table7",
+    "table8": "reports.reproduce.studies.seeds:table8",
+    "table9": "reports.reproduce.studies.methods:table9",
+    "table10": "reports.reproduce.studies.methods:table10",
+    "figure1": "reports.reproduce.studies.salience:figure1",
+    "figure4": "reports.reproduce.studies.salience:figure4",
+    "figure5": "reports.reproduce.studies.losses:figure5",
+    "figure6": "reports.reproduce.studies.ratios:figure6",
+    "calibration": "reports.reproduce.studies.calibration:calibration",
 }
 
 

@@ -15,14 +15,14 @@ from typing import Any
 import torch
 from matplotlib.figure import Figure
 
-from accelerator_sim.simulate import DISTINCT_MODELS
-from accelerator_sim.simulate import Model as CycleModel
-from reports.tables import Table
-from sslc.checkpoint import Checkpoint
-from sslc.compress import Calibration
-from workloads.errors import InputError
-from workloads.files import read_json, write_json
-from workloads.progress import Progress, silent
+from accelerator_sim.projection import DISTINCT_MODELS
+from accelerator_sim.projection import Model as CycleModel
+from sslc.compression.block_loop import Calibration
+from sslc.model.checkpoint import Checkpoint
+from workloads.results.table import Table
+from workloads.support.errors import InputError
+from workloads.support.files import read_json, write_json
+from workloads.support.progress import Progress, silent
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Simulation:
 
     Attributes:
         accelerator: A preset or a TOML file.
-        cycle_models: Of ``accelerator_sim.simulate``.
+        cycle_models: Of ``accelerator_sim.projection``.
         tokens: Per product.
         seed: Of synthetic masks.
         context: Attention over so many tokens as part of MHA; None for none.
@@ -83,7 +83,7 @@ class Study:
         directory: Of cached results (``cells``) and of artifacts at work (``work``).
         limits: How much is done.
         texts: Evaluation texts, each a name or a file.
-        tasks: Zero-shot tasks, as ``sslc.zero_shot.zero_shot`` takes them; none by default.
+        tasks: Zero-shot tasks, as ``sslc.evaluation.zero_shot`` takes them; none by default.
         calibration: Calibration text, a name or a file.
         kept_fraction: Kept share of a projection's parameters.
         published: Whose published numbers stand beside ours, such as ``llama2-7b``.

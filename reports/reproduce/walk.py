@@ -14,15 +14,15 @@ import joblib
 import torch
 
 from reports.reproduce.study import Study
-from sslc.checkpoint import load_config
-from sslc.compress import calibration_windows, default_workers
-from sslc.inputs import DenseInputs
+from sslc.calibration.statistics import InputStatistics
+from sslc.compression.block_loop import calibration_windows, default_workers
+from sslc.compression.inputs import DenseInputs
+from sslc.compression.projections import one_thread_each
 from sslc.methods.sslc import Sslc
-from sslc.projections import one_thread_each
-from sslc.statistics import InputStatistics
-from workloads.errors import InputError
-from workloads.text import EMBEDDED, load_text
-from workloads.transformer import PROJECTION_MODULES
+from sslc.model.checkpoint import load_config
+from workloads.shapes.transformer import PROJECTION_MODULES
+from workloads.support.errors import InputError
+from workloads.texts.windows import EMBEDDED, load_text
 
 _LINE = 120
 """Characters in a line of a figure's heading."""

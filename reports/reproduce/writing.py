@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from reports.figures import write_figure
-from reports.html import write_page
+from reports.figures.cycles import write_figure
+from reports.page import write_page
 from reports.reproduce.study import Reproduced
-from reports.tables import Table, write_tables
-from workloads.files import write_json
+from workloads.results.table import Table, write_tables
+from workloads.support.files import write_json
 
 
 def write_reproduced(made: Mapping[str, Reproduced], directory: Path) -> list[Path]:

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import torch
 
-from sslc.full_hessian import solve_on_support
+from sslc.calibration.statistics import InputStatistics
+from sslc.linalg.full_hessian import solve_on_support
+from sslc.linalg.selection import check_group, keep_top, sparse_nonzeros
 from sslc.methods.base import CompressedProjection, check_share
-from sslc.selection import check_group, keep_top, sparse_nonzeros
-from sslc.statistics import InputStatistics
 
 _FIRST_PENALTY = 0.1
 _UPDATE_EVERY = 3

@@ -5,7 +5,7 @@ from typing import Protocol
 
 import torch
 
-from sslc.statistics import InputStatistics
+from sslc.calibration.statistics import InputStatistics
 
 
 @dataclass(frozen=True, eq=False)

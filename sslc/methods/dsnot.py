@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import torch
 
+from sslc.calibration.statistics import InputStatistics
 from sslc.methods.base import CompressedProjection, check_choice, check_share
 from sslc.methods.wanda import Wanda
-from sslc.statistics import InputStatistics
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 import torch
 
-from sslc.low_rank import godec_step, random_factor
+from sslc.calibration.statistics import InputStatistics
+from sslc.linalg.low_rank import godec_step, random_factor
+from sslc.linalg.selection import check_group, keep_top, sparse_nonzeros
 from sslc.methods.base import CompressedProjection, check_share
-from sslc.selection import check_group, keep_top, sparse_nonzeros
-from sslc.statistics import InputStatistics
-from workloads.gemm import largest_rank
+from workloads.shapes.gemm import largest_rank
 
 
 @dataclass(frozen=True)

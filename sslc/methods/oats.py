@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 import torch
 
+from sslc.calibration.statistics import InputStatistics
+from sslc.linalg.selection import keep_top
 from sslc.methods.base import CompressedProjection, check_share
 from sslc.methods.svd import truncated_svd
-from sslc.selection import keep_top
-from sslc.statistics import InputStatistics
-from workloads.gemm import kept_nonzeros, largest_rank
+from workloads.shapes.gemm import kept_nonzeros, largest_rank
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from sslc.methods.base import Method
-from workloads.catalog import build
-from workloads.errors import unknown_name
+from workloads.support.errors import unknown_name
+from workloads.support.presets import build
 
 METHODS = {
     "alps": "sslc.methods.alps:Alps",

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import torch
 
+from sslc.calibration.statistics import InputStatistics
+from sslc.linalg.selection import check_group, keep_top, sparse_nonzeros
 from sslc.methods.base import CompressedProjection, check_share
-from sslc.selection import check_group, keep_top, sparse_nonzeros
-from sslc.statistics import InputStatistics
 
 
 def ria_scores(weight: torch.Tensor, statistics: InputStatistics, power: float) -> torch.Tensor:

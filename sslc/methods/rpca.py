@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 import torch
 
+from sslc.calibration.statistics import InputStatistics
+from sslc.linalg.selection import check_group, keep_top
 from sslc.methods.base import CompressedProjection, check_share
 from sslc.methods.godec import split_budget
 from sslc.methods.svd import truncated_svd
-from sslc.selection import check_group, keep_top
-from sslc.statistics import InputStatistics
 
 _GROWTH = 1.5
 _FIRST_PENALTY = 1.25

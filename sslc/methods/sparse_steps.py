@@ -9,9 +9,9 @@ from typing import Protocol
 
 import torch
 
+from sslc.calibration.statistics import InputStatistics
+from sslc.linalg.selection import keep_top
 from sslc.methods.alps import SupportSearch
-from sslc.selection import keep_top
-from sslc.statistics import InputStatistics
 
 Scores = Callable[[torch.Tensor], torch.Tensor]
 

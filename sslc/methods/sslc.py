@@ -9,15 +9,15 @@ from dataclasses import dataclass
 
 import torch
 
-from sslc.alternation import alternate_rows
-from sslc.low_rank import STEPS, random_factor
+from sslc.calibration.statistics import InputStatistics
+from sslc.linalg.alternation import alternate_rows
+from sslc.linalg.low_rank import STEPS, random_factor
+from sslc.linalg.selection import check_group, keep_top, sparse_nonzeros
 from sslc.methods.base import CompressedProjection, check_choice, check_share
 from sslc.methods.pruner_zero import pruner_zero_scores
 from sslc.methods.ria import ria_scores
 from sslc.methods.sparse_steps import AdmmStep, Scores, SparseStep, ThresholdStep
-from sslc.selection import check_group, keep_top, sparse_nonzeros
-from sslc.statistics import InputStatistics
-from workloads.gemm import largest_rank
+from workloads.shapes.gemm import largest_rank
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import torch
 
-from sslc.full_hessian import solve_on_support, thresholded_support, whitened_low_rank
+from sslc.calibration.statistics import InputStatistics
+from sslc.linalg.full_hessian import solve_on_support, thresholded_support, whitened_low_rank
 from sslc.methods.base import CompressedProjection, check_share
 from sslc.methods.sslc import Sslc
-from sslc.statistics import InputStatistics
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import torch
 
+from sslc.calibration.statistics import InputStatistics
 from sslc.methods.base import CompressedProjection, check_share
-from sslc.statistics import InputStatistics
-from workloads.gemm import largest_rank
+from workloads.shapes.gemm import largest_rank
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,17 @@ from typing import Any, get_args
 import numpy as np
 from hypothesis import strategies as st
 
-from accelerator_sim.hardware import Accelerator, Bits, Buffer, Dram, Index, LoopOrder, TileChoice
-from workloads.gemm import Gemm
-from workloads.masks import PackedMask, SparseLowRankGemm
+from accelerator_sim.machine.hardware import (
+    Accelerator,
+    Bits,
+    Buffer,
+    Dram,
+    Index,
+    LoopOrder,
+    TileChoice,
+)
+from workloads.masks.packed import PackedMask, SparseLowRankGemm
+from workloads.shapes.gemm import Gemm
 
 PLENTY = 1 << 20
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from accelerator_sim.space import Space, load_space
+from accelerator_sim.design_space.space import Space, load_space
 
 BASE = """
 accelerator = "array-64x64"

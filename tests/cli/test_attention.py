@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from accelerator_sim.catalog import load_accelerator, load_cost_table
-from accelerator_sim.sparse_attention import simulate_heads
+from accelerator_sim.attention.masked import simulate_heads
+from accelerator_sim.machine.catalog import load_accelerator, load_cost_table
 from tests.cli.conftest import Run
-from workloads.attention_masks import HeadMask
-from workloads.masks import PackedMask
+from workloads.masks.head_masks import HeadMask
+from workloads.masks.packed import PackedMask
 
 
 def test_attention_table_has_every_stage_and_its_provenance(sslc: Run) -> None:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from accelerator_sim.attention import attention_cycles
-from accelerator_sim.catalog import load_accelerator, load_cost_table
+from accelerator_sim.attention.context import attention_cycles
+from accelerator_sim.machine.catalog import load_accelerator, load_cost_table
 from tests.cli.conftest import Run
-from workloads.attention import ContextAttention, Heads
+from workloads.shapes.attention import ContextAttention, Heads
 
 LLAMA = Heads(heads=4, kv_heads=2, head_dim=16)
 

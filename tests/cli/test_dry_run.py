@@ -11,7 +11,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from sslc.methods.registry import METHODS
 from tests.cli.conftest import SMALL_CUT, Run, command
 from tests.conftest import VOCABULARY, _save_tokenizer
-from workloads.artifact import open_artifact
+from workloads.artifact.read import open_artifact
 
 _WATCH = """
 import os, subprocess, sys

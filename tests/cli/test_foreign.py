@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from accelerator_sim.catalog import load_accelerator
-from accelerator_sim.simulate import simulate_block
+from accelerator_sim.machine.catalog import load_accelerator
+from accelerator_sim.projection import simulate_block
 from tests.cli.conftest import Run
-from workloads.gemm import Gemm
-from workloads.masks import PackedMask, SparseLowRankGemm
-from workloads.transformer import PROJECTION_MODULES
+from workloads.masks.packed import PackedMask, SparseLowRankGemm
+from workloads.shapes.gemm import Gemm
+from workloads.shapes.transformer import PROJECTION_MODULES
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from accelerator_sim.binding import RESOURCES
-from accelerator_sim.catalog import load_accelerator
+from accelerator_sim.machine.catalog import load_accelerator
+from accelerator_sim.simulation.binding import RESOURCES
 from tests.cli.conftest import Run
 
 ENGINES = ("denser", "sparser")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import SMALL_CUT, Run
-from workloads.artifact import open_artifact
+from workloads.artifact.read import open_artifact
 
 
 def _json(sslc: Run, *arguments: object) -> object:

@@ -11,8 +11,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from tests.accelerator_sim.design_space.test_evaluation import TIGHT, shards
 from tests.accelerator_sim.spaces import BASE, FIELDS
-from tests.accelerator_sim.test_sweep import TIGHT, shards
 from tests.cli.conftest import Run, command
 
 SLOW = BASE.replace("published", "event").replace("batch_points = 3", "batch_points = 1") + (

@@ -9,7 +9,7 @@ from fractions import Fraction
 from itertools import pairwise
 from math import ceil, log2
 
-from accelerator_sim.hardware import Accelerator
+from accelerator_sim.machine.hardware import Accelerator
 
 REASONS = [
     "compute",

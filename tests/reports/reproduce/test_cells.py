@@ -11,18 +11,18 @@ import pytest
 import torch
 
 from reports.reproduce import cells
-from reports.reproduce.ablations import constant_rank, kept_by, table6, table7
 from reports.reproduce.cells import CellModel, Recipe, measure
+from reports.reproduce.studies.ablations import constant_rank, kept_by, table6, table7
 from reports.reproduce.study import Limits, Study
-from sslc.checkpoint import open_checkpoint
-from sslc.compress import Calibration, Output, compress
-from sslc.evaluate import perplexity
+from sslc.calibration.statistics import InputStatistics
+from sslc.compression.block_loop import Calibration, Output, compress
+from sslc.evaluation.perplexity import perplexity
 from sslc.methods.registry import load_method
-from sslc.statistics import InputStatistics
-from sslc.stored import ArtifactWeights
-from workloads.catalog import load_model
-from workloads.errors import InputError
-from workloads.progress import silent
+from sslc.model.checkpoint import open_checkpoint
+from sslc.model.weights import ArtifactWeights
+from workloads.support.errors import InputError
+from workloads.support.presets import load_model
+from workloads.support.progress import silent
 
 LIMITS = Limits(windows=3, window_tokens=32, most_tokens=256, seeds=2, steps=2)
 

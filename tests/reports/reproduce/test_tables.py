@@ -5,16 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from reports.reproduce.ablations import table3
-from reports.reproduce.accelerator import table4
-from reports.reproduce.calibration import calibration, in_halves
-from reports.reproduce.methods import table1, table9
-from reports.reproduce.ratios import figure6
-from reports.reproduce.recovered import table2
-from reports.reproduce.seeds import table8
+from reports.reproduce.studies.ablations import table3
+from reports.reproduce.studies.accelerator import table4
+from reports.reproduce.studies.calibration import calibration, in_halves
+from reports.reproduce.studies.methods import table1, table9
+from reports.reproduce.studies.ratios import figure6
+from reports.reproduce.studies.recovered import table2
+from reports.reproduce.studies.seeds import table8
 from reports.reproduce.study import Limits, Study
-from sslc.checkpoint import open_checkpoint
-from workloads.text import load_text
+from sslc.model.checkpoint import open_checkpoint
+from workloads.texts.windows import load_text
 
 LIMITS = Limits(blocks=2, windows=3, window_tokens=32, most_tokens=256, seeds=3, steps=2)
 

@@ -1,0 +1,1 @@
+"""Attention as work for the machine: over a context, and with fixed masks."""

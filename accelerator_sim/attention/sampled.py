@@ -1,0 +1,206 @@
+"""The two products of sparse attention made ready to run: sampled Q Kᵀ, and A V. Pure.
+
+Beside ``planning``. S = Q Kᵀ at a mask's places (SDDMM): a row of a tile is a query, a column a
+key, and the head's width stands where a projection has its tokens. A tile holds some queries and
+all keys: queries and indices are its weights, keys its activations. Y = A V (SpMM) is a projection
+whose weights are the scores. Scores that fit one of two slots of the output buffer stay there until
+A V is done; others are written back and read again, as wide as activations.
+"""
+
+import dataclasses
+from collections.abc import Iterator
+
+import numpy as np
+
+from accelerator_sim.machine.hardware import Accelerator, Buffer, Dataflow
+from accelerator_sim.mapping.bounds import lower_bound
+from accelerator_sim.mapping.candidates import Plan, plan_dense, plan_projection
+from accelerator_sim.mapping.program import Program, Stream, build_program
+from accelerator_sim.mapping.split import choose_denser_lines
+from accelerator_sim.mapping.storage import Need, Storage
+from accelerator_sim.mapping.tiling import (
+    Counts,
+    TiledProjection,
+    TileShape,
+    choose_dense_columns,
+    cut,
+    cut_dense,
+)
+from accelerator_sim.mapping.timing import ceil_div
+from workloads.masks.counts import tile_row_counts
+from workloads.masks.packed import PackedMask, SparseLowRankGemm
+from workloads.shapes.gemm import Gemm
+from workloads.support.errors import InputError
+
+# A line that reduces takes the products of one score P at a time: c·⌈head_dim / P⌉ for c places,
+# which is ``token``'s arithmetic. A line that serves P tokens takes P scores of a row at a time.
+TIMED_AS: dict[Dataflow, Dataflow] = {"reduction": "token", "token": "reduction"}
+
+
+def scores_stay(places: int, accelerator: Accelerator) -> bool:
+    """Whether a head's scores stay on chip: at the accumulators' width in one slot of two."""
+    buffer = accelerator.output_buffer
+    needed = ceil_div(places * accelerator.bits.accumulator, 8)
+    return buffer.buffering == "double" and needed <= buffer.capacity_bytes // 2
+
+
+def plan_sddmm(keys: int, head_dim: int, mask: PackedMask | None, accelerator: Accelerator) -> Plan:
+    """Plan S = Q Kᵀ at a mask's places, or everywhere.
+
+    The rows of a tile are searched when ``auto``: powers of two times the lines, the least bound of
+    those that fit.
+
+    Args:
+        keys: Keys, and queries.
+        head_dim: Length of a query and of a key.
+        mask: Queries x keys; None: the dense run, on all lines and without an index.
+        accelerator: From ``attention.cache_machine``.
+
+    Raises:
+        InputError: The tile that is asked for cuts the keys or the head, or nothing fits.
+    """
+    gemm = Gemm("sddmm", "MHA", keys, keys, head_dim)
+    _check_tile(gemm, accelerator)
+    flows = [accelerator.dataflow] if accelerator.dataflow != "auto" else [*TIMED_AS]
+    found: list[tuple[int, Plan]] = []
+    lacking: list[Need] = []
+    for flow in flows:
+        machine = dataclasses.replace(accelerator, dataflow=TIMED_AS[flow])
+        for rows in _row_counts(keys, accelerator):
+            program = _program(gemm, mask, machine, rows)
+            storage = _storage(program)
+            if storage.fits:
+                plan = Plan(program, storage, *_rules(accelerator, mask))
+                found.append((lower_bound(program, storage), plan))
+            lacking = [need for need in storage.needs if not need.fits]
+    if not found:
+        need = lacking[0]
+        raise InputError(
+            f"sddmm: {need.operand} need {need.needed} bytes and a slot of {accelerator.name} has "
+            f"{need.available}: use a machine with a larger buffer"
+        )
+    return min(found, key=lambda item: item[0])[1]
+
+
+def _rules(accelerator: Accelerator, mask: PackedMask | None) -> tuple[str, str]:
+    """What chose the tile and the split."""
+    tile = "given" if accelerator.tile.rows != "auto" else "least bound of the rows that fit"
+    split = f"denser_lines = {accelerator.denser_lines}"
+    return tile, "all lines: run dense" if mask is None else split
+
+
+def plan_spmm(
+    keys: int, head_dim: int, mask: PackedMask | None, accelerator: Accelerator, on_chip: bool
+) -> Plan:
+    """Plan Y = A V: the scores are the weights.
+
+    Args:
+        keys: Keys, and queries.
+        head_dim: Columns of V.
+        mask: As for ``plan_sddmm``.
+        accelerator: From ``attention.cache_machine``.
+        on_chip: The scores are in a slot of the output buffer: only indices are loaded, and the
+            outputs have the other slot.
+
+    Raises:
+        InputError: As for ``planning.plan_projection``.
+    """
+    gemm = Gemm("spmm", "MHA", keys, keys, head_dim)
+    if on_chip:
+        left = Buffer(accelerator.output_buffer.capacity_bytes // 2, "single")
+        accelerator = dataclasses.replace(accelerator, output_buffer=left)
+    if mask is None:
+        plan = plan_dense(gemm, accelerator)
+    else:
+        plan = plan_projection(SparseLowRankGemm(gemm, mask, 0), accelerator)
+    if not on_chip:
+        return plan
+    program = plan.program
+    index = _index_bits(program.tiled, program.accelerator, program.denser_lines)
+    main = dataclasses.replace(program.main, weight_bits=index)
+    return dataclasses.replace(plan, program=dataclasses.replace(program, main=main))
+
+
+def _check_tile(gemm: Gemm, accelerator: Accelerator) -> None:
+    tile = accelerator.tile
+    for field, asked, least, what in (
+        ("columns", tile.columns, gemm.n, "keys"),
+        ("tokens", tile.tokens, gemm.tokens, "the head's width"),
+    ):
+        if asked != "auto" and asked < least:
+            raise InputError(
+                f"sddmm: a tile holds all {least} of {what}: tile.{field} must be auto or at least "
+                f"{least}, got {asked}"
+            )
+
+
+def _row_counts(rows: int, accelerator: Accelerator) -> Iterator[int]:
+    """Rows of a tile to try, the largest last; below the lines for machines with little room."""
+    if accelerator.tile.rows != "auto":
+        yield min(accelerator.tile.rows, rows)
+        return
+    yield from _doublings(1, min(accelerator.lines, rows))
+    yield from _doublings(accelerator.lines, rows)
+    yield rows
+
+
+def _doublings(first: int, end: int) -> Iterator[int]:
+    while first < end:
+        yield first
+        first *= 2
+
+
+def _program(gemm: Gemm, mask: PackedMask | None, machine: Accelerator, rows: int) -> Program:
+    tile = TileShape(rows, gemm.n, gemm.tokens)
+    if mask is None:
+        tiled, lines = cut_dense(gemm, tile), machine.lines
+        results = tiled.row_sizes * gemm.n
+    else:
+        tiled = cut(gemm, mask, 0, choose_dense_columns(mask, machine.dense_threshold), tile)
+        lines = choose_denser_lines(tiled, machine)
+        starts = np.arange(0, gemm.m, tiled.tile.rows)
+        results = np.add.reduceat(tile_row_counts(mask, gemm.n)[:, 0], starts, dtype=np.int64)
+    made = build_program(tiled, machine, lines)
+    queries = tiled.row_sizes[made.main.row_block] * gemm.tokens * machine.bits.activation
+    main: Stream = dataclasses.replace(
+        made.main,
+        weight_bits=_index_bits(tiled, machine, lines) + queries,
+        link_elements=np.zeros_like(made.main.link_elements),
+    )
+    stay = scores_stay(int(results.sum()), machine)
+    return dataclasses.replace(made, main=main, results=results, results_stay=stay)
+
+
+def _index_bits(tiled: TiledProjection, machine: Accelerator, lines: int) -> Counts:
+    """Bits of every tile but its values: what does not grow with their width."""
+    narrow, wide = (
+        build_program(
+            tiled,
+            dataclasses.replace(machine, bits=dataclasses.replace(machine.bits, weight=width)),
+            lines,
+        ).main.weight_bits
+        for width in (1, 2)
+    )
+    return 2 * narrow - wide
+
+
+def _storage(program: Program) -> Storage:
+    """All keys in one slot; a tile's queries and indices; scores of a block, or all that stay."""
+    accelerator, gemm = program.accelerator, program.tiled.gemm
+    assert program.results is not None
+    scores = program.results.sum() if program.results_stay else program.results.max()
+    needed = (
+        ("queries and indices", int(program.main.weight_bytes.max()), accelerator.weight_buffer),
+        ("keys", _bytes(gemm.n * gemm.tokens, accelerator.bits.activation),
+         accelerator.activation_buffer),
+        ("scores", _bytes(int(scores), accelerator.bits.accumulator), accelerator.output_buffer),
+    )  # fmt: skip
+    needs = tuple(
+        Need(operand, size, buffer.capacity_bytes // buffer.slots)
+        for operand, size, buffer in needed
+    )
+    return Storage(True, program.results_stay, needs)
+
+
+def _bytes(elements: int, bits: int) -> int:
+    return ceil_div(elements * bits, 8)

@@ -1,0 +1,1 @@
+"""Many machines, one workload: axes, points, evaluation, the Pareto front."""

@@ -1,0 +1,318 @@
+"""Run every point of a space, in batches over joblib workers, each batch one Parquet shard.
+
+After ``space``. Points are independent and idempotent: a batch's shard has the same bytes whoever
+evaluates it and when. A shard is there whole or not at all, so a killed sweep loses no finished
+batch and a restart repeats none.
+"""
+
+import contextlib
+import fcntl
+import functools
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import joblib
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from accelerator_sim.design_space.objectives import OBJECTIVES
+from accelerator_sim.design_space.space import FORMAT, TOKENS, VERSION, Point, Space, machine_at
+from accelerator_sim.design_space.workload import Workload, load_workload
+from accelerator_sim.machine.costs import CostTable
+from accelerator_sim.machine.hardware import Accelerator
+from accelerator_sim.mapping.kept_programs import KeptPrograms
+from accelerator_sim.projection import Model, simulate_block
+from accelerator_sim.simulation.result import Run
+from workloads.masks.packed import SparseLowRankGemm
+from workloads.support.errors import InputError
+from workloads.support.files import read_json, write_atomic, write_json
+from workloads.support.progress import Progress, silent
+
+_IDENTITY = "space.json"
+_TIMED_POINTS = 3
+_ORPHAN_SECONDS = 10
+"""Workers whose sweep was killed finish their batch, wait so long for another, and end."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """How long a sweep will take, from timing a few of its points.
+
+    Attributes:
+        points: All points of the space.
+        finished: Points whose batch is in the directory already.
+        setup_seconds: Making or opening the workload and a first point, once per worker.
+        point_seconds: Mean of the timed points.
+        timed_points: How many were timed.
+        workers: That will share the work.
+    """
+
+    points: int
+    finished: int
+    setup_seconds: float
+    point_seconds: float
+    timed_points: int
+    workers: int
+
+    @property
+    def seconds(self) -> float:
+        """Until the end, if the other points are like the timed ones."""
+        left = self.points - self.finished
+        return self.setup_seconds + left * self.point_seconds / self.workers if left else 0.0
+
+
+def run_sweep(space: Space, out: Path, workers: int, progress: Progress = silent) -> pa.Table:
+    """Evaluate what a directory still lacks of a space.
+
+    Args:
+        space: From ``space.load_space``.
+        out: Its directory; made if missing, continued if it holds this space's batches.
+        workers: Processes; the results do not depend on it.
+        progress: Told the finished points after every batch.
+
+    Returns:
+        All results, one row per point: see ``schema``.
+
+    Raises:
+        InputError: The directory holds something else, or another sweep is writing there.
+    """
+    check_directory(space, out)
+    out.mkdir(parents=True, exist_ok=True)
+    with _locked(out):
+        write_json(out / _IDENTITY, _identity(space))
+        (out / "shards").mkdir(exist_ok=True)
+        batches = [batch for batch in range(_batches(space)) if not _shard(out, batch).is_file()]
+        finished = _finished_points(space, out)
+        progress("sweep", finished, len(space.points))
+        for batch, data in _evaluated(space, batches, workers):
+            write_atomic(_shard(out, batch), data)
+            finished += len(_batch_points(space, batch))
+            progress("sweep", finished, len(space.points))
+    return read_results(space, out)
+
+
+def estimate(space: Space, out: Path, workers: int) -> Estimate:
+    """Time the workload and a few points spread over the space; writes nothing.
+
+    Raises:
+        InputError: As for ``run_sweep``.
+    """
+    check_directory(space, out)
+    began = time.perf_counter()
+    count = min(_TIMED_POINTS, len(space.points))
+    numbers = [place * len(space.points) // count for place in range(count)]
+    points = [(number, space.points[number]) for number in numbers]
+    columns = schema(space)
+    _evaluate(_task(space, points[:1], columns))
+    ready = time.perf_counter()
+    _evaluate(_task(space, points, columns))
+    point_seconds = (time.perf_counter() - ready) / count
+    finished = _finished_points(space, out)
+    return Estimate(len(space.points), finished, ready - began, point_seconds, count, workers)
+
+
+def check_directory(space: Space, out: Path) -> None:
+    """Refuse a directory that holds something else than batches of this space.
+
+    Raises:
+        InputError: It does.
+    """
+    if not out.exists():
+        return
+    if not (out / _IDENTITY).is_file():
+        if not out.is_dir() or any(path.name[0] != "." for path in out.iterdir()):
+            raise InputError(f"{out}: is not a sweep's directory and not empty; give another --out")
+        return
+    found = read_json(out / _IDENTITY)
+    if not isinstance(found, dict) or found.get("format") != FORMAT:
+        raise InputError(f"{out / _IDENTITY}: not a sweep's (no format {FORMAT!r})")
+    if found.get("sha256") != space.digest:
+        raise InputError(
+            f"{out}: holds the sweep of another space ({found.get('source')}, or an earlier state "
+            f"of {space.source}); give another --out, or delete it"
+        )
+
+
+def read_results(space: Space, out: Path) -> pa.Table:
+    """All shards as one table, in the order of the points.
+
+    Raises:
+        InputError: A shard cannot be read, or has other rows than its batch.
+    """
+    tables = []
+    columns = schema(space)
+    for batch in range(_batches(space)):
+        path = _shard(out, batch)
+        try:
+            table = pq.read_table(pa.BufferReader(path.read_bytes()), schema=columns)
+        except (OSError, pa.ArrowException) as error:
+            raise InputError(f"{path}: {error}; delete it and run the sweep again") from error
+        if table.column("point").to_pylist() != [n for n, _ in _batch_points(space, batch)]:
+            raise InputError(f"{path}: holds other points; delete it and run the sweep again")
+        tables.append(table)
+    return pa.concat_tables(tables)
+
+
+def schema(space: Space) -> pa.Schema:
+    """Columns: number of the point, a column per axis, what came of it, and every objective.
+
+    ``reason`` says why a point is infeasible and is null where it is not; objectives are null
+    where the point is infeasible.
+    """
+    axes = [
+        (axis.key, _column_type([point[place] for point in space.points]))
+        for place, axis in enumerate(space.axes)
+    ]
+    outcome = [("feasible", pa.bool_()), ("reason", pa.string())]
+    objectives = [(name, pa.float64()) for name in space.measured]
+    return pa.schema([("point", pa.int64()), *axes, *outcome, *objectives])
+
+
+@dataclass(frozen=True)
+class _Task:
+    """A batch as it travels to a worker."""
+
+    accelerator: Accelerator
+    cycle_model: Model
+    costs: CostTable
+    workload: Workload
+    keys: tuple[str, ...]
+    measured: tuple[str, ...]
+    points: tuple[tuple[int, Point], ...]
+    columns: pa.Schema
+
+
+def _task(space: Space, points: list[tuple[int, Point]], columns: pa.Schema) -> _Task:
+    keys = tuple(axis.key for axis in space.axes)
+    return _Task(
+        accelerator=space.accelerator,
+        cycle_model=space.cycle_model,
+        costs=space.costs,
+        workload=space.workload,
+        keys=keys,
+        measured=space.measured,
+        points=tuple(points),
+        columns=columns,
+    )
+
+
+def _evaluated(space: Space, batches: list[int], workers: int) -> Iterator[tuple[int, bytes]]:
+    """Finished batches as they come; this process writes them, so no orphan ever does."""
+    columns = schema(space)
+    jobs = (
+        joblib.delayed(_numbered)(batch, _task(space, _batch_points(space, batch), columns))
+        for batch in batches
+    )
+    if workers == 1:
+        yield from (function(*arguments) for function, arguments, _ in jobs)
+        return
+    yield from joblib.Parallel(
+        n_jobs=workers,
+        backend="loky",
+        batch_size=1,
+        pre_dispatch="2*n_jobs",
+        return_as="generator_unordered",
+        idle_worker_timeout=_ORPHAN_SECONDS,
+    )(jobs)
+
+
+def _numbered(batch: int, task: _Task) -> tuple[int, bytes]:
+    return batch, _evaluate(task)
+
+
+def _evaluate(task: _Task) -> bytes:
+    """The shard of a batch, as the bytes of a Parquet file."""
+    block = load_workload(task.workload)
+    programs = _programs(task.workload, task.accelerator)
+    rows = [_row(task, block, programs, number, point) for number, point in task.points]
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.Table.from_pylist(rows, task.columns), sink)
+    return bytes(sink.getvalue())
+
+
+@functools.lru_cache(maxsize=1)
+def _programs(workload: Workload, accelerator: Accelerator) -> KeptPrograms:
+    """What a process keeps from batch to batch of one sweep."""
+    del workload
+    return KeptPrograms(accelerator)
+
+
+def _row(
+    task: _Task,
+    block: tuple[SparseLowRankGemm, ...],
+    programs: KeptPrograms,
+    number: int,
+    point: Point,
+) -> dict[str, Any]:
+    row: dict[str, Any] = {"point": number}
+    for key, value in zip(task.keys, point, strict=True):
+        words = pa.types.is_string(task.columns.field(key).type)
+        row[key] = str(value) if words else value
+    try:
+        machine = machine_at(task.accelerator, task.keys, point)
+        tokens = int(point[task.keys.index(TOKENS)])
+        items = [_at(item, tokens) for item in block]
+        runs: tuple[Run, ...] = ("dense", "sum") if "speedup" in task.measured else ("sum",)
+        found = simulate_block(
+            task.cycle_model, items, machine, table=task.costs, runs=runs, programs=programs
+        )
+    except InputError as error:
+        return {**row, "feasible": False, "reason": str(error)}
+    values = {name: OBJECTIVES[name].measure(found, machine) for name in task.measured}
+    return {**row, "feasible": True, **values}
+
+
+def _at(item: SparseLowRankGemm, tokens: int) -> SparseLowRankGemm:
+    return replace(item, gemm=replace(item.gemm, tokens=tokens))
+
+
+def _column_type(values: list[Any]) -> pa.DataType:
+    kinds = {type(value) for value in values}
+    if kinds == {bool}:
+        return pa.bool_()
+    if kinds == {int}:
+        return pa.int64()
+    return pa.float64() if kinds <= {int, float} else pa.string()
+
+
+def _batches(space: Space) -> int:
+    return -(-len(space.points) // space.batch_points)
+
+
+def _batch_points(space: Space, batch: int) -> list[tuple[int, Point]]:
+    start = batch * space.batch_points
+    return list(enumerate(space.points[start : start + space.batch_points], start))
+
+
+def _finished_points(space: Space, out: Path) -> int:
+    there = (batch for batch in range(_batches(space)) if _shard(out, batch).is_file())
+    return sum(len(_batch_points(space, batch)) for batch in there)
+
+
+def _shard(out: Path, batch: int) -> Path:
+    return out / "shards" / f"{batch:06d}.parquet"
+
+
+def _identity(space: Space) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "sha256": space.digest,
+        "source": Path(space.source).name,
+        "points": len(space.points),
+        "batch_points": space.batch_points,
+    }
+
+
+@contextlib.contextmanager
+def _locked(out: Path) -> Iterator[None]:
+    """One sweep at a time per directory; the lock goes with its process, however that ends."""
+    with (out / ".lock").open("w") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise InputError(f"{out}: another sweep is writing here") from error
+        yield

@@ -1,0 +1,336 @@
+"""A design space from a TOML file: which machines, which workload, which points.
+
+After ``axes``, before ``sweep``. Everything that can be wrong is found here, before a point runs.
+"""
+
+import dataclasses
+import functools
+import hashlib
+import itertools
+import json
+import math
+import typing
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from accelerator_sim.design_space.axes import Axis, Kind, Value, parse_axis
+from accelerator_sim.design_space.objectives import OBJECTIVES, objectives_of
+from accelerator_sim.design_space.workload import Workload, workload_identity
+from accelerator_sim.machine.catalog import (
+    DEFAULT_COSTS,
+    build_accelerator,
+    load_accelerator,
+    load_cost_table,
+    override,
+)
+from accelerator_sim.machine.costs import CostTable
+from accelerator_sim.machine.hardware import Accelerator
+from accelerator_sim.projection import MODELS, Model
+from workloads.artifact.read import open_artifact
+from workloads.support.errors import InputError, unknown_name
+from workloads.support.presets import build, load_model, read_toml
+from workloads.support.toml_place import Place
+
+FORMAT = "sslc-sweep"
+VERSION = 2
+TOKENS = "tokens"
+_MOST_POINTS = 1_000_000
+_KEYS = (
+    "accelerator", "cycle_model", "costs", TOKENS, "objectives", "batch_points", "workload",
+    "sampling", "fields",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """Which points of the axes: all of them (``grid``), or a scrambled ``sobol`` sequence.
+
+    Attributes:
+        method: ``grid`` or ``sobol``.
+        points: Of the sequence; points that coincide are kept once.
+        seed: Of the scrambling.
+    """
+
+    method: str = "grid"
+    points: int = 0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.method not in ("grid", "sobol"):
+            raise ValueError(f"method must be grid or sobol, got {self.method!r}")
+        if self.method == "grid" and (self.points or self.seed):
+            raise ValueError("points and seed belong to method sobol; a grid has all its points")
+        if self.method == "sobol" and not 1 <= self.points <= _MOST_POINTS:
+            raise ValueError(f"points must be from 1 to {_MOST_POINTS}, got {self.points}")
+        if self.seed < 0:
+            raise ValueError(f"seed must be at least 0, got {self.seed}")
+
+
+Point = tuple[Value, ...]
+"""One value per axis of the space, tokens first."""
+
+
+@dataclass(frozen=True)
+class Space:
+    """A design space, read and checked.
+
+    Attributes:
+        source: Its file, for messages.
+        accelerator: The base machine.
+        cycle_model: One of ``simulate.MODELS``.
+        costs: Energy and area.
+        workload: What runs.
+        axes: Tokens first, then hardware fields.
+        points: Every point, in the order in which they are numbered.
+        objectives: What the Pareto front is about.
+        batch_points: Points of one shard; at most so many are lost in a kill, per worker.
+    """
+
+    source: str
+    accelerator: Accelerator
+    cycle_model: Model
+    costs: CostTable
+    workload: Workload
+    axes: tuple[Axis, ...]
+    points: tuple[Point, ...]
+    objectives: tuple[str, ...]
+    batch_points: int
+
+    @property
+    def measured(self) -> tuple[str, ...]:
+        """Objectives that every point has a column of."""
+        names = objectives_of(self.cycle_model)
+        return tuple(n for n in names if OBJECTIVES[n].always or n in self.objectives)
+
+    @functools.cached_property
+    def digest(self) -> str:
+        """Hash of all that decides the results; the file's wording does not."""
+        content = {
+            "version": VERSION,
+            "accelerator": _table(self.accelerator),
+            "cycle_model": self.cycle_model,
+            "costs": dataclasses.asdict(self.costs),
+            "workload": workload_identity(self.workload),
+            "measured": self.measured,
+            "keys": [axis.key for axis in self.axes],
+            "points": self.points,
+            "batch_points": self.batch_points,
+        }
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def load_space(path: Path) -> Space:
+    """Read a space and check all of it.
+
+    Paths inside the file are relative to it.
+
+    Raises:
+        InputError: The file or a field cannot be used; the message names it and what is allowed.
+    """
+    table = read_toml(path)
+    where = Place(str(path), path)
+    for key in table:
+        if key not in _KEYS:
+            raise InputError(f"{where.of(key)}: {unknown_name('key', key, _KEYS)}")
+    cycle_model = _choice(table, "cycle_model", MODELS, where)
+    workload = _workload(table, path, where)
+    accelerator = _accelerator(table, path)
+    axes = (_tokens(table, where), *_fields(table, where))
+    sampling = build(Sampling, _subtable(table, "sampling", where), where.inside("sampling"))
+    points = tuple(_points(axes, sampling, where))
+    space = Space(
+        source=str(where),
+        accelerator=accelerator,
+        cycle_model=typing.cast(Model, cycle_model),
+        costs=_costs(table, path),
+        workload=workload,
+        axes=axes,
+        points=points,
+        objectives=_objectives(table, cycle_model, where),
+        batch_points=_batch_points(table, where),
+    )
+    _refuse_values_without_a_machine(space)
+    return space
+
+
+def machine_at(base: Accelerator, keys: tuple[str, ...], point: Point) -> Accelerator:
+    """The machine of one point.
+
+    Args:
+        base: The space's accelerator.
+        keys: Of the axes, tokens first.
+        point: A value for each.
+
+    Raises:
+        InputError: The values do not make a machine together.
+    """
+    settings = dict(zip(keys[1:], point[1:], strict=True))
+    return build_accelerator(override(_table(base), settings), Place(base.name))
+
+
+@functools.cache
+def hardware_keys() -> dict[str, Kind]:
+    """Every dotted key of an accelerator that a space may vary, with what it takes."""
+    kinds: dict[str, Kind] = {}
+    for name, hint in typing.get_type_hints(Accelerator).items():
+        parts = [part for part in (hint, *typing.get_args(hint)) if dataclasses.is_dataclass(part)]
+        if not parts:
+            kinds[name] = _kind(hint)
+        for part in parts:
+            inner = typing.get_type_hints(part)
+            kinds.update({f"{name}.{field}": _kind(inner[field]) for field in inner})
+    return {key: kind for key, kind in kinds.items() if key != "name"}
+
+
+def _kind(hint: object) -> Kind:
+    parts = (hint, *typing.get_args(hint))
+    if float in parts:
+        return "number"
+    return "whole" if int in parts else "word"
+
+
+@functools.lru_cache(maxsize=8)
+def _table(accelerator: Accelerator) -> dict[str, Any]:
+    return {key: v for key, v in dataclasses.asdict(accelerator).items() if v is not None}
+
+
+def _choice(table: Mapping[str, Any], key: str, known: tuple[str, ...], where: Place) -> str:
+    value = table.get(key)
+    if value not in known:
+        raise InputError(f"{where}: {key} must be one of {', '.join(known)}, got {value!r}")
+    return str(value)
+
+
+def _subtable(table: Mapping[str, Any], key: str, where: Place) -> Mapping[str, Any]:
+    value = table.get(key, {})
+    if not isinstance(value, Mapping):
+        raise InputError(f"{where}: {key} must be a table, got {value!r}")
+    return value
+
+
+def _workload(table: Mapping[str, Any], path: Path, where: Place) -> Workload:
+    workload = build(Workload, _subtable(table, "workload", where), where.inside("workload"))
+    if workload.artifact:
+        directory = path.parent / workload.artifact
+        blocks = len(open_artifact(directory).blocks)
+        if workload.blocks > blocks:
+            raise InputError(
+                f"{path}: [workload]: blocks must be at most {blocks}, got {workload.blocks}"
+            )
+        return dataclasses.replace(workload, artifact=str(directory))
+    load_model(workload.model)
+    return workload
+
+
+def _accelerator(table: Mapping[str, Any], path: Path) -> Accelerator:
+    name = table.get("accelerator")
+    if not isinstance(name, str):
+        raise InputError(f"{path}: accelerator must be a preset's name or a TOML file")
+    return load_accelerator(path.parent / name if name.endswith(".toml") else name)
+
+
+def _costs(table: Mapping[str, Any], path: Path) -> CostTable:
+    name = table.get("costs", DEFAULT_COSTS)
+    if not isinstance(name, str):
+        raise InputError(f"{path}: costs must be a cost table's name or a TOML file")
+    return load_cost_table(path.parent / name if name.endswith(".toml") else name)
+
+
+def _tokens(table: Mapping[str, Any], where: Place) -> Axis:
+    axis = parse_axis(TOKENS, "whole", table.get(TOKENS, 1), f"{where}: {TOKENS}")
+    for value in axis.extremes():
+        if type(value) is not int or value < 1:
+            raise InputError(f"{where}: tokens must be whole numbers from 1, got {value!r}")
+    return axis
+
+
+def _fields(table: Mapping[str, Any], where: Place) -> Iterator[Axis]:
+    kinds = hardware_keys()
+    tables = {key.partition(".")[0] for key in kinds if "." in key}
+    flat: dict[str, tuple[tuple[str, ...], Any]] = {}
+    for key, spec in _subtable(table, "fields", where).items():
+        if key in tables and isinstance(spec, Mapping):
+            flat.update({f"{key}.{inner}": ((key, inner), spec[inner]) for inner in spec})
+        else:
+            flat[key] = ((key,), spec)
+    for key, (keys, spec) in flat.items():
+        at = where.inside("fields").of(*keys)
+        if key not in kinds:
+            raise InputError(f"{at}: {unknown_name('hardware key', key, kinds)}")
+        yield parse_axis(key, kinds[key], spec, f"{at}: {key}")
+
+
+def _points(axes: tuple[Axis, ...], sampling: Sampling, where: Place) -> Iterator[Point]:
+    if sampling.method == "sobol":
+        yield from dict.fromkeys(_sobol(axes, sampling))
+        return
+    for axis in axes:
+        if axis.interval is not None:
+            raise InputError(
+                f"{where}: {axis.key}: a range in a grid needs a step or a count; only "
+                '[sampling] method = "sobol" draws from an interval'
+            )
+    points = math.prod(len(axis.values) for axis in axes)
+    if points > _MOST_POINTS:
+        raise InputError(f"{where}: the grid has {points} points, more than {_MOST_POINTS}")
+    yield from itertools.product(*(axis.values for axis in axes))
+
+
+def _sobol(axes: tuple[Axis, ...], sampling: Sampling) -> Iterator[Point]:
+    """The first points of a scrambled sequence; drawn to a power of two, as its balance wants."""
+    from scipy.stats import qmc
+
+    power = max(0, (sampling.points - 1).bit_length())
+    shares = qmc.Sobol(len(axes), scramble=True, rng=sampling.seed).random_base2(power)
+    for row in shares[: sampling.points].tolist():
+        yield tuple(axis.at(share) for axis, share in zip(axes, row, strict=True))
+
+
+def _objectives(table: Mapping[str, Any], cycle_model: str, where: Place) -> tuple[str, ...]:
+    """As asked, or what is spent: a ratio to the same machine run dense favours slow machines."""
+    given = objectives_of(cycle_model)
+    spent = [name for name in given if OBJECTIVES[name].better == "less"]
+    asked = table.get("objectives", spent)
+    if not isinstance(asked, list) or not asked or len(set(map(str, asked))) < len(asked):
+        raise InputError(f"{where}: objectives must be a list of different names, got {asked!r}")
+    for name in asked:
+        if name not in OBJECTIVES:
+            raise InputError(f"{where}: {unknown_name('objective', str(name), OBJECTIVES)}")
+        if name not in given:
+            raise InputError(
+                f"{where}: objective {name!r}: the {cycle_model} model does not count it; "
+                f"it gives {', '.join(given)}"
+            )
+    return tuple(asked)
+
+
+def _batch_points(table: Mapping[str, Any], where: Place) -> int:
+    value = table.get("batch_points", 16)
+    if type(value) is not int or not 1 <= value <= 100_000:
+        raise InputError(f"{where}: batch_points must be from 1 to 100000, got {value!r}")
+    return value
+
+
+def _refuse_values_without_a_machine(space: Space) -> None:
+    """A value of a field that fails alone and at every point that has it is a mistake."""
+    keys = tuple(axis.key for axis in space.axes)
+    for place, axis in enumerate(space.axes[1:], start=1):
+        for value in axis.extremes():
+            try:
+                machine_at(space.accelerator, (TOKENS, axis.key), (1, value))
+            except InputError as error:
+                having = (point for point in space.points if point[place] == value)
+                if not any(_makes_a_machine(space.accelerator, keys, point) for point in having):
+                    raise InputError(
+                        f"{space.source}: [fields]: {axis.key} = {value!r}: {error}"
+                    ) from error
+
+
+def _makes_a_machine(base: Accelerator, keys: tuple[str, ...], point: Point) -> bool:
+    try:
+        machine_at(base, keys, point)
+    except InputError:
+        return False
+    return True

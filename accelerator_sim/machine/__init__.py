@@ -1,0 +1,1 @@
+"""The machine as data: hardware, presets, constants of energy and area."""

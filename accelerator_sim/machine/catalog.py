@@ -1,0 +1,135 @@
+"""Accelerators and cost tables by name or from a user's TOML file; every error names its key."""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from accelerator_sim.machine.costs import AreaTable, CostTable, EnergyTable
+from accelerator_sim.machine.hardware import Accelerator, Bits, Buffer, Dram, Index, TileChoice
+from workloads.support.errors import InputError
+from workloads.support.presets import build, preset_names, read_preset, read_toml
+from workloads.support.toml_place import Place
+
+_TABLES: dict[str, type[Any]] = {
+    "tile": TileChoice,
+    "bits": Bits,
+    "index": Index,
+    "weight_buffer": Buffer,
+    "activation_buffer": Buffer,
+    "output_buffer": Buffer,
+    "dram": Dram,
+}
+_COST_TABLES: dict[str, type[Any]] = {"energy": EnergyTable, "area": AreaTable}
+DEFAULT_COSTS = "28nm"
+
+
+def accelerator_names() -> list[str]:
+    """Names of the accelerators that ship with the package."""
+    return preset_names("accelerator_sim.machine", "presets")
+
+
+def load_accelerator(
+    name_or_path: str | Path, overrides: Mapping[str, Any] | None = None
+) -> Accelerator:
+    """An accelerator by preset name, or from a file whose name ends in ``.toml``.
+
+    Args:
+        name_or_path: Such as ``"vitcod"`` or ``"my/machine.toml"``.
+        overrides: Values by dotted key, such as ``{"dram.efficiency": 0.8}``.
+
+    Raises:
+        InputError: No such preset or file, or a key or value that cannot be used.
+    """
+    changes = overrides or {}
+    changed = {tuple(key.split(".")) for key in changes}
+    if str(name_or_path).endswith(".toml"):
+        table = read_toml(Path(name_or_path))
+        place = Place(str(name_or_path), Path(name_or_path), changed=changed)
+    else:
+        table = read_preset("accelerator_sim.machine", "presets", "accelerator", str(name_or_path))
+        place = Place(f"accelerator {name_or_path}")
+    return build_accelerator(override(table, changes), place)
+
+
+def cost_table_names() -> list[str]:
+    """Names of the energy and area tables that ship with the package."""
+    return preset_names("accelerator_sim.machine", "cost_tables")
+
+
+def load_cost_table(name_or_path: str | Path = DEFAULT_COSTS) -> CostTable:
+    """An energy and area table by name, or from a file whose name ends in ``.toml``.
+
+    Raises:
+        InputError: No such table or file, or a key or value that cannot be used.
+    """
+    if str(name_or_path).endswith(".toml"):
+        table = read_toml(Path(name_or_path))
+        place = Place(str(name_or_path), Path(name_or_path))
+    else:
+        table = read_preset(
+            "accelerator_sim.machine", "cost_tables", "cost table", str(name_or_path)
+        )
+        place = Place(f"cost table {name_or_path}")
+    return build(CostTable, _with_tables(table, _COST_TABLES, place), place)
+
+
+def build_accelerator(table: Mapping[str, Any], place: Place) -> Accelerator:
+    """An accelerator from its parsed TOML; errors name the place.
+
+    Raises:
+        InputError: A key is unknown, missing, or has a value that cannot be used.
+    """
+    return build(Accelerator, _with_tables(table, _TABLES, place), place)
+
+
+def _with_tables(
+    table: Mapping[str, Any], classes: Mapping[str, type[Any]], place: Place
+) -> dict[str, Any]:
+    """A copy of a parsed file with its tables built."""
+    values = dict(table)
+    for key, cls in classes.items():
+        if key in values:
+            if not isinstance(values[key], Mapping):
+                raise InputError(f"{place.of(key)}: {key} must be a table, got {values[key]!r}")
+            values[key] = build(cls, values[key], place.inside(key))
+    return values
+
+
+def override(table: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy of an accelerator's table with some values replaced.
+
+    Args:
+        table: As parsed.
+        overrides: Values by dotted key: ``"lines"``, ``"dram.efficiency"``.
+
+    Raises:
+        InputError: A key has more parts than there are tables.
+    """
+    result = {k: dict(v) if isinstance(v, Mapping) else v for k, v in table.items()}
+    for key, value in overrides.items():
+        head, _, tail = key.partition(".")
+        if not tail:
+            result[head] = value
+        elif head in _TABLES and "." not in tail:
+            result.setdefault(head, {})[tail] = value
+        else:
+            raise InputError(f"override {key!r}: tables are {', '.join(sorted(_TABLES))}")
+    return result
+
+
+def parse_override(text: str) -> tuple[str, Any]:
+    """Split ``"dram.efficiency=0.8"`` into its key and its value, read as TOML.
+
+    A value that is not TOML is taken as a string, so ``tile.rows=auto`` needs no quotes.
+
+    Raises:
+        InputError: There is no ``=``, or nothing before it.
+    """
+    key, separator, value = text.partition("=")
+    if not separator or not key.strip():
+        raise InputError(f"override {text!r}: write key=value, such as dram.efficiency=0.8")
+    try:
+        return key.strip(), tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return key.strip(), value.strip()

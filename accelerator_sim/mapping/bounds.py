@@ -1,0 +1,105 @@
+"""Least cycles that a program can take on its machine, from sums: used to choose tiles. Pure.
+
+Each term is a lower bound of the event model, so a tile is chosen without simulating it.
+"""
+
+import numpy as np
+
+from accelerator_sim.machine.hardware import Accelerator
+from accelerator_sim.mapping.program import Program, Stream
+from accelerator_sim.mapping.storage import Storage
+from accelerator_sim.mapping.tiling import Counts
+from accelerator_sim.mapping.timing import ceil_div, dram_ticks, link_cycles, ticks_per_cycle
+
+
+def write_back_bytes(program: Program) -> Counts:
+    """Bytes of every output block, in the order of the blocks."""
+    return ceil_div(program.written_results * program.accelerator.bits.activation, 8)
+
+
+def activation_loads(program: Program, storage: Storage, once: bool = False) -> Counts:
+    """Bytes of every activation transfer: one per tile, per tiles that share it, or, when resident,
+    per token block and column block.
+
+    Args:
+        program: The tiles.
+        storage: Whether activations are resident.
+        once: Count as if they were, to tell what is fetched again.
+    """
+    main = program.main
+    read = main.activation_bits > 0
+    sizes = main.activation_bytes[read]
+    if not (storage.activations_resident or once):
+        if program.loop_order != "activation_stationary":
+            return sizes
+        tiles, loaders = input_loaders(program)
+        return np.asarray(sizes[tiles == loaders])
+    chunk = main.token_block * len(program.tiled.column_sizes) + main.column_block
+    chunks = np.zeros(len(program.tiled.token_sizes) * len(program.tiled.column_sizes), np.int64)
+    chunks[chunk[read]] = sizes
+    return np.asarray(chunks[chunks > 0])
+
+
+def input_loaders(program: Program) -> tuple[Counts, Counts]:
+    """Tiles of the main stream that read activations, and for each the tile that loads them.
+
+    That is the first of those in a row that read the same. For activations that are stationary and
+    not resident.
+    """
+    main = program.main
+    tiles = np.flatnonzero(main.activation_bits > 0)
+    chunk = main.token_block * len(program.tiled.column_sizes) + main.column_block
+    loads = np.append(True, np.diff(chunk[tiles]) != 0)[: len(tiles)]
+    return tiles, tiles[loads][np.cumsum(loads) - 1]
+
+
+def lower_bound(program: Program, storage: Storage) -> int:
+    """Cycles that no run of the event model can beat at this tile and split.
+
+    The largest of: the DRAM port with all transfers; the loads, then the shortest part of a tile
+    and the smallest write-back; the fill, then the busier engine or the link; the tiles' time in
+    the slots.
+    """
+    accelerator = program.accelerator
+    scale, latency = ticks_per_cycle(accelerator), accelerator.dram.latency_cycles
+    write_backs = dram_ticks(write_back_bytes(program), accelerator)
+    loads = int(dram_ticks(activation_loads(program, storage), accelerator).sum())
+    terms = []
+    last: list[int] = []
+    for stream in program.streams:
+        port = dram_ticks(stream.weight_bytes, accelerator)
+        loads += int(port.sum())
+        held = _held(stream, program.weight_uses)
+        round_trip = latency + 2 * accelerator.handoff_cycles
+        occupied = scale * int((held + round_trip).sum()) + int(port.sum())
+        terms.append(occupied // scale // accelerator.weight_buffer.slots)
+        last.append(_shortest_part(stream))
+        terms.extend(_fill(program, int(port[0])) + busy for busy in _busy(stream, accelerator))
+    if last:
+        after = min(last) + latency + 2 * accelerator.handoff_cycles
+        terms.append(ceil_div(loads + int(write_backs.min()), scale) + latency + after)
+    return max([*terms, ceil_div(loads + int(write_backs.sum()), scale) + latency])
+
+
+def _held(stream: Stream, uses: int) -> Counts:
+    """Cycles that the tiles of one slot take at the least: those of its busier engine."""
+    engines = (stream.denser_cycles, stream.sparser_cycles)
+    denser, sparser = (cycles.reshape(-1, uses).sum(axis=1) for cycles in engines)
+    return np.asarray(np.maximum(denser, sparser))
+
+
+def _shortest_part(stream: Stream) -> int:
+    """Whatever is loaded last, a part that reads it comes after."""
+    both = np.concatenate([stream.denser_cycles, stream.sparser_cycles])
+    return int(both[both > 0].min())
+
+
+def _fill(program: Program, first_ticks: int) -> int:
+    dram = program.accelerator.dram
+    arrival = ceil_div(first_ticks, ticks_per_cycle(program.accelerator)) + dram.latency_cycles
+    return arrival + program.accelerator.handoff_cycles
+
+
+def _busy(stream: Stream, accelerator: Accelerator) -> tuple[int, int, int]:
+    link = int(link_cycles(stream.link_elements, accelerator).sum())
+    return int(stream.denser_cycles.sum()), int(stream.sparser_cycles.sum()), link

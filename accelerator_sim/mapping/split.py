@@ -1,0 +1,106 @@
+"""How many PE lines the denser engine gets. Pure.
+
+Published rule: lines in proportion to the entries that each engine executes. True cost: the number
+at which the slower engine is fastest, every row and tile counted as ``timing`` counts it.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from accelerator_sim.machine.hardware import Accelerator
+from accelerator_sim.mapping.tiling import TiledProjection, block_sizes
+from accelerator_sim.mapping.timing import dense_cycles, sparse_tiles
+from workloads.support.errors import InputError
+
+
+def proportional_lines(denser_entries: int, sparser_entries: int, lines: int) -> int:
+    """Lines of the denser engine in proportion to its entries, rounded half up.
+
+    Args:
+        denser_entries: Entries that the denser engine executes.
+        sparser_entries: Nonzeros that the sparser engine executes.
+        lines: All lines, at least 2 when both have entries.
+
+    Returns:
+        From 1 to lines − 1 when both have entries, else all lines or none.
+
+    Source: ``dense_ratio`` of the simulator of You et al. 2023 (ViTCoD), which rounds down.
+    """
+    if not denser_entries or not sparser_entries:
+        return lines if denser_entries else 0
+    total = denser_entries + sparser_entries
+    share = (2 * lines * denser_entries + total) // (2 * total)
+    return max(1, min(share, lines - 1))
+
+
+def choose_denser_lines(tiled: TiledProjection, accelerator: Accelerator) -> int:
+    """Lines of the denser engine for one projection, by the accelerator's rule.
+
+    Raises:
+        InputError: Both engines have work and one of them would get no line.
+    """
+    gemm, lines = tiled.gemm, accelerator.lines
+    denser = gemm.m * tiled.dense_columns
+    if accelerator.schedule == "overlapped":
+        denser += tiled.rank * gemm.m
+    sparser = tiled.sparse_nonzeros
+    if isinstance(accelerator.denser_lines, int):
+        chosen = accelerator.denser_lines
+        if (denser and not chosen) or (sparser and chosen == lines):
+            raise InputError(
+                f"{gemm.name}: denser_lines = {chosen} of {lines} leaves no line for "
+                f"{'the dense columns or the low-rank part' if denser and not chosen else 'S'}; "
+                f"use 1 to {lines - 1}, auto or proportional"
+            )
+        return chosen
+    if denser and sparser and lines < 2:
+        raise InputError(
+            f"{gemm.name}: one line cannot serve two engines; use lines = 2 or more, or "
+            "dense_threshold = 1.0 with the sequential schedule"
+        )
+    if accelerator.denser_lines == "proportional" or not denser or not sparser:
+        return proportional_lines(denser, sparser, lines)
+    return _cheapest(_engine_cycles(tiled, accelerator), lines)
+
+
+def _engine_cycles(
+    tiled: TiledProjection, accelerator: Accelerator
+) -> Callable[[int], tuple[int, int]]:
+    """Busy cycles of the denser and of the sparser engine, by the lines of the denser engine.
+
+    S on both; U on the denser engine when it overlaps. What runs on all lines has no say.
+    """
+    sizes, times = np.unique(tiled.token_sizes, return_counts=True)
+    blocks = list(zip(sizes.tolist(), times.tolist(), strict=True))
+    columns = tiled.dense
+    if accelerator.schedule == "overlapped" and tiled.rank:
+        columns = np.append(columns, block_sizes(tiled.rank, tiled.tile.columns))
+
+    def cycles(denser_lines: int) -> tuple[int, int]:
+        denser = sparser = 0
+        for tokens, repeats in blocks:
+            tiles = dense_cycles(
+                tiled.row_sizes[:, None], columns, tokens, denser_lines, accelerator
+            )
+            denser += repeats * int(tiles.sum())
+            lines = accelerator.lines - denser_lines
+            slowest = sparse_tiles(tiled, tokens, lines, accelerator).cycles
+            sparser += repeats * int(slowest.sum())
+        return denser, sparser
+
+    return cycles
+
+
+def _cheapest(cycles: Callable[[int], tuple[int, int]], lines: int) -> int:
+    """Bisect to where the denser engine stops being the slower one; the better neighbour."""
+    low, high = 1, lines - 1
+    while low < high:
+        middle = (low + high) // 2
+        denser, sparser = cycles(middle)
+        if denser <= sparser:
+            high = middle
+        else:
+            low = middle + 1
+    candidates = sorted({max(low - 1, 1), low})
+    return min(candidates, key=lambda count: (max(cycles(count)), count))

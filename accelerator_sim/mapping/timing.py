@@ -1,0 +1,190 @@
+"""How long one tile takes on one engine, and one transfer on DRAM or the link. Pure.
+
+Every duration of every engine comes from here; nothing here knows about events.
+"""
+
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from accelerator_sim.machine.hardware import Accelerator, Dataflow
+from accelerator_sim.mapping.indices import row_decode
+from accelerator_sim.mapping.tiling import Counts, TiledProjection
+from workloads.support.compiled import compiled
+from workloads.support.errors import InputError
+
+_LARGEST_TIME = 1 << 62
+_Whole = TypeVar("_Whole", int, Counts)
+
+
+@dataclass(frozen=True, eq=False)
+class SparseTiles:
+    """Every tile of S on the sparser engine, for some tokens; shape (I, J) each.
+
+    Attributes:
+        cycles: Until the slowest line is done.
+        compute: Line cycles with MACs.
+        decode: Line cycles that index decode adds.
+    """
+
+    cycles: Counts
+    compute: Counts
+    decode: Counts
+
+
+def ceil_div(a: _Whole, b: int) -> _Whole:
+    """⌈a / b⌉ for whole numbers that are not negative."""
+    return (a + (b - 1)) // b
+
+
+def columns_cycles(columns: _Whole, tokens: int, macs: int, dataflow: Dataflow) -> _Whole:
+    """Cycles of one row with some nonzeros (or dense columns) for some tokens on one line.
+
+    Args:
+        columns: Products per token.
+        tokens: Tokens of the tile.
+        macs: P, multiply-accumulates of a line per cycle.
+        dataflow: ``reduction``: ⌈c/P⌉·tokens; ``token``: c·⌈tokens/P⌉.
+
+    Raises:
+        ValueError: The dataflow is still ``auto``: planning chooses before anything is timed.
+    """
+    if dataflow == "reduction":
+        return ceil_div(columns, macs) * tokens
+    if dataflow == "token":
+        return columns * ceil_div(tokens, macs)
+    raise ValueError(f"a tile is timed with reduction or token, got {dataflow!r}")
+
+
+def sparse_tiles(
+    tiled: TiledProjection, tokens: int, lines: int, accelerator: Accelerator
+) -> SparseTiles:
+    """Tiles on the sparser engine: rows of MACs, never less than their index decode, on lines.
+
+    The indices of a row are decoded once per tile, whatever its tokens. A bitmap is read whole, and
+    so are the groups of N:M with their padding: an empty row of a tile that has nonzeros takes
+    time; a tile without nonzeros takes none. Row i
+    is on line i mod lines (``static``), or each row in turn on a line that is free first
+    (``next_free``).
+
+    Args:
+        tiled: The projection in tiles.
+        tokens: Tokens of the tiles.
+        lines: Lines of the sparser engine; 0 only where S has no nonzeros outside dense columns.
+        accelerator: The machine.
+    """
+    cycles, compute, held = np.zeros((3, *tiled.tile_nonzeros.shape), dtype=np.int64)
+    if tiled.sparse_nonzeros:
+        counts = np.arange(tiled.tile.columns + 1)
+        decode = row_decode(tiled, accelerator.index)
+        _deal_rows(
+            tiled.counts,
+            decode.entries,
+            tiled.row_sizes,
+            columns_cycles(counts, tokens, accelerator.macs_per_line, accelerator.dataflow),
+            (decode.by_entries, decode.least),
+            accelerator.row_assignment == "next_free",
+            np.zeros((min(lines, tiled.tile.rows), cycles.shape[1]), dtype=np.int64),
+            (cycles, compute, held),
+        )
+    return SparseTiles(cycles, compute, held - compute)
+
+
+@compiled
+def _deal_rows(
+    counts: NDArray[np.int32],
+    entries: NDArray[np.int32],
+    row_sizes: Counts,
+    macs: Counts,
+    decode: tuple[Counts, Counts],
+    next_free: bool,
+    loads: Counts,
+    sums: tuple[Counts, Counts, Counts],
+) -> None:
+    """Fill cycles, compute and held line cycles of every tile; tables go by a row's counts.
+
+    ``loads``, (lines, J), is scratch: more lines than rows would stay empty.
+    """
+    cycles, compute, held = sums
+    for block in range(len(row_sizes)):
+        loads[:, :] = 0
+        for row in range(row_sizes[block]):
+            line = row % len(loads)
+            for tile in range(counts.shape[2]):
+                count = np.uint32(counts[block, row, tile])
+                busy = macs[count]
+                read = decode[0][np.uint32(entries[block, row, tile])]
+                time = max(busy, max(read, decode[1][block, tile]))
+                compute[block, tile] += busy
+                held[block, tile] += time
+                if not next_free:
+                    loads[line, tile] += time
+                else:
+                    loads[_first_free(loads, tile), tile] += time
+        for line in range(len(loads)):
+            for tile in range(counts.shape[2]):
+                cycles[block, tile] = max(cycles[block, tile], loads[line, tile])
+
+
+@compiled
+def _first_free(loads: Counts, tile: int) -> int:
+    """The line with the least load, the lowest of equals."""
+    first = 0
+    for line in range(1, len(loads)):
+        if loads[line, tile] < loads[first, tile]:
+            first = line
+    return first
+
+
+def dense_cycles(
+    rows: Counts, columns: Counts, tokens: int, lines: int, accelerator: Accelerator
+) -> Counts:
+    """Cycles of dense tiles on the denser engine, zeros executed: ⌈rows/lines⌉ rows on a line.
+
+    Args:
+        rows: Rows of each tile.
+        columns: Dense columns of each tile, compacted; broadcast against ``rows``.
+        tokens: Tokens of the tile.
+        lines: Lines of the denser engine; 0 only where there are no dense columns.
+    """
+    per_row = columns_cycles(columns, tokens, accelerator.macs_per_line, accelerator.dataflow)
+    return ceil_div(rows, max(lines, 1)) * per_row
+
+
+def dram_bytes(payload: NDArray[np.int64], accelerator: Accelerator) -> NDArray[np.int64]:
+    """Bytes that a transfer moves: its payload in whole bursts."""
+    burst = accelerator.dram.burst_bytes
+    return ceil_div(payload, burst) * burst
+
+
+def dram_ticks(payload: NDArray[np.int64], accelerator: Accelerator) -> NDArray[np.int64]:
+    """Time that a transfer holds the DRAM port, in ticks (``ticks_per_cycle`` make a cycle).
+
+    Bursts are striped over the channels from the first channel on, so the port is held for
+    ⌈bursts / channels⌉ bursts of one channel.
+
+    Raises:
+        InputError: The times together may not fit 64 bits.
+    """
+    stripe = accelerator.dram.burst_bytes * accelerator.dram.channels
+    ticks = accelerator.bytes_per_cycle.denominator
+    longest = ceil_div(int(payload.max(initial=0)), stripe) * stripe * ticks
+    if max(stripe, longest * len(payload)) >= _LARGEST_TIME:
+        raise InputError(
+            f"accelerator {accelerator.name}: dram.bytes_per_second, efficiency, burst_bytes or "
+            f"channels make a transfer {longest} ticks of 1/{ticks_per_cycle(accelerator)} cycle, "
+            f"and {len(payload)} of them do not fit 64 bits: use rounder numbers or smaller bursts"
+        )
+    return ceil_div(payload, stripe) * stripe * ticks
+
+
+def ticks_per_cycle(accelerator: Accelerator) -> int:
+    """Numerator of the bytes per cycle: in these ticks every transfer time is a whole number."""
+    return accelerator.bytes_per_cycle.numerator
+
+
+def link_cycles(elements: Counts, accelerator: Accelerator) -> Counts:
+    """Cycles that partial sums take to cross the accumulation link."""
+    return ceil_div(elements, accelerator.link_elements_per_cycle)

@@ -1,0 +1,1 @@
+"""What a projection costs by each cost model."""

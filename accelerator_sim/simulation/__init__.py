@@ -1,0 +1,1 @@
+"""A program run cycle by cycle: event engine, compiled engine, accounts, trace."""

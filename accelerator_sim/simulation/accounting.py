@@ -1,0 +1,139 @@
+"""From a finished run to its result: accounts that sum exactly, traffic and action counts. Pure."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from accelerator_sim.mapping.bounds import activation_loads, write_back_bytes
+from accelerator_sim.mapping.candidates import Plan
+from accelerator_sim.mapping.indices import stored_tiles
+from accelerator_sim.mapping.program import Program, S
+from accelerator_sim.mapping.timing import dram_bytes
+from accelerator_sim.models.published import roofline
+from accelerator_sim.simulation.result import Actions, EventResult, Stalls, Traffic
+from accelerator_sim.simulation.sram import sram_bytes
+
+
+class EngineTimes(Protocol):
+    """What a run notes of one engine, in cycles."""
+
+    @property
+    def busy(self) -> int:
+        """With a tile."""
+
+    @property
+    def fill(self) -> int:
+        """Before its first tile."""
+
+    @property
+    def waits(self) -> Sequence[int]:
+        """Between tiles, for output space, weights, activations and accumulation."""
+
+    @property
+    def last_end(self) -> int:
+        """End of its last tile; 0 if it had none."""
+
+
+def event_result(plan: Plan, cycles: int, denser: EngineTimes, sparser: EngineTimes) -> EventResult:
+    """The result of a run.
+
+    Args:
+        plan: What was run.
+        cycles: When the last output was written back; not asked where outputs stay on chip.
+        denser: What the run noted of the denser engine.
+        sparser: What it noted of the sparser engine.
+    """
+    program = plan.program
+    accelerator, tiled = program.accelerator, program.tiled
+    bound, traffic = roofline(program), _traffic(plan)
+    last = max(denser.last_end, sparser.last_end)
+    if program.results_stay:
+        cycles = last + accelerator.handoff_cycles
+    denser_compute = sum(int(stream.denser_compute.sum()) for stream in program.streams)
+    sparser_compute = int(program.main.sparser_compute.sum())
+    decode = int(program.main.decode.sum())
+    return EventResult(
+        cycles=cycles,
+        roofline_cycles=bound.cycles,
+        roofline=bound,
+        utilisation=bound.macs / (accelerator.peak_macs * cycles),
+        denser=_stalls(program.denser_lines, cycles, last, denser, denser_compute, 0),
+        sparser=_stalls(program.sparser_lines, cycles, last, sparser, sparser_compute, decode),
+        traffic=traffic,
+        actions=_actions(plan, traffic, bound.macs),
+        tiles=sum(len(stream) for stream in program.streams),
+        tile=(tiled.tile.rows, tiled.tile.columns, tiled.tile.tokens),
+        tile_chosen_by=plan.tile_chosen_by,
+        dataflow=accelerator.dataflow,
+        denser_lines=program.denser_lines,
+        split_chosen_by=plan.split_chosen_by,
+        dense_columns=tiled.dense_columns,
+        dense_threshold=accelerator.dense_threshold,
+        activations_resident=plan.storage.activations_resident,
+        outputs_resident=plan.storage.outputs_resident,
+        loop_order=program.loop_order,
+    )
+
+
+def _stalls(
+    lines: int, cycles: int, last: int, times: EngineTimes, compute: int, decode: int
+) -> Stalls:
+    output_space, weights, activations, accumulation = (lines * wait for wait in times.waits)
+    return Stalls(
+        compute=compute,
+        imbalance=lines * times.busy - compute - decode,
+        index_decode=decode,
+        output_space=output_space,
+        weights=weights,
+        activations=activations,
+        accumulation=accumulation,
+        fill=lines * times.fill,
+        drain=lines * (cycles - last),
+        idle=lines * (last - times.last_end),
+    )
+
+
+def _traffic(plan: Plan) -> Traffic:
+    program, accelerator = plan.program, plan.program.accelerator
+    weights = first = factors = 0
+    for stream in program.streams:
+        moved = dram_bytes(stream.weight_bytes, accelerator)
+        weights += int(moved.sum())
+        factors += int(moved[stream.kind != S].sum())
+        first += int(moved[program.first_fetches(stream)].sum())
+    loads = once = int(dram_bytes(plan.activation_loads, accelerator).sum())
+    if not plan.storage.activations_resident:
+        chunks = activation_loads(program, plan.storage, once=True)
+        once = int(dram_bytes(chunks, accelerator).sum())
+    outputs = int(dram_bytes(write_back_bytes(program), accelerator).sum())
+    return Traffic(
+        weights=weights - factors,
+        factors=factors,
+        activations=loads,
+        outputs=outputs,
+        refetched=weights - first + loads - once,
+    )
+
+
+def _actions(plan: Plan, traffic: Traffic, useful_macs: int) -> Actions:
+    program, tiled = plan.program, plan.program.tiled
+    buffers = sram_bytes(plan)
+    dense_entries = tiled.gemm.m * tiled.dense_columns
+    zeros = (dense_entries - (tiled.nonzeros - tiled.sparse_nonzeros)) * tiled.gemm.tokens
+    return Actions(
+        macs=useful_macs + zeros,
+        executed_zeros=zeros,
+        factor_macs=tiled.gemm.low_rank_macs(tiled.rank),
+        decoded=_decoded(program),
+        link_elements=sum(int(stream.link_elements.sum()) for stream in program.streams),
+        dram_read_bytes=traffic.total - traffic.outputs,
+        dram_write_bytes=traffic.outputs,
+        weight_buffer_bytes=buffers.weights,
+        activation_buffer_bytes=buffers.activations,
+        output_buffer_bytes=buffers.outputs,
+    )
+
+
+def _decoded(program: Program) -> int:
+    """Entries that the sparser engine decodes, over all token blocks."""
+    entries = stored_tiles(program.tiled, program.accelerator.index).entries
+    return int(entries.sum()) * len(program.tiled.token_sizes)

@@ -1,0 +1,350 @@
+"""The units of the machine as compiled functions over records. numba, no Python objects.
+
+The same rules as ``processes`` and ``event_engine``; ``compiled_engine`` fills the records. Time
+jumps from one cycle in which something ends or arrives to the next. What arrives later is known
+when it is granted, so only a waiting engine looks at arrivals. Grants of loads come before the
+starts of their cycle: every transfer arrives in a later cycle, so that changes nothing.
+
+Port time is a pair, whole cycles and ticks of the next, so that a grant only adds.
+"""
+
+from accelerator_sim.simulation.compiled_state import NEVER, Record, State
+from workloads.support.compiled import compiled
+
+
+@compiled
+def run(state: State) -> None:
+    """Run until nothing is left to happen."""
+    machine, denser, sparser = state.machine[0], state.engines[0], state.engines[1]
+    for number in range(2):
+        _skip_to_part(state, state.lanes[2 * number], number)
+        _skip_to_part(state, state.lanes[2 * number + 1], number)
+    while machine.now < NEVER:
+        _ends(state, machine, denser, 0)
+        _ends(state, machine, sparser, 1)
+        _crossings(state, machine)
+        _write_backs(state, machine)
+        if machine.freed:
+            machine.freed = 0
+            _advance_outputs(state, machine)
+            _advance_inputs(state, machine)
+            _load(state, machine, state.streams[0])
+            _load(state, machine, state.streams[1])
+        if not denser.running and denser.left > 0:
+            _start(state, machine, denser, 0)
+        if not sparser.running and sparser.left > 0:
+            _start(state, machine, sparser, 1)
+        while machine.granted < machine.requested:
+            block = state.blocks[machine.granted]
+            transfer = state.blocks[block.queued]
+            block.seen_at = _grant(machine, transfer.cycles, transfer.ticks)
+            machine.granted += 1
+        machine.now = _next_cycle(state, machine, denser, sparser)
+
+
+@compiled
+def longest_run(state: State) -> float:
+    """Cycles if nothing ever overlapped: what a run may take at most, without overflow."""
+    machine, tiles = state.machine[0], state.tiles
+    wait = 1.0 + machine.latency + 2 * machine.handoff
+    cycles = 0.0
+    for tile in range(len(tiles.parts)):
+        cycles += tiles.weight_cycles[tile] + float(tiles.input_cycles[tile]) + 3 * wait
+        cycles += float(tiles.denser[tile]) + float(tiles.sparser[tile]) + float(tiles.link[tile])
+    for block in range(len(state.blocks)):
+        cycles += state.blocks[block].cycles + wait
+    return cycles
+
+
+@compiled
+def _next_cycle(state: State, machine: Record, denser: Record, sparser: Record) -> int:
+    """The next cycle in which a part ends or is seen, a transfer is seen, or an engine starts."""
+    after: int = min(min(denser.end, sparser.end), min(denser.seen_at, sparser.seen_at))
+    after = min(after, min(denser.ready, sparser.ready))
+    if machine.crossed < machine.sent:
+        after = min(after, state.crossings[machine.crossed & 1].seen_at)
+    if machine.written < machine.granted:
+        after = min(after, state.blocks[machine.written].seen_at)
+    return after
+
+
+@compiled
+def _grant(machine: Record, cycles: int, ticks: int) -> int:
+    """Serve one transfer at the port; the cycle in which it is seen."""
+    if machine.port_cycle < machine.now:
+        machine.port_cycle = machine.now
+        machine.port_ticks = 0
+    machine.port_cycle += cycles
+    machine.port_ticks += ticks
+    if machine.port_ticks >= machine.scale:
+        machine.port_ticks -= machine.scale
+        machine.port_cycle += 1
+    machine.last_arrival = machine.port_cycle + (machine.port_ticks > 0) + machine.latency
+    seen_at: int = machine.last_arrival + machine.handoff
+    return seen_at
+
+
+@compiled
+def _ends(state: State, machine: Record, engine: Record, number: int) -> None:
+    """The end of an engine's part, and what is seen of the one before."""
+    if engine.seen_at == machine.now:
+        engine.seen_at = NEVER
+        _hand_off(state, machine, engine.seen_tile, number)
+    if engine.end == machine.now:
+        engine.running = 0
+        engine.end = NEVER
+        engine.last_end = machine.now
+        tile = engine.tile
+        if number == 0 and state.tiles.link[tile] > 0:
+            machine.outstanding += 1
+        if machine.handoff > 0:
+            engine.seen_tile = tile
+            engine.seen_at = machine.now + machine.handoff
+        else:
+            _hand_off(state, machine, tile, number)
+
+
+@compiled
+def _hand_off(state: State, machine: Record, tile: int, number: int) -> None:
+    """A part of a tile is seen to be done: slots, link and accumulators."""
+    state.tiles.parts[tile] -= 1
+    if state.tiles.parts[tile] == 0:
+        _release(state, machine, tile)
+    if number == 0 and state.tiles.link[tile] > 0:
+        machine.link_free = max(machine.link_free, machine.now) + state.tiles.link[tile]
+        crossing = state.crossings[machine.sent & 1]
+        crossing.seen_at = machine.link_free + machine.handoff
+        crossing.target = state.tiles.target[tile]
+        machine.sent += 1
+    else:
+        _credit(state, machine, state.tiles.target[tile])
+
+
+@compiled
+def _release(state: State, machine: Record, tile: int) -> None:
+    """Both engines are done with a tile: slots that no other tile needs are free.
+
+    After the last U so is Vᵀx. Of tiles with the same weights the last is done last (``Loader``).
+    """
+    machine.freed = 1
+    stream = state.streams[1 if tile >= state.streams[0].end else 0]
+    stream.weights_held -= 1 - state.tiles.follows[tile + 1]
+    key = state.tiles.input_key[tile]
+    if key < len(state.arrivals) - 1:
+        if machine.resident > 0:
+            tokens = state.tokens[state.tiles.holder[tile]]
+            tokens.users -= 1
+            machine.inputs_closed += tokens.users == 0
+        else:
+            state.sharers[key] -= 1
+            stream.inputs_held -= state.sharers[key] == 0
+    token_block = state.tiles.wide[tile]
+    if token_block >= 0:
+        state.tokens[token_block].wide_tiles -= 1
+        if state.tokens[token_block].wide_tiles == 0:
+            state.gates[2 * token_block + 2] = machine.now
+
+
+@compiled
+def _credit(state: State, machine: Record, target: int) -> None:
+    """A part has reached the accumulators of an output block or of Vᵀx."""
+    if target < len(state.blocks):
+        state.blocks[target].pending -= 1
+        if state.blocks[target].pending == 0:
+            _request_write_back(state, machine, target)
+    else:
+        token_block = target - len(state.blocks)
+        state.tokens[token_block].thin_parts -= 1
+        if state.tokens[token_block].thin_parts == 0:
+            state.gates[2 * token_block + 1] = machine.now
+
+
+@compiled
+def _request_write_back(state: State, machine: Record, block: int) -> None:
+    """Queue a write-back, in the order of the blocks within one cycle."""
+    place = machine.requested
+    while place > machine.granted and state.blocks[place - 1].queued > block:
+        state.blocks[place].queued = state.blocks[place - 1].queued
+        place -= 1
+    state.blocks[place].queued = block
+    machine.requested += 1
+
+
+@compiled
+def _crossings(state: State, machine: Record) -> None:
+    """Partial sums that are seen to have crossed the link."""
+    while machine.crossed < machine.sent:
+        crossing = state.crossings[machine.crossed & 1]
+        if crossing.seen_at > machine.now:
+            break
+        machine.crossed += 1
+        machine.outstanding -= 1
+        _credit(state, machine, crossing.target)
+
+
+@compiled
+def _write_backs(state: State, machine: Record) -> None:
+    """Output blocks that are seen to be in DRAM: the last of a slot frees it."""
+    while machine.written < machine.granted:
+        block = state.blocks[machine.written]
+        if block.seen_at > machine.now:
+            break
+        machine.written += 1
+        machine.freed = 1
+        group = state.groups[block.queued // machine.group_blocks]
+        group.unwritten -= 1
+        machine.outputs_closed += group.unwritten == 0
+
+
+@compiled
+def _advance_outputs(state: State, machine: Record) -> None:
+    """Give free slots to the next output blocks; one that nothing adds to is complete."""
+    groups = len(state.groups) - 1
+    while (
+        machine.outputs_opened < groups
+        and machine.outputs_opened - machine.outputs_closed < machine.output_slots
+    ):
+        state.groups[machine.outputs_opened].opened_at = machine.now
+        first = machine.outputs_opened * machine.group_blocks
+        for block in range(first, first + machine.group_blocks):
+            if state.blocks[block].pending == 0:
+                _request_write_back(state, machine, block)
+        machine.outputs_opened += 1
+
+
+@compiled
+def _advance_inputs(state: State, machine: Record) -> None:
+    """Give free slots to the next token blocks; one without users needs none."""
+    if machine.resident == 0:
+        return
+    while (
+        machine.inputs_opened < len(state.tokens)
+        and machine.inputs_opened - machine.inputs_closed < machine.input_slots
+    ):
+        machine.inputs_closed += state.tokens[machine.inputs_opened].users == 0
+        machine.inputs_opened += 1
+
+
+@compiled
+def _load(state: State, machine: Record, stream: Record) -> None:
+    """Load what has a slot: weights of S, then activations no further than weights, then factors.
+
+    Only the main stream has tiles of S and activations, so both streams in turn keep the order of
+    classes.
+    """
+    first = stream.weights_next
+    while stream.weights_next < stream.end and stream.weights_held < machine.weight_slots:
+        tile = stream.weights_next
+        if state.tiles.factor[tile] == 0:
+            _load_weights(state, machine, tile)
+        stream.weights_next += 1
+        while state.tiles.follows[stream.weights_next] > 0:
+            stream.weights_next += 1
+        stream.weights_held += 1
+    while stream.inputs_next < stream.weights_next:
+        if not _load_inputs(state, machine, stream, stream.inputs_next):
+            break
+        stream.inputs_next += 1
+    for tile in range(first, stream.weights_next):
+        if state.tiles.follows[tile] > 0:
+            state.tiles.weights_at[tile] = state.tiles.weights_at[tile - 1]
+        elif state.tiles.factor[tile] > 0:
+            _load_weights(state, machine, tile)
+
+
+@compiled
+def _load_weights(state: State, machine: Record, tile: int) -> None:
+    """Load a tile's weights."""
+    state.tiles.weights_at[tile] = _grant(
+        machine, state.tiles.weight_cycles[tile], state.tiles.weight_ticks[tile]
+    )
+
+
+@compiled
+def _load_inputs(state: State, machine: Record, stream: Record, tile: int) -> bool:
+    """Load a tile's activations; False if they have no slot yet."""
+    if state.tiles.input_cycles[tile] + state.tiles.input_ticks[tile] == 0:
+        return True
+    if machine.resident > 0:
+        if state.tiles.holder[tile] >= machine.inputs_opened:
+            return False
+        if state.arrivals[state.tiles.input_key[tile]] < NEVER:
+            return True
+    elif stream.inputs_held < machine.input_slots:
+        stream.inputs_held += 1
+    else:
+        return False
+    state.arrivals[state.tiles.input_key[tile]] = _grant(
+        machine, state.tiles.input_cycles[tile], state.tiles.input_ticks[tile]
+    )
+    return True
+
+
+@compiled
+def _start(state: State, machine: Record, engine: Record, number: int) -> None:
+    """Start an idle engine's next tile once all that it needs is there, main stream first."""
+    now, charged = machine.now, -1
+    engine.ready = NEVER
+    for lane in range(2 * number, 2 * number + 2):
+        queue = state.lanes[lane]
+        if queue.next == queue.end:
+            continue
+        if charged < 0:
+            charged = queue.next
+        tile = queue.next
+        loaded = max(state.tiles.weights_at[tile], state.arrivals[state.tiles.input_key[tile]])
+        if loaded > now:
+            engine.ready = min(engine.ready, loaded)
+        elif (
+            state.groups[state.tiles.output[tile]].opened_at <= now
+            and state.gates[state.tiles.gate[tile]] <= now
+            and (number == 1 or machine.outstanding < 2)
+        ):
+            _charge(state, machine, engine, charged)
+            _begin(state, machine, engine, queue, number)
+            return
+
+
+@compiled
+def _charge(state: State, machine: Record, engine: Record, tile: int) -> None:
+    """Account for the wait before a start, by what ``tile`` was waiting for."""
+    now = machine.now
+    if engine.started == 0:
+        engine.started = 1
+        engine.fill = now
+        return
+    since = engine.last_end
+    until = min(max(state.groups[state.tiles.output[tile]].opened_at, since), now)
+    engine.output_space += until - since
+    since = until
+    until = min(max(state.tiles.weights_at[tile], since), now)
+    engine.weights += until - since
+    since = until
+    until = min(max(state.arrivals[state.tiles.input_key[tile]], since), now)
+    engine.activations += until - since
+    engine.accumulation += now - until
+
+
+@compiled
+def _begin(state: State, machine: Record, engine: Record, queue: Record, number: int) -> None:
+    """Run the next tile of a queue, and find the queue's next one."""
+    tile = queue.next
+    cycles = state.tiles.denser[tile] if number == 0 else state.tiles.sparser[tile]
+    engine.running = 1
+    engine.left -= 1
+    engine.tile = queue.next
+    engine.end = machine.now + cycles
+    engine.ready = NEVER
+    engine.busy += cycles
+    queue.next += 1
+    _skip_to_part(state, queue, number)
+
+
+@compiled
+def _skip_to_part(state: State, queue: Record, number: int) -> None:
+    """Move a queue on to the next tile with a part on its engine."""
+    while queue.next < queue.end:
+        tile = queue.next
+        if (state.tiles.denser[tile] if number == 0 else state.tiles.sparser[tile]) > 0:
+            return
+        queue.next += 1

@@ -1,0 +1,233 @@
+"""The event model: a program run on simpy, cycle by cycle where something happens.
+
+The readable reference of the simulator. Each cycle in which an operation ends has four phases, in
+this order whatever the order in which Python scheduled the events: ends; hand-offs and freed
+slots; engine starts (denser before sparser); DRAM grants. ``docs/event_model.md`` has the details.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import simpy
+
+from accelerator_sim.machine.hardware import Accelerator
+from accelerator_sim.mapping.candidates import Plan
+from accelerator_sim.mapping.timing import ticks_per_cycle
+from accelerator_sim.simulation.accounting import event_result
+from accelerator_sim.simulation.result import EventResult
+from accelerator_sim.simulation.tables import StreamTable, Tables, build_tables
+from accelerator_sim.simulation.units import (
+    FACTORS,
+    NEVER,
+    WEIGHTS,
+    Dram,
+    Engine,
+    Inputs,
+    Link,
+    Loader,
+    Observe,
+    Outputs,
+    Tiles,
+)
+
+Progress = Callable[[int, int], None]
+_PROGRESS_TILES = 4096
+
+
+def run_event(
+    plan: Plan, progress: Progress | None = None, trace: Observe | None = None
+) -> EventResult:
+    """Run a plan on the event model.
+
+    Args:
+        plan: From ``planning``.
+        progress: Called now and then with the tiles done and all tiles.
+        trace: Told of every operation as it is scheduled (see ``trace``).
+
+    Returns:
+        Cycles, accounts, traffic and action counts.
+    """
+    machine = Machine(plan, progress)
+    machine.observe(trace)
+    machine.run()
+    return event_result(plan, machine.cycles, machine.denser, machine.sparser)
+
+
+class Machine:
+    """The wired units, and the phases of a cycle."""
+
+    def __init__(self, plan: Plan, progress: Progress | None):
+        accelerator = plan.program.accelerator
+        self._env = simpy.Environment()
+        self._awake = False
+        self._freed = True
+        self._handoff = accelerator.handoff_cycles
+        self._progress = progress
+        self._done = 0
+        tables = build_tables(plan)
+        self._blocks = len(tables.pending)
+        self._tiles = [_tiles(table) for table in tables.streams]
+        self._gates = _gates(len(tables.thin_parts))
+        self._thin_parts = tables.thin_parts.tolist()
+        self._wide_tiles = tables.wide_tiles.tolist()
+        scale = ticks_per_cycle(accelerator)
+        latency = accelerator.dram.latency_cycles
+        self._dram = Dram(self._env, scale, latency, self._handoff)
+        self._link = Link(self._env, self._handoff, self._credit)
+        never = [NEVER] * (tables.arrivals - 1)
+        self._inputs = Inputs(
+            [*never, 0],
+            tables.users.tolist(),
+            tables.sharers.tolist(),
+            accelerator.activation_buffer.slots,
+        )
+        slots = accelerator.weight_buffer.slots
+        self._loaders = [
+            Loader(stream, tiles, self._dram, slots, self._inputs, self._wake)
+            for stream, tiles in enumerate(self._tiles)
+        ]
+        self._outputs = self._make_outputs(tables, accelerator)
+        lanes = list(zip(self._tiles, self._loaders, strict=True))
+        self.denser = Engine(self._env, 0, lanes, self._link, self._part_ended)
+        self.sparser = Engine(self._env, 1, lanes, self._link, self._part_ended)
+
+    def observe(self, trace: Observe | None) -> None:
+        """Let every unit tell of its operations."""
+        for unit in (self._dram, self._link, self.denser, self.sparser):
+            unit.observe = trace
+
+    @property
+    def cycles(self) -> int:
+        """Cycle in which the last output is in DRAM."""
+        return self._dram.last_arrival
+
+    def run(self) -> None:
+        """Run until nothing is left.
+
+        Raises:
+            RuntimeError: The machine stopped with outputs missing: a defect of this program.
+        """
+        self._wake()
+        self._env.run()
+        if self._outputs.written != self._blocks:
+            raise RuntimeError(
+                f"the machine stopped at cycle {self._env.now} with "
+                f"{self._blocks - self._outputs.written} of {self._blocks} output blocks missing"
+            )
+
+    def _make_outputs(self, tables: Tables, accelerator: Accelerator) -> Outputs:
+        groups = np.arange(self._blocks).reshape(-1, tables.group_blocks).tolist()
+        return Outputs(
+            self._env,
+            self._dram,
+            accelerator.output_buffer.slots,
+            groups,
+            tables.pending.tolist(),
+            tables.write_back_ticks.tolist(),
+            self._wake_freed,
+        )
+
+    def _wake(self) -> None:
+        """Run the phases of this cycle, once, after every end that is due in it.
+
+        An end is scheduled at least one cycle ahead and this timeout within the cycle, so simpy,
+        which serves equal times in the order of scheduling, puts it last.
+        """
+        if not self._awake:
+            self._awake = True
+            self._env.timeout(0).callbacks.append(self._phases)
+
+    def _wake_freed(self) -> None:
+        self._freed = True
+        self._wake()
+
+    def _phases(self, _: Any) -> None:
+        """Hand-offs, engine starts, DRAM grants; each only where something can have changed."""
+        self._awake = False
+        if self._freed:
+            self._freed = False
+            self._outputs.advance()
+            self._inputs.advance()
+            for loader in self._loaders:
+                loader.advance()
+        for engine in (self.denser, self.sparser):
+            if not engine.running:
+                engine.start(self._outputs.opened_at, self._inputs.arrival, self._gates)
+        if self._dram.requests:
+            self._dram.grant()
+
+    def _part_ended(self, engine: int, stream: int, tile: int) -> None:
+        if self._handoff:
+            part = self._env.timeout(self._handoff, (engine, stream, tile))
+            part.callbacks.append(self._part_seen)
+        else:
+            self._hand_off(engine, stream, tile)
+        self._wake()
+
+    def _part_seen(self, event: Any) -> None:
+        self._hand_off(*event.value)
+
+    def _hand_off(self, engine: int, stream: int, tile: int) -> None:
+        """A part of a tile is seen to be done: slots, link and accumulators."""
+        tiles = self._tiles[stream]
+        tiles.parts[tile] -= 1
+        if not tiles.parts[tile]:
+            self._tile_done(stream, tile)
+        if engine == 0 and tiles.link_cycles[tile]:
+            self._link.send(tiles.link_cycles[tile], tiles.target[tile])
+        else:
+            self._credit(tiles.target[tile])
+        self._wake()
+
+    def _tile_done(self, stream: int, tile: int) -> None:
+        self._loaders[stream].release(tile)
+        self._freed = True
+        token_block = self._tiles[stream].wide[tile]
+        if token_block >= 0:
+            self._wide_tiles[token_block] -= 1
+            if not self._wide_tiles[token_block]:
+                self._gates[2 * token_block + 2] = int(self._env.now)
+        self._done += 1
+        if self._progress and self._done % _PROGRESS_TILES == 0:
+            self._progress(self._done, sum(len(tiles.parts) for tiles in self._tiles))
+
+    def _credit(self, target: int) -> None:
+        """A part has reached the accumulators of an output block or of Vᵀx."""
+        if target < self._blocks:
+            self._outputs.add(target)
+        else:
+            token_block = target - self._blocks
+            self._thin_parts[token_block] -= 1
+            if not self._thin_parts[token_block]:
+                self._gates[2 * token_block + 1] = int(self._env.now)
+        self._wake()
+
+
+def _tiles(table: StreamTable) -> Tiles:
+    """A stream as lists: simpy's callbacks look up one entry at a time."""
+    return Tiles(
+        priority=[FACTORS if factor else WEIGHTS for factor in table.factor.tolist()],
+        wide=table.wide.tolist(),
+        follows=table.follows.tolist(),
+        weight_ticks=table.weight_ticks.tolist(),
+        input_ticks=table.input_ticks.tolist(),
+        input_key=table.input_key.tolist(),
+        holder=table.holder.tolist(),
+        output=table.output.tolist(),
+        gate=table.gate.tolist(),
+        target=table.target.tolist(),
+        parts=table.parts.tolist(),
+        cycles=(table.cycles[0].tolist(), table.cycles[1].tolist()),
+        link_cycles=table.link_cycles.tolist(),
+    )
+
+
+def _gates(token_blocks: int) -> list[int]:
+    """Gate times. 2q: Vᵀx may be overwritten by token block q; 2q + 1: it is complete; last: open.
+
+    The gate before the last, after the tiles of U of the last token block, is for nobody.
+    """
+    gates = [NEVER] * (2 * token_blocks + 2)
+    gates[0] = gates[-1] = 0
+    return gates

@@ -1,0 +1,92 @@
+"""The points of a sweep and their Pareto front, as a figure."""
+
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter, NullFormatter
+
+from accelerator_sim.design_space.objectives import OBJECTIVES
+from accelerator_sim.design_space.space import TOKENS
+
+# Okabe and Ito's palette, which the colour-blind can tell apart; markers for print.
+_STYLES = (
+    ("#0072B2", "o"),
+    ("#D55E00", "s"),
+    ("#009E73", "^"),
+    ("#CC79A7", "D"),
+    ("#E69F00", "v"),
+    ("#56B4E9", "P"),
+)
+_LOG_FROM = 20.0
+_PREFIXES_FROM = 1000.0
+
+
+def pareto_figure(result: dict[str, Any], rows: list[dict[str, Any]]) -> Figure:
+    """The first objective against each other one; a colour and marker for each number of tokens.
+
+    With two objectives a line joins the front, which bounds all points. With more, the front of all
+    objectives together is marked in each panel. With one, points stand by their number.
+
+    Args:
+        result: From ``sweep.sweep_result``.
+        rows: Every feasible point, at least one.
+    """
+    objectives = result["objectives"]
+    pairs = [(objectives[0], other) for other in objectives[1:]] or [("point", objectives[0])]
+    figure = Figure(figsize=(4.6 * len(pairs) + 0.6, 4.2), layout="constrained")
+    panels = figure.subplots(1, len(pairs), squeeze=False)[0]
+    for axes, (x, y) in zip(panels, pairs, strict=True):
+        _panel(axes, result, rows, x, y)
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
+    workload = result["workload"]
+    subject = workload.get("model") or workload.get("artifact")
+    figure.suptitle(
+        f"{subject} on variants of {result['accelerator']}\n"
+        f"{len(rows):,} feasible points, {result['provenance']}\nmasks {workload['masks']}",
+        fontsize=9,
+    )
+    return figure
+
+
+def _panel(axes: Axes, result: dict[str, Any], rows: list[dict[str, Any]], x: str, y: str) -> None:
+    for place, tokens in enumerate(sorted({row[TOKENS] for row in rows})):
+        colour, marker = _STYLES[place % len(_STYLES)]
+        label = "1 token" if tokens == 1 else f"{tokens:,} tokens"
+        group = [row for row in rows if row[TOKENS] == tokens]
+        axes.scatter(
+            [row[x] for row in group], [row[y] for row in group], s=9, color=colour, marker=marker,
+            alpha=0.3, linewidths=0, rasterized=True,
+        )  # fmt: skip
+        best = sorted((r[x], r[y]) for r in result["front"] if r[TOKENS] == tokens)
+        line = "-" if len(result["objectives"]) == 2 else "none"
+        axes.plot(
+            *zip(*best, strict=True), color=colour, marker=marker, markersize=5, linestyle=line,
+            markeredgecolor="black", markeredgewidth=0.6, linewidth=1, drawstyle="steps-post",
+            label=f"front, {label}",
+        )  # fmt: skip
+    for name, set_scale, axis in (
+        (x, axes.set_xscale, axes.xaxis),
+        (y, axes.set_yscale, axes.yaxis),
+    ):
+        values = [row[name] for row in rows]
+        if name != "point" and min(values) > 0 and max(values) / min(values) > _LOG_FROM:
+            set_scale("log")
+        if max(values) >= _PREFIXES_FROM:
+            axis.set_major_formatter(EngFormatter(sep=" "))
+            axis.set_minor_formatter(NullFormatter())
+    axes.set_xlabel(_label(x))
+    axes.set_ylabel(_label(y))
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(alpha=0.25)
+
+
+def _label(name: str) -> str:
+    if name == "point":
+        return "point"
+    objective = OBJECTIVES[name]
+    words = name.rsplit("_", 1)[0] if name.endswith(("_bytes", "_pj", "_mm2")) else name
+    unit = f" ({objective.unit})" if objective.unit and objective.unit != words else ""
+    more = ", more is better" if objective.better == "more" else ""
+    return words.replace("dram", "DRAM").replace("_", " ") + unit + more

@@ -1,0 +1,1 @@
+"""The published numbers, and the published model over its threshold."""

@@ -1,0 +1,151 @@
+"""An artifact in a few lines: what each kind of projection kept, and how many bytes that is."""
+
+from dataclasses import asdict, replace
+from typing import Any
+
+from reports.stored.files import subject_of
+from sslc.compression.dry_run import RunEstimate
+from sslc.compression.estimate import ProjectionEstimate
+from workloads.artifact.read import VALUE_BYTES, Artifact, kept_share, totals
+from workloads.results.table import Cell, Column, Table
+
+
+def artifact_summary(artifact: Artifact) -> dict[str, Any]:
+    """Counts over the compressed projections of the whole model."""
+    subject = subject_of(artifact)
+    counts = totals(artifact.blocks)
+    records = [record for block in artifact.blocks for record in block.projections]
+    width = VALUE_BYTES[artifact.settings.dtype]
+    dense_bytes = counts["parameters"] * width
+    stored_bytes = sum(record.stored_bytes(width) for record in records)
+    return {
+        "path": str(artifact.path),
+        "model": subject.model,
+        "method": artifact.settings.method,
+        "blocks": len(artifact.blocks),
+        "dtype": artifact.settings.dtype,
+        **counts,
+        "kept_share": kept_share(artifact.blocks),
+        "dense_bytes": dense_bytes,
+        "stored_bytes": stored_bytes,
+        "stored_share": stored_bytes / dense_bytes,
+    }
+
+
+def artifact_table(artifact: Artifact) -> Table:
+    """One row per kind of projection: shape, rank, kept share and mean error over the blocks."""
+    names = [record.name for record in artifact.blocks[0].projections]
+    rows: list[tuple[Cell, ...]] = []
+    for name in names:
+        records = [
+            record
+            for block in artifact.blocks
+            for record in block.projections
+            if record.name == name
+        ]
+        first = records[0]
+        kept = sum(record.nonzeros + record.factor_parameters for record in records)
+        known = [record.scaled_error for record in records if record.scaled_error is not None]
+        errors = sum(known) / len(known) if len(known) == len(records) else None
+        share = kept / (first.m * first.n * len(records))
+        sparse = sum(record.nonzeros for record in records) / (first.m * first.n * len(records))
+        ranks = sorted({record.rank for record in records})
+        rank = ranks[0] if len(ranks) == 1 else f"{ranks[0]} to {ranks[-1]}"
+        rows.append((name, first.module, f"{first.m}x{first.n}", rank, sparse, share, errors))
+    columns = (
+        *(Column(heading) for heading in ("Projection", "Module", "Shape", "Rank")),
+        Column("In S", ".2%"),
+        Column("Kept", ".2%"),
+        Column("Scaled error", ".4f"),
+    )
+    summary = artifact_summary(artifact)
+    notes = (
+        f"{summary['blocks']} blocks, {summary['parameters']:,} parameters in projections, "
+        f"{summary['stored_share']:.1%} of their dense bytes stored ({summary['dtype']}).",
+        "Scaled error: unknown where U and V were trained."
+        if artifact.settings.recovery
+        else "Scaled error: mean over blocks of |(W - S - L)D| / |WD|, D the calibration input "
+        "norms.",
+    )
+    title = f"{summary['model']} by {artifact.settings.method_name}"
+    return Table("artifact", title, columns, tuple(rows), notes)
+
+
+def estimate_summary(estimate: RunEstimate) -> dict[str, Any]:
+    """What a dry run found, for JSON: every projection, totals, memory and time."""
+    entries = estimate.projections
+    dense = sum(entry.dense_bytes for entry in entries)
+    stored = sum(entry.stored_bytes for entry in entries)
+    parameters = sum(entry.m * entry.n for entry in entries)
+    return {
+        "dtype": estimate.dtype,
+        "workers": estimate.workers,
+        "estimated_peak_bytes": estimate.peak_bytes,
+        "estimated_seconds": estimate.seconds,
+        "estimated_from": "memory from shapes; time from samples on random matrices, here and now",
+        "parameters": parameters,
+        "kept_parameters": sum(entry.parameters for entry in entries),
+        "kept_share": sum(entry.parameters for entry in entries) / parameters,
+        "dense_bytes": dense,
+        "stored_bytes": stored,
+        "stored_share": stored / dense,
+        "projections": [
+            asdict(entry) | {"parameters": entry.parameters, "stored_bytes": entry.stored_bytes}
+            for entry in entries
+        ],
+    }
+
+
+def estimate_tables(estimate: RunEstimate) -> list[Table]:
+    """One row per kind of projection, more where blocks differ, and the sum."""
+    alike: dict[ProjectionEstimate, list[ProjectionEstimate]] = {}
+    for entry in estimate.projections:
+        alike.setdefault(replace(entry, block=0), []).append(entry)
+    rows: list[tuple[Cell, ...]] = [
+        (
+            kind.name, _ranges([entry.block for entry in group]), f"{kind.m}x{kind.n}",
+            kind.method, kind.rank, kind.kept_fraction, kind.nonzeros, kind.parameters,
+            kind.stored_bytes, kind.stored_bytes / kind.dense_bytes,
+        )
+        for kind, group in alike.items()
+    ]  # fmt: skip
+    whole = estimate_summary(estimate)
+    rows.append(
+        ("all", _ranges(sorted({entry.block for entry in estimate.projections})), "", "", "",
+         whole["kept_share"], sum(entry.nonzeros for entry in estimate.projections),
+         whole["kept_parameters"], whole["stored_bytes"], whole["stored_share"])
+    )  # fmt: skip
+    columns = (
+        *(Column(heading) for heading in ("Projection", "Blocks", "Shape", "Method", "Rank")),
+        Column("Kept", ".2%"),
+        *(Column(heading, ",") for heading in ("In S", "Parameters", "Bytes")),
+        Column("Of dense", ".1%"),
+    )
+    notes = (
+        f"One projection of each kind; all: the whole model. Bytes: {estimate.dtype} values, mask "
+        "bits and factors.",
+        f"Estimated peak memory: {estimate.peak_bytes / 2**30:.2f} GiB with {estimate.workers} "
+        "workers, from shapes (an upper bound).",
+        f"Estimated time: {_duration(estimate.seconds)}, from samples on random matrices taken now "
+        "on this machine.",
+    )
+    return [Table("estimate", "What a run would give and take", columns, tuple(rows), notes)]
+
+
+def _ranges(blocks: list[int]) -> str:
+    """Ascending block numbers in short: 0-3, 7."""
+    parts: list[list[int]] = []
+    for block in blocks:
+        if parts and parts[-1][-1] == block - 1:
+            parts[-1] = [parts[-1][0], block]
+        else:
+            parts.append([block])
+    return ", ".join("-".join(map(str, part)) for part in parts)
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    if seconds < 7200:
+        return f"{seconds / 60:.0f} minutes"
+    return f"{seconds / 3600:.1f} hours"

@@ -1,0 +1,44 @@
+"""What a recovery trained, and how large the model was before and after."""
+
+from typing import Any
+
+from reports.tables.artifact import artifact_summary
+from workloads.artifact.read import Artifact, kept_share
+from workloads.results.table import Column, Table
+
+
+def recovery_summary(before: Artifact, after: Artifact) -> dict[str, Any]:
+    """The recovered artifact's counts with those before, its training and its loss, for JSON."""
+    return {
+        **artifact_summary(after),
+        "recovery": dict(after.settings.recovery),
+        "training_loss": dict(after.training_loss),
+        "kept_share_before": kept_share(before.blocks),
+    }
+
+
+def recovery_table(before: Artifact, after: Artifact) -> Table:
+    """One row: parameters trained, shares kept, training loss."""
+    recovery, loss = after.settings.recovery, after.training_loss
+    columns = (
+        *(Column(name) for name in ("Model", "Method", "Trained on")),
+        *(Column(name, ",") for name in ("Steps", "Trained parameters")),
+        *(Column(name, ".2%") for name in ("Kept before", "Kept after")),
+        *(Column(name, ".4f") for name in ("First loss", "Last loss")),
+    )
+    row = (
+        after.settings.base_model["name"],
+        after.settings.method_name,
+        recovery["source"],
+        recovery["steps"],
+        recovery["trained_parameters"],
+        kept_share(before.blocks),
+        kept_share(after.blocks),
+        loss["first"],
+        loss["last"],
+    )
+    notes = (
+        "Kept: values of S, U and V over the projections' parameters. S is as it was, bit by bit.",
+        "Loss: mean training loss, in nats per predicted token, of the first and last ten steps.",
+    )
+    return Table("recovery", "Recovery", columns, (row,), notes)

@@ -1,0 +1,1 @@
+"""What calibration text says about inputs and gradients."""

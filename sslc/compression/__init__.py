@@ -1,0 +1,1 @@
+"""The block loop: plan, inputs, projections, output, and its estimate."""

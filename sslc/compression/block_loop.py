@@ -1,0 +1,291 @@
+"""The one calibration and block loop: streaming, resumable, the same bytes every time.
+
+For each block: run it on the calibration inputs to collect statistics, compress its projections,
+store them, put the stored (rounded) weights in, and run it again for the next block's inputs.
+"""
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import joblib
+import torch
+
+from sslc.calibration.gradients import collect_gradients, read_gradients
+from sslc.calibration.statistics import InputStatistics
+from sslc.compression.estimate import estimate_projections, fit_workers
+from sslc.compression.plan import DENSE, EVERYTHING, Choice, Plan, make_plan
+from sslc.compression.projections import compress_block, input_statistics, unit_statistics
+from sslc.methods.base import Method
+from sslc.model.blocks import BlockwiseModel, Replaced
+from sslc.model.checkpoint import TORCH_DTYPES, Checkpoint, load_config, tokenize
+from sslc.model.weights import dense_weight
+from workloads.artifact.read import (
+    Artifact,
+    CompressedTensors,
+    Settings,
+    open_artifact,
+    read_projection,
+)
+from workloads.artifact.write import ArtifactWriter, rename_into_place, start_artifact
+from workloads.shapes.transformer import PROJECTION_MODULES
+from workloads.support.errors import InputError
+from workloads.support.files import LazyTensors, open_tensors
+from workloads.support.progress import Progress, silent
+from workloads.texts.windows import Text, load_text, random_windows
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Which text calibrates, and how it is cut.
+
+    Attributes:
+        source: ``embedded`` or a text file.
+        windows: How many.
+        window_tokens: Tokens in each.
+        seed: Of the windows' places.
+    """
+
+    source: str = "embedded"
+    windows: int = 16
+    window_tokens: int = 512
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.windows < 1 or self.window_tokens < 2 or self.seed < 0:
+            raise InputError(
+                "calibration needs at least 1 window of at least 2 tokens and a seed of at least "
+                f"0, got {self.windows}, {self.window_tokens} and {self.seed}"
+            )
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where an artifact goes and what may happen to what stands there."""
+
+    directory: Path
+    dtype: str = "auto"
+    resume: bool = False
+    overwrite: bool = False
+
+
+def compress(
+    checkpoint: Checkpoint,
+    method: tuple[str, Method],
+    calibration: Calibration,
+    output: Output,
+    device: torch.device | None = None,
+    progress: Progress = silent,
+    workers: int | None = None,
+    choice: Choice = EVERYTHING,
+    max_memory_bytes: int | None = None,
+) -> Artifact:
+    """Compress a causal LM into an artifact.
+
+    Args:
+        checkpoint: The dense model.
+        method: Registered name and its settings.
+        calibration: Text and windows.
+        output: Directory, stored dtype, and what to do with what is there.
+        device: Where the arithmetic runs; the CPU by default.
+        progress: Told after every block.
+        workers: Projections compressed at once, each on one thread, so that their number changes
+            no byte; by default one per core on the CPU and one on another device.
+        choice: Projections that stay dense or get other settings. A projection that stays dense is
+            stored with every entry in S and rank 0. Behind the last block that is compressed
+            nothing is calibrated, and errors there are not scaled.
+        max_memory_bytes: Use no more workers than the estimated peak allows (``estimate.py``).
+
+    Returns:
+        The finished artifact, opened.
+
+    Raises:
+        InputError: Bad weights, a budget that does not fit a projection, a pattern that matches
+            nothing, text that is too short, more memory needed than allowed, or a directory that
+            may not be touched. What was finished before stays resumable.
+    """
+    text = load_text(calibration.source, "calibration")
+    settings = _settings(checkpoint, method, calibration, text, output.dtype, choice)
+    if output.resume:
+        finished = finished_artifact(output, settings)
+        if finished is not None:
+            return finished
+    windows = calibration_windows(checkpoint, text, calibration)
+    model = BlockwiseModel(checkpoint, device)
+    plan = make_plan(choice, method, projection_names(model), model.blocks)
+    estimates = estimate_projections(model, plan, settings.dtype)
+    workers = workers or default_workers(model.device)
+    workers = fit_workers(model, plan, estimates, calibration, workers, max_memory_bytes)
+    writer = start_artifact(
+        output.directory, settings, resume=output.resume, overwrite=output.overwrite
+    )
+    gradients = _gradients(model, plan, windows, writer, progress)
+    hidden = model.embed(windows)
+    last = max(index for index, _, named in plan if named is not DENSE)
+    for index, methods in enumerate(plan.blocks):
+        progress(f"compress ({method[0]})", index, model.blocks)
+        if index < len(writer.blocks):
+            stored = _read_back(writer, index)
+        else:
+            if index > last:
+                statistics = unit_statistics(model, methods)
+            else:
+                statistics = input_statistics(model, index, methods, hidden)
+                statistics = _with_gradients(statistics, gradients, index, model.device)
+            made = compress_block(model, index, methods, statistics, settings.dtype, workers)
+            stored = {name: tensors for name, (_, tensors) in made.items()}
+            writer.write_block(tuple(record for record, _ in made.values()), stored)
+        if index < last:
+            with model.block(index, _stored_weights(stored)) as block:
+                model.run(index, block, hidden)
+    if gradients is not None:
+        shutil.rmtree(gradients, ignore_errors=True)
+    writer.finish(_rest(checkpoint, plan), checkpoint.companions())
+    progress(f"compress ({method[0]})", model.blocks, model.blocks)
+    return open_artifact(output.directory)
+
+
+def default_workers(device: torch.device) -> int:
+    """One per core on the CPU, one on another device."""
+    return int(joblib.cpu_count()) if device.type == "cpu" else 1
+
+
+def _stored_weights(stored: Mapping[str, CompressedTensors]) -> Replaced:
+    """The weights of a block's projections as they would be read back from the artifact."""
+
+    def weight(name: str) -> torch.Tensor | None:
+        projection, _, part = name.rpartition(".")
+        return (
+            dense_weight(stored[projection]) if part == "weight" and projection in stored else None
+        )
+
+    return weight
+
+
+def _gradients(
+    model: BlockwiseModel,
+    plan: Plan,
+    windows: torch.Tensor,
+    writer: ArtifactWriter,
+    progress: Progress,
+) -> Path | None:
+    """Where the weights' gradients lie, collected now if any method needs them."""
+    if not any(method.needs_gradients for _, _, (_, method) in plan):
+        return None
+    directory = writer.partial / "gradients"
+    if len(writer.blocks) < model.blocks:
+        collect_gradients(model, windows, directory, progress)
+    return directory
+
+
+def _with_gradients(
+    statistics: Mapping[str, InputStatistics],
+    directory: Path | None,
+    index: int,
+    device: torch.device,
+) -> dict[str, InputStatistics]:
+    found = {} if directory is None else read_gradients(directory, index, device)
+    return {name: replace(each, gradient=found.get(name)) for name, each in statistics.items()}
+
+
+def projection_names(model: BlockwiseModel) -> tuple[str, ...]:
+    """Dotted names of a block's linear layers, in the order in which they run.
+
+    Raises:
+        InputError: One is not a projection that we know.
+    """
+    names = model.linear_names()
+    unknown = [name for name in names if name.rpartition(".")[2] not in PROJECTION_MODULES]
+    if unknown:
+        raise InputError(
+            f"{model.source.directory}: projection {unknown[0]!r} is not one of "
+            f"{', '.join(PROJECTION_MODULES)}"
+        )
+    return names
+
+
+def _read_back(writer: ArtifactWriter, index: int) -> dict[str, CompressedTensors]:
+    """The stored tensors of a block that an interrupted run had finished."""
+    block = writer.blocks[index]
+    file = open_tensors(writer.partial / block.file)
+    return {record.name: read_projection(file, record) for record in block.projections}
+
+
+def _settings(
+    checkpoint: Checkpoint,
+    method: tuple[str, Method],
+    calibration: Calibration,
+    text: Text,
+    dtype: str,
+    choice: Choice,
+) -> Settings:
+    return Settings(
+        base_model={
+            "name": checkpoint.name,
+            "architecture": load_config(checkpoint.directory).model_type,
+            "sha256": checkpoint.sha256(),
+        },
+        method={"name": method[0], "settings": asdict(method[1])},  # type: ignore[call-overload]
+        calibration={**asdict(calibration), "source": text.source, "sha256": text.sha256},
+        dtype=stored_dtype(checkpoint, dtype),
+        choice=choice.to_json(),
+    )
+
+
+def stored_dtype(checkpoint: Checkpoint, dtype: str) -> str:
+    """The dtype in which an artifact is stored; ``auto`` is that of the checkpoint's projections.
+
+    Raises:
+        InputError: It is not one in which we store.
+    """
+    if dtype == "auto":
+        projection = next(
+            (n for n in sorted(checkpoint.names()) if n.endswith("q_proj.weight")), ""
+        )
+        dtype = checkpoint.dtypes.get(projection, "F32")
+    if dtype not in TORCH_DTYPES:
+        raise InputError(f"dtype {dtype} cannot be stored; give one of {', '.join(TORCH_DTYPES)}")
+    return dtype
+
+
+def finished_artifact(output: Output, settings: Settings) -> Artifact | None:
+    """The artifact that stands there already, if it was made under the same settings.
+
+    Raises:
+        InputError: It was made under others and may not be replaced.
+    """
+    rename_into_place(output.directory)
+    if not output.directory.exists():
+        return None
+    artifact = open_artifact(output.directory)
+    if artifact.settings == settings:
+        return artifact
+    if output.overwrite:
+        return None
+    raise InputError(
+        f"{output.directory} is finished, but was made with other settings; --overwrite replaces it"
+    )
+
+
+def calibration_windows(
+    checkpoint: Checkpoint, text: Text, calibration: Calibration
+) -> torch.Tensor:
+    """Token ids of the windows, shape (w, L).
+
+    Raises:
+        InputError: There is no usable tokenizer, or the text is shorter than a window.
+    """
+    tokens = tokenize(checkpoint.directory, text.content)
+    windows, length = calibration.windows, calibration.window_tokens
+    return torch.from_numpy(random_windows(tokens, windows, length, calibration.seed))
+
+
+def _rest(checkpoint: Checkpoint, plan: Plan) -> LazyTensors:
+    """Every tensor outside the projections."""
+    compressed = {
+        f"model.layers.{index}.{name}.{part}"
+        for index, name, _ in plan
+        for part in ("weight", "bias")
+    }
+    return checkpoint.arrays(sorted(checkpoint.names() - compressed))

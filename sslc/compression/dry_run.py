@@ -1,0 +1,62 @@
+"""A run before it is made: what every projection gets, and the memory and time it will take."""
+
+from dataclasses import dataclass
+
+import torch
+
+from sslc.compression.block_loop import Calibration, default_workers, projection_names, stored_dtype
+from sslc.compression.estimate import (
+    ProjectionEstimate,
+    estimate_projections,
+    fit_workers,
+    peak_bytes,
+)
+from sslc.compression.plan import EVERYTHING, Choice, Named, make_plan
+from sslc.compression.sampling import estimate_seconds
+from sslc.model.blocks import BlockwiseModel
+from sslc.model.checkpoint import Checkpoint
+
+
+@dataclass(frozen=True)
+class RunEstimate:
+    """What a run is expected to give and take.
+
+    Attributes:
+        projections: Block by block; exact.
+        dtype: Stored dtype.
+        workers: Projections at once, as many as the memory allows.
+        peak_bytes: Estimated highest resident memory of the process.
+        seconds: Estimated from samples on random matrices (``sampling.py``).
+    """
+
+    projections: tuple[ProjectionEstimate, ...]
+    dtype: str
+    workers: int
+    peak_bytes: int
+    seconds: float
+
+
+def dry_run(
+    checkpoint: Checkpoint,
+    method: Named,
+    calibration: Calibration,
+    dtype: str = "auto",
+    device: torch.device | None = None,
+    workers: int | None = None,
+    choice: Choice = EVERYTHING,
+    max_memory_bytes: int | None = None,
+) -> RunEstimate:
+    """Estimate a run from the checkpoint's headers; writes nothing. Arguments as ``compress``.
+
+    Raises:
+        InputError: The run would be refused: a budget, a pattern, or the memory.
+    """
+    kind = stored_dtype(checkpoint, dtype)
+    model = BlockwiseModel(checkpoint, device)
+    plan = make_plan(choice, method, projection_names(model), model.blocks)
+    projections = estimate_projections(model, plan, kind)
+    wanted = workers or default_workers(model.device)
+    used = fit_workers(model, plan, projections, calibration, wanted, max_memory_bytes)
+    peak = peak_bytes(model, plan, projections, calibration, used)
+    seconds = estimate_seconds(model, plan, calibration, used)
+    return RunEstimate(projections, kind, used, peak, seconds)

@@ -1,0 +1,287 @@
+"""What a run will give and take, from shapes alone: kept entries, bytes on disk, peak memory.
+
+Nothing here reads a weight. The peak is meant as an upper bound that is not far above the truth: of
+the moments in a run that could be the highest, the highest.
+"""
+
+import os
+import resource
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from sslc.compression.plan import Plan
+from sslc.linalg.selection import sparse_nonzeros
+from sslc.methods.base import Method
+from sslc.model.blocks import TOKENS_AT_ONCE, BlockwiseModel
+from sslc.model.checkpoint import Checkpoint
+from sslc.model.weights import CHUNK_ENTRIES
+from workloads.artifact.read import VALUE_BYTES
+from workloads.shapes.gemm import Module, largest_rank
+from workloads.shapes.transformer import PROJECTION_MODULES
+from workloads.support.errors import InputError
+
+WORKING_COPIES = {
+    "alps": (23.5, 2.4),
+    "dense": (1.5, 0.0),
+    "dsnot": (8.5, 0.0),
+    "godec": (6.0, 0.0),
+    "magnitude": (2.5, 0.0),
+    "oats": (10.0, 0.0),
+    "pruner-zero": (4.25, 0.0),
+    "ria": (3.5, 0.0),
+    "rpca": (15.0, 0.0),
+    "sparsegpt": (3.5, 3.6),
+    "sslc": (3.25, 0.0),
+    "sslc-h": (16.0, 1.0),
+    "svd": (12.0, 0.0),
+    "svd-llm": (12.5, 0.8),
+    "wanda": (3.5, 0.0),
+}
+"""Working memory of a method, its result included and its input not: float32 copies of W, float64
+copies of X Xᵀ. Measured as the rise of the process's peak at 1024x4096 to 384x1536 weights and the
+transposed shapes, rounded up."""
+_OTHER_SSLC = (11.0, 0.0)
+_SSLC_OVER_ALPS = (25.5, 2.4)
+_UNKNOWN_METHOD = (25.5, 3.6)
+_DEFAULT_ALTERNATION = {
+    "group": "row",
+    "low_rank": "warm",
+    "score": "activation",
+    "preserved": "force",
+    "tolerance": 0.0,
+}
+"""Settings under which SSLC runs row block by row block."""
+_ALLOCATOR = 1.05
+"""Room for what the allocator keeps; an assumption."""
+_LOADED_LATER = 128 * 2**20
+"""Room for the tokenizer, its text and compiled code; an assumption."""
+
+
+@dataclass(frozen=True)
+class ProjectionEstimate:
+    """What one projection will get.
+
+    Attributes:
+        block: Its block.
+        name: Its name in the block.
+        module: ``MHA`` or ``FFN``.
+        m: Rows.
+        n: Columns.
+        method: Name of its method; ``dense`` when it stays as it is.
+        kept_fraction: As asked for.
+        rank: Of U Vᵀ.
+        nonzeros: Of S.
+        value_bytes: Of one stored value.
+    """
+
+    block: int
+    name: str
+    module: Module
+    m: int
+    n: int
+    method: str
+    kept_fraction: float
+    rank: int
+    nonzeros: int
+    value_bytes: int
+
+    @property
+    def parameters(self) -> int:
+        """Kept entries: nonzeros of S, U and V."""
+        return self.nonzeros + self.rank * (self.m + self.n)
+
+    @property
+    def stored_bytes(self) -> int:
+        """Mask bits, values and factors."""
+        return self.m * -(-self.n // 8) + self.value_bytes * self.parameters
+
+    @property
+    def dense_bytes(self) -> int:
+        """Of the dense matrix in the stored dtype."""
+        return self.m * self.n * self.value_bytes
+
+
+class CalibrationShape(Protocol):
+    """How much calibration there is."""
+
+    @property
+    def windows(self) -> int:
+        """Windows."""
+        ...
+
+    @property
+    def window_tokens(self) -> int:
+        """Tokens in each."""
+        ...
+
+
+def budget(method: Method, m: int, n: int) -> tuple[int, int]:
+    """Rank and nonzeros that a method will give an m×n projection.
+
+    Raises:
+        ValueError: The budget does not fit the shape.
+    """
+    own: Any = getattr(method, "budget", None)
+    if own is not None:
+        rank, nonzeros = own(m, n)
+        return rank, nonzeros
+    rank = largest_rank(m, n, getattr(method, "rank_share", 0.0))
+    group = getattr(method, "group", "row")
+    return rank, sparse_nonzeros(m, n, method.kept_fraction, rank, group)
+
+
+def estimate_projections(
+    model: BlockwiseModel, plan: Plan, dtype: str
+) -> tuple[ProjectionEstimate, ...]:
+    """What every projection will get.
+
+    Args:
+        model: For the shapes.
+        plan: Method of every projection.
+        dtype: Stored dtype.
+
+    Raises:
+        InputError: A budget does not fit a projection.
+    """
+    linears = model.linears()
+    estimates = []
+    for block, name, (method_name, method) in plan:
+        m, n = linears[name].weight.shape
+        try:
+            rank, nonzeros = budget(method, m, n)
+        except ValueError as error:
+            raise InputError(f"block {block}, {name}: {error}") from error
+        module = PROJECTION_MODULES[name.rpartition(".")[2]]
+        kept = method.kept_fraction
+        estimates.append(
+            ProjectionEstimate(
+                block, name, module, m, n, method_name, kept, rank, nonzeros, VALUE_BYTES[dtype]
+            )
+        )
+    return tuple(estimates)
+
+
+def peak_bytes(
+    model: BlockwiseModel,
+    plan: Plan,
+    estimates: tuple[ProjectionEstimate, ...],
+    calibration: CalibrationShape,
+    workers: int,
+) -> int:
+    """Upper estimate of the process's resident memory at its highest.
+
+    Args:
+        model: For shapes and the stored dtypes.
+        plan: Method of every projection.
+        estimates: Of ``estimate_projections``.
+        calibration: Windows.
+        workers: Projections at once.
+
+    Returns:
+        Bytes when everything runs on the CPU: what the process has now and room for its tokenizer;
+        hidden states; one float32 block and its activations, or its statistics and what the
+        workers hold; the compressed block; file-backed pages of the tensor being read.
+    """
+    config = model.config
+    hidden = 4 * calibration.windows * calibration.window_tokens * config.hidden_size
+    highest = 0.0
+    for index, methods in enumerate(plan.blocks):
+        block = [estimate for estimate in estimates if estimate.block == index]
+        stored = sum(estimate.stored_bytes for estimate in block)
+        whole = 4 * sum(estimate.m * estimate.n for estimate in block)
+        widest = max(4 * estimate.m * estimate.n for estimate in block)
+        statistics = _statistics_bytes(block, methods)
+        gradients = any(method.needs_gradients for _, method in methods.values())
+        jobs = sorted((_job_bytes(e, methods[e.name][1]) for e in block), reverse=True)
+        forward = whole + 2 * widest + _activation_bytes(config, calibration)
+        moments = [
+            forward + statistics,
+            statistics + stored + sum(jobs[:workers]) + (whole if gradients else 0),
+            forward + stored,
+        ]
+        if gradients:
+            moments.append(3 * whole + 3 * _activation_bytes(config, calibration) + 2 * hidden)
+        highest = max(highest, *moments)
+    return _resident_bytes() + int(_ALLOCATOR * max(highest + 2 * hidden, _largest_rest(model)))
+
+
+def fit_workers(
+    model: BlockwiseModel,
+    plan: Plan,
+    estimates: tuple[ProjectionEstimate, ...],
+    calibration: CalibrationShape,
+    workers: int,
+    max_memory_bytes: int | None,
+) -> int:
+    """The most workers, up to a number, whose estimated peak stays within a limit.
+
+    Only this depends on the limit: the number of workers changes no byte.
+
+    Raises:
+        InputError: One worker would already need more.
+    """
+    if max_memory_bytes is None:
+        return workers
+    for count in range(workers, 0, -1):
+        needed = peak_bytes(model, plan, estimates, calibration, count)
+        if needed <= max_memory_bytes:
+            return count
+    raise InputError(
+        f"--max-memory {max_memory_bytes / 2**30:.2f} GiB: even with one worker this run may need "
+        f"{needed / 2**30:.2f} GiB; that much would do, as would fewer or shorter windows where "
+        "calibration takes most of it"
+    )
+
+
+def _resident_bytes() -> int:
+    """What the process has now, and room for the tokenizer and code that is not loaded yet."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        now = pages * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        now = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return now + _LOADED_LATER
+
+
+def _statistics_bytes(block: list[ProjectionEstimate], methods: Any) -> int:
+    """Float32 Hessians of the distinct inputs, and vectors that hardly count."""
+    shapes = {e.name: e.n for e in block if methods[e.name][1].needs_hessian}
+    vectors = sum(40 * e.n for e in block)
+    return vectors + sum(4 * n * n for n in shapes.values())
+
+
+def _job_bytes(estimate: ProjectionEstimate, method: Method) -> float:
+    """One worker: W as read and in float32, the method's working copies, rounding."""
+    matrices, squares = _working_copies(estimate.method, method)
+    entries = estimate.m * estimate.n
+    chunk = 40 * min(entries, CHUNK_ENTRIES)
+    return entries * (4 + 4 + 4 * matrices) + 8 * squares * estimate.n**2 + chunk
+
+
+def _working_copies(name: str, method: Method) -> tuple[float, float]:
+    if name == "sslc" and method.needs_hessian:
+        return _SSLC_OVER_ALPS
+    settings = _DEFAULT_ALTERNATION.items()
+    if name == "sslc" and any(getattr(method, key) != value for key, value in settings):
+        return _OTHER_SSLC
+    return WORKING_COPIES.get(name, _UNKNOWN_METHOD)
+
+
+def _activation_bytes(config: Any, calibration: CalibrationShape) -> int:
+    """Of one batch through a block: the FFN's, the attention's, and scores if they are formed."""
+    length = calibration.window_tokens
+    batch = min(calibration.windows, max(1, TOKENS_AT_ONCE // length))
+    per_token = 6 * config.intermediate_size + 12 * config.hidden_size
+    scores = 2 * config.num_attention_heads * length
+    return int(4 * batch * length * (per_token + scores))
+
+
+def _largest_rest(model: BlockwiseModel) -> int:
+    """The largest tensor outside blocks; it is copied to the artifact page by page."""
+    config = model.config
+    width = 4
+    if isinstance(model.source, Checkpoint):
+        dtype = model.source.dtypes.get("model.embed_tokens.weight", "F32")
+        width = VALUE_BYTES.get(dtype, 4)
+    return int(config.vocab_size * config.hidden_size * width)

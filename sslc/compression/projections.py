@@ -1,0 +1,185 @@
+"""The projections of one block: what flows into them, and each compressed on a thread of its own.
+
+A projection's weights are read when its turn comes, so that memory holds as many matrices as there
+are workers and not the block.
+"""
+
+import contextlib
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+import joblib
+import numpy as np
+import torch
+from torch import nn
+
+from sslc.calibration.statistics import InputStatistics, InputSums
+from sslc.compression.plan import Named
+from sslc.methods.base import Method
+from sslc.model.blocks import BlockwiseModel
+from sslc.model.weights import dense_weight, row_chunks, to_stored
+from workloads.artifact.read import CompressedTensors, ProjectionRecord
+from workloads.shapes.gemm import Module
+from workloads.shapes.transformer import PROJECTION_MODULES, SHARED_INPUTS
+from workloads.support.errors import InputError
+
+Made = tuple[ProjectionRecord, CompressedTensors]
+
+
+def input_statistics(
+    model: BlockwiseModel, index: int, methods: Mapping[str, Named], hidden: torch.Tensor
+) -> dict[str, InputStatistics]:
+    """Statistics of every projection's inputs, collected once where projections share them.
+
+    Args:
+        model: The dense model.
+        index: Which block.
+        methods: Of its projections, by name; they say whether X Xᵀ is needed.
+        hidden: The block's inputs, shape (w, L, h); left as they are.
+
+    Raises:
+        InputError: A weight is missing, of the wrong shape, or not finite.
+    """
+    origin = {name: _origin(name) for name in methods}
+    hessian = {origin[name]: False for name in methods}
+    for name, (_, method) in methods.items():
+        hessian[origin[name]] |= method.needs_hessian
+    with model.block(index) as block:
+        _check_finite(index, block, methods)
+        sums, handles = {}, []
+        for name in hessian:
+            linear = block.get_submodule(name)
+            assert isinstance(linear, nn.Linear)
+            sums[name] = InputSums(linear.in_features, model.device, hessian=hessian[name])
+            handles.append(linear.register_forward_pre_hook(sums[name]))
+        model.run(index, block, hidden, keep=False)
+        for handle in handles:
+            handle.remove()
+    collected = {name: entry.statistics(model.device) for name, entry in sums.items()}
+    return {name: replace(collected[origin[name]], module=_module(name)) for name in methods}
+
+
+def unit_statistics(
+    model: BlockwiseModel, methods: Mapping[str, Named]
+) -> dict[str, InputStatistics]:
+    """Statistics of uncorrelated inputs of norm 1, for projections that nobody calibrates."""
+    linears = model.linears()
+    ones = {name: torch.ones(linears[name].in_features, device=model.device) for name in methods}
+    return {
+        name: InputStatistics(each, torch.zeros_like(each), each, module=_module(name))
+        for name, each in ones.items()
+    }
+
+
+def compress_block(
+    model: BlockwiseModel,
+    index: int,
+    methods: Mapping[str, Named],
+    statistics: Mapping[str, InputStatistics],
+    dtype: str,
+    workers: int,
+) -> dict[str, Made]:
+    """Compress a block's projections, the largest first.
+
+    Args:
+        model: The dense model.
+        index: Which block.
+        methods: Of its projections, by name.
+        statistics: Of their inputs.
+        dtype: Stored dtype.
+        workers: Projections at once, each on one thread, so that their number changes no byte.
+
+    Returns:
+        Record and tensors by name, in the order of ``methods``.
+
+    Raises:
+        InputError: A budget does not fit a projection, or values are not finite.
+    """
+    linears = model.linears()
+
+    def job(name: str) -> Made:
+        prefix = f"model.layers.{index}.{name}"
+        weight = model.read(f"{prefix}.weight")
+        bias = None if linears[name].bias is None else model.read(f"{prefix}.bias")
+        try:
+            return _compress_projection(
+                name, (weight, bias), statistics[name], methods[name][1], dtype
+            )
+        except ValueError as error:
+            raise InputError(f"block {index}, {name}: {error}") from error
+
+    order = sorted(methods, key=lambda name: -linears[name].weight.numel())
+    with one_thread_each():
+        made = joblib.Parallel(workers, backend="threading")(joblib.delayed(job)(n) for n in order)
+    results = dict(zip(order, made, strict=True))
+    return {name: results[name] for name in methods}
+
+
+def _compress_projection(
+    name: str,
+    given: tuple[torch.Tensor, torch.Tensor | None],
+    statistics: InputStatistics,
+    method: Method,
+    dtype: str,
+) -> Made:
+    weight, bias = given
+    if not torch.isfinite(statistics.norms).all():
+        raise ValueError("the calibration inputs are not finite; check the weights before it")
+    stored = to_stored(method.compress(weight, statistics), dtype, bias)
+    m, n = weight.shape
+    record = ProjectionRecord(
+        name=name,
+        module=_module(name),
+        m=m,
+        n=n,
+        rank=stored.u.shape[1],
+        kept_fraction=method.kept_fraction,
+        nonzeros=stored.mask.nnz,
+        bias=bias is not None,
+        scaled_error=_scaled_error(weight, stored, statistics),
+    )
+    return record, stored
+
+
+def _scaled_error(
+    weight: torch.Tensor, stored: CompressedTensors, statistics: InputStatistics
+) -> float:
+    """‖(W − S − L) D‖_F / ‖W D‖_F, some rows at a time."""
+    scale = statistics.scale()
+    whole, lost = [], []
+    for rows in row_chunks(*weight.shape):
+        part = weight[rows]
+        whole.append(float(torch.linalg.norm(part * scale)))
+        difference = part - dense_weight(stored, rows).to(weight.device)
+        lost.append(float(torch.linalg.norm(difference * scale)))
+    if not any(whole):
+        return 0.0
+    return float(np.float32(math.hypot(*lost)) / np.float32(math.hypot(*whole)))
+
+
+def _check_finite(index: int, block: nn.Module, names: Mapping[str, Named]) -> None:
+    for name in names:
+        if not torch.isfinite(block.get_parameter(f"{name}.weight")).all():
+            raise InputError(f"block {index}, {name}: the weights hold NaN or infinite values")
+
+
+def _origin(name: str) -> str:
+    """The projection at which the inputs of a projection are collected."""
+    parent, _, last = name.rpartition(".")
+    return f"{parent}.{SHARED_INPUTS.get(last, last)}"
+
+
+def _module(name: str) -> Module:
+    return PROJECTION_MODULES[name.rpartition(".")[2]]
+
+
+@contextlib.contextmanager
+def one_thread_each() -> Iterator[None]:
+    """Let threads that start inside do their arithmetic on one core each."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

@@ -1,0 +1,130 @@
+"""How long a run will take, estimated from samples taken now on this machine.
+
+A method is timed on random matrices of a projection's shape scaled down, larger and larger until a
+sample takes a noticeable time or has the full size. Costs grow with the square of the scale (passes
+over the entries) and with its cube (products, factorisations); the two shares are fitted to the
+last two samples. Reading and writing files is not counted.
+"""
+
+import time
+from collections.abc import Iterable
+
+import torch
+
+from sslc.calibration.statistics import InputStatistics
+from sslc.compression.estimate import CalibrationShape
+from sslc.compression.plan import Plan
+from sslc.compression.projections import one_thread_each
+from sslc.methods.base import Method
+from sslc.model.blocks import BlockwiseModel
+
+_SMALLEST_SIDE = 256
+_ENOUGH_SECONDS = 0.4
+_PRODUCT_SIDE = 1024
+_MULTIPLE = 32
+"""Scaled sides are multiples of it, so that N:M patterns divide them."""
+
+
+def estimate_seconds(
+    model: BlockwiseModel, plan: Plan, calibration: CalibrationShape, workers: int
+) -> float:
+    """Estimated wall time of a run on the CPU.
+
+    Args:
+        model: For the shapes.
+        plan: Method of every projection.
+        calibration: Windows.
+        workers: Projections at once.
+    """
+    shapes: dict[str, tuple[int, int]] = {
+        name: (linear.out_features, linear.in_features) for name, linear in model.linears().items()
+    }
+    pace = _multiplications_per_second()
+    known: dict[tuple[Method, int, int], float] = {}
+    seconds = 0.0
+    for methods in plan.blocks:
+        jobs = []
+        for name, (_, method) in methods.items():
+            key = (method, *shapes[name])
+            if key not in known:
+                known[key] = sample_seconds(*key)
+            jobs.append((shapes[name], known[key]))
+        order = sorted(jobs, key=lambda job: -job[0][0] * job[0][1])
+        seconds += _makespan((time for _, time in order), workers)
+        passes = 2 + 4 * any(method.needs_gradients for _, method in methods.values())
+        products = passes * sum(m * n for m, n in shapes.values())
+        products += sum(
+            shapes[name][1] ** 2 for name, (_, method) in methods.items() if method.needs_hessian
+        )
+        seconds += calibration.windows * calibration.window_tokens * products / pace
+    return seconds
+
+
+def sample_seconds(method: Method, m: int, n: int) -> float:
+    """Estimated seconds that a method takes for one m×n projection on one thread."""
+    side, timed = _SMALLEST_SIDE, list[tuple[float, float]]()
+    with one_thread_each():
+        while True:
+            scale = min(1.0, side / max(m, n))
+            try:
+                seconds = _timed(method, _scaled(m, scale), _scaled(n, scale))
+            except ValueError:  # a constant rank does not fit a small shape
+                seconds = None
+            if scale == 1.0:
+                return seconds or 0.0
+            if seconds is not None:
+                timed.append((scale, seconds))
+                if seconds > _ENOUGH_SECONDS:
+                    return _extrapolated(timed[-2:])
+            side *= 2
+
+
+def _scaled(side: int, scale: float) -> int:
+    return side if scale == 1.0 else max(1, round(side * scale / _MULTIPLE)) * _MULTIPLE
+
+
+def _extrapolated(samples: list[tuple[float, float]]) -> float:
+    """a + b for seconds = a·scale² + b·scale³, neither negative, through the last samples."""
+    (s, t) = samples[-1]
+    if len(samples) == 1:
+        return t / s**3
+    (s0, t0) = samples[0]
+    b = (t / s**2 - t0 / s0**2) / (s - s0)
+    if b < 0:
+        return t / s**2
+    return max(t / s**2 - b * s, 0.0) + min(b, t / s**3)
+
+
+def _timed(method: Method, m: int, n: int) -> float:
+    generator = torch.Generator().manual_seed(0)
+    weight = torch.randn(m, n, generator=generator)
+    inputs = torch.randn(n, 2 * n, generator=generator) if method.needs_hessian else None
+    statistics = InputStatistics(
+        norms=torch.rand(n, generator=generator) + 0.5,
+        means=torch.randn(n, generator=generator),
+        variances=torch.rand(n, generator=generator) + 0.5,
+        hessian=None if inputs is None else inputs @ inputs.T,
+        gradient=torch.rand(m, n, generator=generator) if method.needs_gradients else None,
+        module="MHA",
+    )
+    start = time.perf_counter()
+    method.compress(weight, statistics)
+    return time.perf_counter() - start
+
+
+def _multiplications_per_second() -> float:
+    square = torch.ones(_PRODUCT_SIDE, _PRODUCT_SIDE)
+    times = []
+    for _ in range(3):
+        start = time.perf_counter()
+        square @ square
+        times.append(time.perf_counter() - start)
+    return float(_PRODUCT_SIDE**3 / min(times))
+
+
+def _makespan(seconds: Iterable[float], workers: int) -> float:
+    """When the last of some jobs ends if each goes to the next free worker."""
+    ends = [0.0] * workers
+    for each in seconds:
+        ends[ends.index(min(ends))] += each
+    return max(ends)

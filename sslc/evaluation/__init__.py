@@ -1,0 +1,1 @@
+"""How good a model still is: perplexity, tasks, salience."""

@@ -1,0 +1,1 @@
+"""An artifact as public formats."""

@@ -1,0 +1,184 @@
+"""The model card of an export: README.md with the front matter that the Hugging Face hub reads.
+
+It says only what the manifest and the artifact's results hold; what was not measured is left out.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from workloads.artifact.read import VALUE_BYTES, Artifact, kept_share, totals
+from workloads.support.errors import InputError
+from workloads.support.files import read_json
+
+Layout = Literal["dense", "adapter"]
+_MEASURED: dict[str, type | tuple[type, ...]] = {
+    "perplexity": (int, float),
+    "predicted_tokens": int,
+    "window_tokens": int,
+    "stride_tokens": int,
+    "text": str,
+    "subject": dict,
+}
+_LOADING = {
+    "dense": """\
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+model = AutoModelForCausalLM.from_pretrained("PATH")
+tokenizer = AutoTokenizer.from_pretrained("PATH")
+""",
+    "adapter": """\
+from peft import PeftModel
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+base = AutoModelForCausalLM.from_pretrained("PATH")  # S alone
+model = PeftModel.from_pretrained(base, "PATH/adapter")  # S + U Vᵀ
+tokenizer = AutoTokenizer.from_pretrained("PATH")
+""",
+}
+_WHAT = {
+    "dense": "The checkpoint holds W' = S + U Vᵀ as one dense tensor per projection ({dtype}).",
+    "adapter": "The checkpoint holds S with its zeros ({dtype}); U and V are a PEFT LoRA adapter "
+    "in the folder `adapter`. Do not merge the adapter if S is to stay sparse.",
+}
+
+
+def model_card(
+    artifact: Artifact, layout: Layout, dtype: str, weight_bytes: int, library: str = "transformers"
+) -> str:
+    """The text of README.md.
+
+    Args:
+        artifact: The compressed model, with its results if there are any.
+        layout: Of the export.
+        dtype: Of its tensors.
+        weight_bytes: Of its safetensors files.
+        library: What loads it: ``transformers``, or ``peft`` for the adapter's own folder.
+
+    Raises:
+        InputError: A perplexity in the artifact's results is not whole.
+    """
+    settings = artifact.settings
+    name = settings.base_model["name"]
+    parts = [
+        _front_matter(name, settings.method["name"], library),
+        f"# {name}, compressed by {settings.method_name}\n",
+        "The projections of every block were compressed to sparse plus low-rank parts, "
+        "W ≈ S + U Vᵀ (see [arXiv 2510.26446](https://arxiv.org/abs/2510.26446)). "
+        + _WHAT[layout].format(dtype=dtype)
+        + "\n",
+        "## How it was made\n",
+        _table(_facts(artifact)),
+        _perplexities(artifact),
+        "## Sizes\n",
+        _table(_sizes(artifact, weight_bytes)),
+        f"## Loading\n\n```python\n{_LOADING[layout]}```\n",
+    ]
+    return "\n".join(part for part in parts if part)
+
+
+def _front_matter(name: str, method: str, library: str) -> str:
+    tags = ["sslc", "sparse", "low-rank", "compressed", method]
+    fields = {
+        "base_model": name,
+        "library_name": library,
+        "pipeline_tag": "text-generation",
+        "tags": list(dict.fromkeys(tags)),
+    }
+    lines = (f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in fields.items())
+    return "\n".join(["---", *lines, "---\n"])
+
+
+def _facts(artifact: Artifact) -> dict[str, str]:
+    settings, counts = artifact.settings, totals(artifact.blocks)
+    calibration = settings.calibration
+    method = dict(settings.method["settings"])
+    asked = method.pop("kept_fraction", None)
+    windows, length = calibration["windows"], calibration["window_tokens"]
+    facts = {
+        "base model": f"{settings.base_model['name']} (SHA-256 {settings.base_model['sha256']})",
+        "method": settings.method["name"],
+        "settings": ", ".join(f"{key}={value}" for key, value in method.items()),
+        "kept fraction asked for": "" if asked is None else f"{asked:.4g}",
+        "kept of the projections' parameters": f"{kept_share(artifact.blocks):.4%}",
+        "in S": f"{counts['nonzeros']:,} of {counts['parameters']:,}",
+        "in U and V": f"{counts['factor_parameters']:,}",
+        "calibration": f"{calibration['source']}, {windows} x {length} = {windows * length:,} "
+        f"tokens, seed {calibration['seed']} (text's SHA-256 {calibration['sha256']})",
+    }
+    for key, value in settings.choice.items():
+        facts[key] = "; ".join(_choice(each) for each in value)
+    if settings.recovery:
+        facts["recovery"] = _recovery(settings.recovery)
+    return {key: value for key, value in facts.items() if value}
+
+
+def _recovery(recovery: Mapping[str, Any]) -> str:
+    what = {"factors": "U and V", "lora": "LoRA factors, which are U and V here,"}
+    return (
+        f"{what[recovery['trained']]} trained with S frozen ({recovery['trained_parameters']:,} "
+        f"parameters) on {recovery['source']}: {recovery['steps']} steps of "
+        f"{recovery['batch_size']} examples of at most {recovery['window_tokens']} tokens, "
+        f"learning rate {recovery['learning_rate']:g}, seed {recovery['seed']} "
+        f"(data's SHA-256 {recovery['sha256']})"
+    )
+
+
+def _choice(entry: Any) -> str:
+    if isinstance(entry, str):
+        return entry
+    settings = ", ".join(f"{key}={value}" for key, value in entry["settings"].items())
+    return f"{entry['pattern']}: {settings}"
+
+
+def _sizes(artifact: Artifact, weight_bytes: int) -> dict[str, str]:
+    width = VALUE_BYTES[artifact.settings.dtype]
+    records = [record for block in artifact.blocks for record in block.projections]
+    stored = sum(record.stored_bytes(width) for record in records)
+    dense = sum(record.m * record.n * width for record in records)
+    return {
+        f"projections, dense ({artifact.settings.dtype})": f"{dense:,} bytes",
+        "projections in the artifact (mask bits, values, U, V)": f"{stored:,} bytes "
+        f"({stored / dense:.1%})",
+        "weights of this export": f"{weight_bytes:,} bytes",
+    }
+
+
+def _perplexities(artifact: Artifact) -> str:
+    """A table of what ``sslc evaluate`` left beside the artifact; empty when there is nothing."""
+    rows = []
+    for path in sorted((artifact.path / "results").glob("perplexity*.json")):
+        found = read_json(path)
+        for key, kind in _MEASURED.items():
+            if not isinstance(found, dict) or not isinstance(found.get(key), kind):
+                raise InputError(f"{path}: not a perplexity ({key} is missing or of another kind)")
+        rows.append(
+            f"| {_cell(found['subject'].get('method', ''))} | {found['perplexity']:.4g} "
+            f"| {_cell(found['text'])} "
+            f"| {found['predicted_tokens']:,} in windows of {found['window_tokens']}"
+            f"{_stride(found)} |"
+        )
+    if not rows:
+        return ""
+    head = "| model | perplexity (measured) | text | predicted tokens |\n|---|---|---|---|\n"
+    return "## Perplexity\n\n" + head + "\n".join(rows) + "\n"
+
+
+def _stride(found: dict[str, Any]) -> str:
+    stride = found["stride_tokens"]
+    return "" if stride == found["window_tokens"] else f" every {stride}"
+
+
+def _table(facts: Mapping[str, str]) -> str:
+    rows = (f"| {key} | {_cell(value)} |\n" for key, value in facts.items())
+    return "| | |\n|---|---|\n" + "".join(rows)
+
+
+def _cell(text: str) -> str:
+    return str(text).replace("|", "\\|").replace("\n", " ")
+
+
+def weight_bytes_of(directory: Path) -> int:
+    """Bytes of the safetensors files directly in a directory."""
+    return sum(file.stat().st_size for file in directory.glob("*.safetensors"))

@@ -1,0 +1,1 @@
+"""Selection, low-rank steps and the alternation: arithmetic on matrices."""

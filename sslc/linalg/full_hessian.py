@@ -1,0 +1,93 @@
+"""The sub-problems of S + U Vᵀ under the full Hessian H = X Xᵀ of the inputs.
+
+The low-rank step and the values of S lower ‖(W − S − L) X‖_F² = tr((W − S − L) H (W − S − L)ᵀ) and
+never raise it; new places may.
+"""
+
+import torch
+
+from sslc.linalg.selection import keep_top
+
+
+def whitened_low_rank(
+    matrix: torch.Tensor, hessian: torch.Tensor, q: torch.Tensor, steps: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The low-rank part of R that matters most for R X: L = Q Qᵀ R.
+
+    Args:
+        matrix: R = W − S, m×n.
+        hessian: H, n×n.
+        q: m×r starting factor with orthonormal columns.
+        steps: Subspace iterations towards the top eigenvectors of R H Rᵀ.
+
+    Returns:
+        Q (m×r, orthonormal columns) and V = Rᵀ Q (n×r).
+
+    Source: the best rank-r approximation of R H^½ is Q Qᵀ R H^½ with Q the top left singular
+    vectors (Eckart & Young); iterations in place of an eigendecomposition are ours.
+    """
+    for _ in range(steps):
+        q, _ = torch.linalg.qr(matrix @ (hessian @ (matrix.T @ q)))
+    return q, matrix.T @ q
+
+
+def thresholded_support(
+    target: torch.Tensor, sparse: torch.Tensor, hessian: torch.Tensor, nonzeros: int
+) -> torch.Tensor:
+    """Places of S after one gradient step from S, per output row: booleans, m×n.
+
+    Args:
+        target: R = W − L, m×n.
+        sparse: S, m×n.
+        hessian: H, n×n, with a positive diagonal.
+        nonzeros: Places in all, dealt to the rows as in ``selection.keep_top``.
+
+    Returns:
+        The largest |S + (R − S) H diag(H)⁻¹| · diag(H)^½ of each row.
+
+    Source: iterative hard thresholding (Blumensath & Davies 2009), preconditioned by diag(H). With
+    a diagonal H these are SSLC's places, the largest |R_ij| d_j.
+    """
+    diagonal = hessian.diagonal()
+    stepped = sparse + (target - sparse) @ hessian / diagonal
+    return keep_top(stepped.abs() * diagonal.sqrt(), nonzeros, "row")
+
+
+def solve_on_support(
+    target: torch.Tensor,
+    sparse: torch.Tensor,
+    mask: torch.Tensor,
+    hessian: torch.Tensor,
+    steps: int,
+) -> torch.Tensor:
+    """Values of S at fixed places: a few conjugate-gradient steps of (S H)∘M = (R H)∘M.
+
+    Args:
+        target: R = W − L, m×n.
+        sparse: Where to start, m×n, zero outside the mask.
+        mask: M, m×n booleans.
+        hessian: H, n×n, positive definite.
+        steps: Conjugate-gradient steps, all rows at once, preconditioned by diag(H).
+
+    Returns:
+        S, m×n, zero outside the mask.
+
+    Source: the PCG step of ALPS (Meng et al. 2024, Algorithm 2).
+    """
+    inverse = 1 / hessian.diagonal()
+    sparse = sparse.clone()
+    residual = ((target - sparse) @ hessian) * mask
+    scaled = residual * inverse
+    direction = scaled.clone()
+    rate = (residual * scaled).sum(dim=1, keepdim=True)
+    tiny = torch.finfo(rate.dtype).tiny
+    for _ in range(steps):
+        image = (direction @ hessian) * mask
+        step = rate / (direction * image).sum(dim=1, keepdim=True).clamp(min=tiny)
+        sparse += step * direction
+        residual -= step * image
+        scaled = residual * inverse
+        new_rate = (residual * scaled).sum(dim=1, keepdim=True)
+        direction = scaled + new_rate / rate.clamp(min=tiny) * direction
+        rate = new_rate
+    return sparse

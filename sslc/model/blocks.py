@@ -1,0 +1,266 @@
+"""A causal LM run one block at a time, its weights read when they are needed.
+
+The model is built on torch's meta device; a block becomes real while it runs. Memory holds one
+block and the activations, whatever the model's size. ``compress.py`` and ``evaluate.py`` both
+walk a model through this.
+
+Shapes: w windows, L tokens per window, h hidden size.
+"""
+
+import contextlib
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import nn
+
+from sslc.model.checkpoint import WeightSource, load_config
+from workloads.support.errors import InputError
+
+TOKENS_AT_ONCE = 1024
+Replaced = Callable[[str], torch.Tensor | None]
+
+
+def _nothing(_name: str) -> None:
+    """Replace no parameter."""
+
+
+class BlockwiseModel:
+    """A causal LM whose parts are materialised one at a time.
+
+    Args:
+        source: Where configuration and tensors come from.
+        device: Where blocks run.
+
+    All arithmetic is float32, whatever dtype is stored.
+    """
+
+    def __init__(self, source: WeightSource, device: torch.device | None = None) -> None:
+        from accelerate import init_empty_weights
+        from transformers import AutoModelForCausalLM
+
+        self.source = source
+        self.device = device or torch.device("cpu")
+        config = load_config(source.directory)
+        with init_empty_weights(include_buffers=False), _quiet():
+            model: Any = AutoModelForCausalLM.from_config(config, dtype=torch.float32)  # type: ignore[no-untyped-call]
+        self._model = model.eval()
+        self._layers: nn.ModuleList = self._model.model.layers
+        self._layer_arguments: list[dict[str, Any]] = []
+
+    @property
+    def config(self) -> Any:
+        """The transformers configuration."""
+        return self._model.config
+
+    @property
+    def blocks(self) -> int:
+        """Decoder blocks."""
+        return len(self._layers)
+
+    def linear_names(self) -> tuple[str, ...]:
+        """Dotted names of the linear layers inside a block."""
+        return tuple(self.linears())
+
+    def linears(self) -> dict[str, nn.Linear]:
+        """A block's linear layers by dotted name, on the meta device: their shapes and biases."""
+        modules = self._layers[0].named_modules()
+        return {name: module for name, module in modules if isinstance(module, nn.Linear)}
+
+    def read(self, name: str) -> torch.Tensor:
+        """One of the source's tensors in float32 on the device where blocks run."""
+        return self.source.tensor(name).to(self.device, torch.float32)
+
+    @torch.inference_mode()
+    def embed(self, windows: torch.Tensor) -> torch.Tensor:
+        """Inputs of the first block.
+
+        Args:
+            windows: Token ids, shape (w, L).
+
+        Returns:
+            Hidden states, shape (w, L, h), on the CPU.
+
+        Raises:
+            InputError: A token id has no embedding: the tokenizer belongs to another model.
+        """
+        body = self._model.model
+        if int(windows.max()) >= body.embed_tokens.num_embeddings:
+            raise InputError(
+                f"{self.source.directory}: the tokenizer gives id {int(windows.max())}, "
+                f"the model has {body.embed_tokens.num_embeddings} embeddings"
+            )
+        stubs = [_Recorder(layer) for layer in self._layers]
+        table = self.source.tensor("model.embed_tokens.weight")
+        self._check_shape("model.embed_tokens.weight", table, body.embed_tokens.weight)
+        hidden = table[windows].float()  # only the rows that occur are read
+        body.rotary_emb.to(self.device)
+        body.layers, norm, body.norm = nn.ModuleList(stubs), body.norm, nn.Identity()
+        try:
+            body(inputs_embeds=hidden[:1].to(self.device), use_cache=False)
+        finally:
+            body.layers, body.norm = self._layers, norm
+        self._layer_arguments = [stub.arguments for stub in stubs]
+        return hidden
+
+    @contextlib.contextmanager
+    def block(self, index: int, replaced: Replaced = _nothing) -> Iterator[nn.Module]:
+        """One block with its weights, for as long as the context lasts.
+
+        Args:
+            index: Which block.
+            replaced: Gives the tensor that takes the place of a parameter of the source, by its
+                name inside the block, or None.
+        """
+        with self._real(self._layers[index], f"model.layers.{index}", replaced) as block:
+            yield block
+
+    @torch.inference_mode()
+    def run(self, index: int, block: nn.Module, hidden: torch.Tensor, *, keep: bool = True) -> None:
+        """Run a block over all windows.
+
+        Args:
+            index: Which block it is.
+            block: From ``block(index)``.
+            hidden: Shape (w, L, h); overwritten with the block's outputs when ``keep`` is true.
+            keep: False to run only for what hooks see.
+        """
+        step = max(1, TOKENS_AT_ONCE // hidden.shape[1])
+        for start in range(0, len(hidden), step):
+            part = hidden[start : start + step]
+            output = block(part.to(self.device), **self._layer_arguments[index])
+            if keep:
+                part.copy_(output[0] if isinstance(output, tuple) else output)
+
+    def differentiate(
+        self, index: int, block: nn.Module, hidden: torch.Tensor, upstream: torch.Tensor
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """Gradients of a block's inputs and linear weights for one window.
+
+        Args:
+            index: Which block it is.
+            block: From ``block(index)``; its linear weights must require gradients.
+            hidden: Inputs of the window, shape (1, L, h).
+            upstream: Gradient of the loss by the block's outputs, shape (1, L, h).
+
+        Returns:
+            The gradient by the inputs, on the CPU, and by each linear weight, by dotted name.
+        """
+        names = self.linear_names()
+        weights = [block.get_parameter(f"{name}.weight") for name in names]
+        inputs = hidden.to(self.device).detach().requires_grad_()
+        output = block(inputs, **_outside_inference(self._layer_arguments[index]))
+        if isinstance(output, tuple):
+            output = output[0]
+        found = torch.autograd.grad(output, [inputs, *weights], upstream.to(self.device))
+        return found[0].cpu(), dict(zip(names, found[1:], strict=True))
+
+    def loss_gradients(self, hidden: torch.Tensor, windows: torch.Tensor) -> torch.Tensor:
+        """Gradient of each window's mean token cross-entropy by the last block's outputs.
+
+        Args:
+            hidden: Outputs of the last block, shape (w, L, h).
+            windows: Token ids, shape (w, L).
+
+        Returns:
+            Shape (w, L, h), float32, on the CPU.
+        """
+        found = torch.empty_like(hidden)
+        with self._head() as head:
+            for place, (states, tokens) in enumerate(zip(hidden, windows, strict=True)):
+                inputs = states.to(self.device).detach().requires_grad_()
+                loss = nn.functional.cross_entropy(head(inputs[:-1]), tokens[1:].to(self.device))
+                found[place] = torch.autograd.grad(loss, inputs)[0]
+        return found
+
+    @torch.inference_mode()
+    def negative_log_likelihoods(self, hidden: torch.Tensor, windows: torch.Tensor) -> torch.Tensor:
+        """Negative log likelihood of each window's tokens 2 … L, given those before them.
+
+        Args:
+            hidden: Outputs of the last block, shape (w, L, h).
+            windows: Token ids, shape (w, L).
+
+        Returns:
+            Shape (w, L − 1), float64, in nats.
+        """
+        losses = []
+        with self._head() as head:
+            for states, tokens in zip(hidden, windows, strict=True):
+                logits, next_tokens = head(states[:-1].to(self.device)), tokens[1:].to(self.device)
+                losses.append(nn.functional.cross_entropy(logits, next_tokens, reduction="none"))
+        return torch.stack(losses).double().cpu()
+
+    @contextlib.contextmanager
+    def _head(self) -> Iterator[Callable[[torch.Tensor], torch.Tensor]]:
+        """From the last block's outputs to logits: the final norm and the (perhaps tied) head."""
+        head = self._model.lm_head
+        tied = "lm_head.weight" not in self.source.names()
+        name = "model.embed_tokens" if tied else "lm_head"
+        with self._real(self._model.model.norm, "model.norm") as norm, self._real(head, name):
+            yield lambda states: head(norm(states))
+
+    @contextlib.contextmanager
+    def _real(
+        self, module: nn.Module, prefix: str, replaced: Replaced = _nothing
+    ) -> Iterator[nn.Module]:
+        names = dict(module.named_parameters())
+        state = {}
+        for name, parameter in names.items():
+            tensor = replaced(name)
+            if tensor is None:
+                tensor = self.source.tensor(f"{prefix}.{name}")
+            self._check_shape(f"{prefix}.{name}", tensor, parameter)
+            state[name] = tensor.to(self.device, torch.float32)
+        module.load_state_dict(state, strict=True, assign=True)
+        module.requires_grad_(False)
+        try:
+            yield module
+        finally:
+            module.to("meta")
+
+    def _check_shape(self, name: str, tensor: torch.Tensor, parameter: torch.Tensor) -> None:
+        if tensor.shape != parameter.shape:
+            raise InputError(
+                f"{self.source.directory}: tensor {name} has shape "
+                f"{list(tensor.shape)}, config.json implies {list(parameter.shape)}"
+            )
+
+
+class _Recorder(nn.Module):
+    """Stands in for a block: hands its input on and remembers what it was called with."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        if hasattr(layer, "attention_type"):
+            self.attention_type = layer.attention_type
+        self.arguments: dict[str, Any] = {}
+
+    def forward(self, hidden: torch.Tensor, **arguments: Any) -> torch.Tensor:
+        """Record and pass on."""
+        self.arguments = arguments
+        return hidden
+
+
+def _outside_inference(value: Any) -> Any:
+    """Copies that autograd may keep of tensors that were made in inference mode."""
+    if isinstance(value, torch.Tensor):
+        return value.clone() if value.is_inference() else value
+    if isinstance(value, tuple):
+        return tuple(_outside_inference(each) for each in value)
+    if isinstance(value, dict):
+        return {key: _outside_inference(each) for key, each in value.items()}
+    return value
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence transformers' advice about a model that is deliberately built without weights."""
+    logger = logging.getLogger("transformers")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

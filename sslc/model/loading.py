@@ -1,0 +1,136 @@
+"""An artifact as a working transformers model that keeps S and U, V apart; and other models."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from sslc.model.adapter import AdaptedWeights
+from sslc.model.checkpoint import WeightSource, load_config
+from sslc.model.weights import ArtifactWeights, sparse_part, to_torch
+from workloads.artifact.read import Artifact, CompressedTensors, open_artifact
+from workloads.support.errors import InputError
+
+Layer = Callable[[CompressedTensors, torch.dtype], nn.Module]
+
+
+class SparseLowRankLinear(nn.Module):
+    """y = S x + U (Vᵀ x) + bias, with S, U and V as stored.
+
+    Attributes:
+        sparse: S, m×n with its zeros, a frozen parameter.
+        u: m×r, trainable.
+        v: n×r, trainable.
+        bias: Shape (m,), frozen, or None.
+    """
+
+    def __init__(self, stored: CompressedTensors, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.sparse = nn.Parameter(sparse_part(stored).to(dtype), requires_grad=False)
+        self.u = nn.Parameter(to_torch(stored.u).to(dtype))
+        self.v = nn.Parameter(to_torch(stored.v).to(dtype))
+        bias = None if stored.bias is None else to_torch(stored.bias).to(dtype)
+        self.bias = None if bias is None else nn.Parameter(bias, requires_grad=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map x of shape (..., n) to (..., m)."""
+        return nn.functional.linear(x, self.sparse, self.bias) + (x @ self.v) @ self.u.T
+
+
+def load(path: Path | str, dtype: torch.dtype = torch.float32) -> Any:
+    """A transformers causal LM whose projections are ``SparseLowRankLinear``.
+
+    Args:
+        path: An artifact.
+        dtype: Of every tensor.
+
+    Returns:
+        A ``PreTrainedModel`` in evaluation mode, ready for ``generate``; only U and V require
+        gradients, as in SSLC Eq. 9.
+
+    Raises:
+        InputError: The artifact is missing or broken.
+    """
+    return _build(open_artifact(Path(path)), dtype, SparseLowRankLinear)
+
+
+def load_base(artifact: Artifact, dtype: torch.dtype = torch.float32) -> Any:
+    """A transformers causal LM with S alone in plain linear layers: the base of an adapter.
+
+    Args:
+        artifact: The compressed model.
+        dtype: Of every tensor.
+
+    Returns:
+        A ``PreTrainedModel`` in evaluation mode in which nothing requires gradients.
+    """
+    return _build(artifact, dtype, _sparse_linear)
+
+
+def _build(artifact: Artifact, dtype: torch.dtype, layer: Layer) -> Any:
+    from accelerate import init_empty_weights
+    from transformers import AutoModelForCausalLM
+
+    config = load_config(artifact.path)
+    with init_empty_weights(include_buffers=False):
+        model: Any = AutoModelForCausalLM.from_config(config, dtype=dtype)  # type: ignore[no-untyped-call]
+    model.requires_grad_(False)
+    _fill(model, artifact, dtype, layer)
+    return model.eval()
+
+
+def _sparse_linear(stored: CompressedTensors, dtype: torch.dtype) -> nn.Linear:
+    linear = nn.Linear(stored.mask.columns, stored.mask.rows, stored.bias is not None, "meta")
+    linear.weight = nn.Parameter(sparse_part(stored).to(dtype), requires_grad=False)
+    if stored.bias is not None:
+        linear.bias = nn.Parameter(to_torch(stored.bias).to(dtype), requires_grad=False)
+    return linear
+
+
+def load_whole(source: WeightSource, dtype: torch.dtype = torch.float32) -> Any:
+    """Any source as a transformers causal LM in evaluation mode, all of it in memory.
+
+    Args:
+        source: An artifact, whose projections stay S, U and V; a base with its adapter, which
+            stays one (PEFT); or a checkpoint.
+        dtype: Of every tensor.
+
+    Raises:
+        InputError: It cannot be loaded, or PEFT is needed and not installed.
+    """
+    from transformers import AutoModelForCausalLM
+
+    if isinstance(source, ArtifactWeights):
+        return load(source.artifact.path, dtype)
+    load_config(source.directory)
+    try:
+        model: Any = AutoModelForCausalLM.from_pretrained(
+            source.directory, dtype=dtype, local_files_only=True, use_safetensors=True
+        )
+        if isinstance(source, AdaptedWeights):
+            from peft import PeftModel
+
+            model = PeftModel.from_pretrained(model, source.adapter).get_base_model()
+    except ImportError as error:
+        raise InputError(
+            f"{source.directory}: its adapter needs PEFT ({error}): pip install 'sslc[eval]'"
+        ) from error
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        raise InputError(f"{source.directory}: transformers cannot load it ({error})") from error
+    return model.eval()
+
+
+def _fill(model: Any, artifact: Artifact, dtype: torch.dtype, layer: Layer) -> None:
+    for index, block in enumerate(artifact.blocks):
+        for record in block.projections:
+            linear = layer(artifact.read(index, record.name), dtype)
+            model.model.layers[index].set_submodule(record.name, linear)
+    weights = ArtifactWeights(artifact)
+    for name, parameter in list(model.named_parameters()):
+        if parameter.is_meta and name in weights.names():
+            parent, _, last = name.rpartition(".")
+            tensor = nn.Parameter(weights.tensor(name).to(dtype), requires_grad=False)
+            setattr(model.get_submodule(parent), last, tensor)
+    model.tie_weights()

@@ -1,0 +1,149 @@
+"""Between torch and the artifact: rounding to the stored dtype, and dense weights back."""
+
+import dataclasses
+import functools
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from sslc.methods.base import CompressedProjection
+from sslc.model.checkpoint import TORCH_DTYPES
+from workloads.artifact.read import REST, Artifact, CompressedTensors
+from workloads.masks.packed import PackedMask
+from workloads.support.errors import InputError
+from workloads.support.files import TensorFile, open_tensors
+
+CHUNK_ENTRIES = 2**22
+
+
+def to_numpy(tensor: torch.Tensor) -> NDArray[Any]:
+    """A CPU tensor as a numpy array of the same dtype, bfloat16 included."""
+    tensor = tensor.detach().contiguous()
+    if tensor.dtype == torch.bfloat16:
+        return tensor.view(torch.int16).numpy().view(ml_dtypes.bfloat16)
+    array: NDArray[Any] = tensor.numpy()
+    return array
+
+
+def to_torch(array: NDArray[Any]) -> torch.Tensor:
+    """A numpy array as a CPU tensor of the same dtype, bfloat16 included; copies."""
+    if array.dtype == ml_dtypes.bfloat16:
+        return torch.from_numpy(np.array(array.view(np.int16))).view(torch.bfloat16)
+    return torch.from_numpy(np.array(array))
+
+
+def to_stored(
+    projection: CompressedProjection, dtype: str, bias: torch.Tensor | None
+) -> CompressedTensors:
+    """Round a compressed projection to the dtype in which it is stored.
+
+    The rounding error of U Vᵀ is added to S at the kept places, so that rounding the factors
+    costs nothing there.
+
+    Args:
+        projection: As the method left it.
+        dtype: ``BF16``, ``F16`` or ``F32``.
+        bias: The layer's bias, stored in the same dtype.
+
+    Raises:
+        ValueError: A value does not fit the dtype.
+    """
+    kind = TORCH_DTYPES[dtype]
+    u, v = projection.u.to(kind), projection.v.to(kind)
+    parts = []
+    for rows in row_chunks(*projection.mask.shape):
+        lost = projection.u[rows] @ projection.v.T - u[rows].float() @ v.float().T
+        parts.append((projection.sparse[rows] + lost)[projection.mask[rows]].to(kind))
+    values = torch.cat(parts)
+    for tensor in (values, u, v):
+        if not torch.isfinite(tensor).all():
+            raise ValueError(f"a value is not finite in {dtype}")
+    return CompressedTensors(
+        PackedMask.pack(projection.mask.cpu().numpy()),
+        to_numpy(values.cpu()),
+        to_numpy(u.cpu()),
+        to_numpy(v.cpu()),
+        None if bias is None else to_numpy(bias.to(kind).cpu()),
+    )
+
+
+def row_chunks(m: int, n: int) -> Iterator[slice]:
+    """Rows of an m×n matrix, so many at a time that temporaries of a chunk stay small."""
+    step = max(1, CHUNK_ENTRIES // n)
+    return (slice(start, min(start + step, m)) for start in range(0, m, step))
+
+
+def sparse_part(stored: CompressedTensors, rows: slice = slice(None)) -> torch.Tensor:
+    """S as a dense m×n float32 tensor, or some consecutive rows of it."""
+    first, last, _ = rows.indices(stored.mask.rows)
+    sparse = torch.zeros(last - first, stored.mask.columns)
+    start = _nonzeros(stored, slice(0, first))
+    for part in row_chunks(*sparse.shape):
+        here = slice(first + part.start, first + part.stop)
+        mask = PackedMask(stored.mask.bits[here], stored.mask.columns)
+        values = to_torch(stored.values[start : start + mask.nnz]).float()
+        sparse[part].masked_scatter_(torch.from_numpy(mask.unpack()), values)
+        start += mask.nnz
+    return sparse
+
+
+def dense_weight(stored: CompressedTensors, rows: slice = slice(None)) -> torch.Tensor:
+    """W' = S + U Vᵀ, m×n, float32, or some consecutive rows of it."""
+    u, v = to_torch(stored.u[rows]).float(), to_torch(stored.v).float()
+    return sparse_part(stored, rows).addmm_(u, v.T)
+
+
+def _nonzeros(stored: CompressedTensors, rows: slice) -> int:
+    return PackedMask(stored.mask.bits[rows], stored.mask.columns).nnz
+
+
+@dataclasses.dataclass(frozen=True)
+class ArtifactWeights:
+    """An artifact seen as dense tensors by checkpoint name (a ``WeightSource``)."""
+
+    artifact: Artifact
+
+    @property
+    def directory(self) -> Path:
+        """Where the configuration and tokenizer files lie."""
+        return self.artifact.path
+
+    def names(self) -> frozenset[str]:
+        """Every tensor's name."""
+        return frozenset(self._rest.tensors) | frozenset(self._compressed)
+
+    def tensor(self, name: str) -> torch.Tensor:
+        """One dense tensor on the CPU.
+
+        Raises:
+            InputError: There is no such tensor, or it is broken.
+        """
+        place = self._compressed.get(name)
+        if place is None:
+            rest = self._rest
+            if name not in rest.tensors:
+                raise InputError(f"{rest.path}: tensor {name!r} is missing")
+            return to_torch(rest.read(name))
+        stored = self.artifact.read(*place)
+        if name.endswith(".weight"):
+            return dense_weight(stored)
+        assert stored.bias is not None
+        return to_torch(stored.bias)
+
+    @functools.cached_property
+    def _rest(self) -> TensorFile:
+        return open_tensors(self.artifact.path / REST)
+
+    @functools.cached_property
+    def _compressed(self) -> dict[str, tuple[int, str]]:
+        return {
+            f"model.layers.{index}.{record.name}.{part}": (index, record.name)
+            for index, block in enumerate(self.artifact.blocks)
+            for record in block.projections
+            for part in (("weight", "bias") if record.bias else ("weight",))
+        }

@@ -1,0 +1,1 @@
+"""Fine-tuning U and V with S frozen."""

@@ -1,0 +1,294 @@
+"""Recovery: U and V fine-tuned with S frozen, and the same for LoRA on a sparse baseline.
+
+An artifact goes in and an artifact comes out: masks, values of S, biases and everything outside
+the projections keep their bytes. The training itself is in ``fine_tuning.py``.
+"""
+
+import dataclasses
+import math
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from sslc.compression.block_loop import Output, finished_artifact
+from sslc.model.adapter import factor_names
+from sslc.model.checkpoint import TORCH_DTYPES
+from sslc.model.weights import to_numpy, to_torch
+from sslc.recovery.data import TrainingData, load_training_data
+from workloads.artifact.read import (
+    MANIFEST,
+    REST,
+    Artifact,
+    CompressedTensors,
+    ProjectionRecord,
+    Settings,
+    open_artifact,
+    read_projection,
+)
+from workloads.artifact.write import ArtifactWriter, start_artifact
+from workloads.shapes.gemm import largest_rank
+from workloads.support.errors import InputError
+from workloads.support.files import LazyTensors, TensorFile, open_tensors, sha256_file
+from workloads.support.progress import Progress, silent
+
+
+@dataclass(frozen=True)
+class Training:
+    """What is trained on, and how.
+
+    Attributes:
+        data: ``alpaca``, a ``.jsonl`` file of instructions, or a text by name or path (its
+            calibration part).
+        steps: Steps of the optimizer (AdamW without weight decay).
+        window_tokens: Tokens per example at most.
+        batch_size: Examples per step.
+        learning_rate: At its peak; it rises and falls linearly.
+        warmup_share: Share of the steps in which it rises.
+        seed: Of the examples' order and of fresh factors.
+        rank_share: Share of a projection's parameters that fresh LoRA factors may take, for
+            artifacts without a low-rank part.
+    """
+
+    data: str = "embedded"
+    steps: int = 100
+    window_tokens: int = 256
+    batch_size: int = 2
+    learning_rate: float = 5e-4
+    warmup_share: float = 0.1
+    seed: int = 0
+    rank_share: float = 0.0625
+
+    def __post_init__(self) -> None:
+        least = {"steps": 1, "window_tokens": 2, "batch_size": 1, "seed": 0}
+        for name, value in least.items():
+            if getattr(self, name) < value:
+                raise InputError(f"{name} must be at least {value}, got {getattr(self, name)}")
+        if not 0 < self.learning_rate < math.inf:
+            raise InputError(f"learning_rate must be above 0, got {self.learning_rate}")
+        for name in ("warmup_share", "rank_share"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise InputError(f"{name} must be 0 to 1, got {getattr(self, name)}")
+
+
+def recover(
+    artifact: Artifact,
+    training: Training,
+    output: Output,
+    device: torch.device | None = None,
+    progress: Progress = silent,
+) -> Artifact:
+    """Fine-tune an artifact's U and V, or LoRA factors where it has none; S stays as it is.
+
+    Args:
+        artifact: What to recover. Projections of rank 0 stay frozen where others have factors, as
+            do those that were left dense.
+        training: Data and settings.
+        output: Where the recovered artifact goes; its dtype is the artifact's. The library's
+            checkpoints lie beside it in ``DIR.training`` until it is finished.
+        device: Where the arithmetic runs; the CPU by default.
+        progress: Told after every step.
+
+    Returns:
+        The recovered artifact, opened.
+
+    Raises:
+        InputError: The artifact is recovered already or has nothing to train, the data cannot be
+            used, the training diverged, PEFT is missing, or a directory may not be touched. A run
+            that was interrupted stays resumable.
+
+    Source: SSLC Eq. 9 for U and V. LoRA of equal size on sparse baselines is our control; the
+    paper says only that LoRA adds parameters.
+    """
+    _check(artifact, output)
+    ranks = trained_ranks(artifact, training.rank_share)
+    data = load_training_data(training.data, artifact.path, training.window_tokens)
+    settings = _settings(artifact, training, data, ranks)
+    work = output.directory.with_name(output.directory.name + ".training")
+    if output.resume:
+        finished = finished_artifact(output, settings)
+        if finished is not None:
+            shutil.rmtree(work, ignore_errors=True)
+            return finished
+    writer = _start(output, settings, work)
+    found, loss = _train(artifact, ranks, training, data, (work, device, progress))
+    for index in range(len(writer.blocks), len(artifact.blocks)):
+        _write_block(artifact, index, writer, ranks, found)
+    rest = open_tensors(artifact.path / REST)
+    companions = tuple(artifact.path / file for file in artifact.files)
+    writer.finish(LazyTensors(dict.fromkeys(rest.tensors, rest)), companions, loss)
+    shutil.rmtree(work)
+    return open_artifact(output.directory)
+
+
+def trained_ranks(artifact: Artifact, rank_share: float) -> dict[str, int]:
+    """Rank of every projection that is trained, by its full name.
+
+    Args:
+        artifact: With factors, which are then trained; or without, and then every projection that
+            was not left dense gets factors.
+        rank_share: Share of the parameters that fresh factors may take.
+
+    Raises:
+        InputError: Nothing is left to train, or a projection with its factors would be larger
+            than it was dense.
+    """
+    records = [
+        (full_name(index, record.name), record)
+        for index, block in enumerate(artifact.blocks)
+        for record in block.projections
+    ]
+    ranks = {name: record.rank for name, record in records}
+    if not any(ranks.values()):
+        for name, record in records:
+            size = record.m * record.n
+            rank = largest_rank(record.m, record.n, rank_share) if record.nonzeros < size else 0
+            if record.nonzeros + rank * (record.m + record.n) > size:
+                raise InputError(
+                    f"{artifact.path}: {name} with factors of rank {rank} would be larger than "
+                    "dense; give a smaller --rank-share"
+                )
+            ranks[name] = rank
+    found = {name: rank for name, rank in ranks.items() if rank}
+    if not found:
+        raise InputError(
+            f"{artifact.path}: nothing to train: no projection is sparse with a rank of at least 1 "
+            f"at a rank share of {rank_share}"
+        )
+    return found
+
+
+def full_name(block: int, projection: str) -> str:
+    """A projection's name in the whole model."""
+    return f"model.layers.{block}.{projection}"
+
+
+def _check(artifact: Artifact, output: Output) -> None:
+    if artifact.settings.recovery:
+        raise InputError(
+            f"{artifact.path} is recovered already; give the artifact that it was made from, "
+            "with more --steps to train longer"
+        )
+    if output.directory.resolve() == artifact.path.resolve():
+        raise InputError(f"{output.directory} is the artifact itself; choose another directory")
+    if output.dtype not in ("auto", artifact.settings.dtype):
+        raise InputError(f"{artifact.path} is stored in {artifact.settings.dtype}, which stays")
+
+
+def _settings(
+    artifact: Artifact, training: Training, data: TrainingData, ranks: Mapping[str, int]
+) -> Settings:
+    sizes = {
+        full_name(index, record.name): record.m + record.n
+        for index, block in enumerate(artifact.blocks)
+        for record in block.projections
+    }
+    lora = not any(record.rank for block in artifact.blocks for record in block.projections)
+    recovery: dict[str, Any] = dataclasses.asdict(training) | {
+        "source": data.source,
+        "sha256": data.sha256,
+        "examples": len(data.examples),
+        "trained": "lora" if lora else "factors",
+        "trained_parameters": sum(rank * sizes[name] for name, rank in ranks.items()),
+        "artifact_sha256": sha256_file(artifact.path / MANIFEST),
+    }
+    for name in ("data",) if lora else ("data", "rank_share"):
+        del recovery[name]
+    return dataclasses.replace(artifact.settings, recovery=recovery)
+
+
+def _start(output: Output, settings: Settings, work: Path) -> ArtifactWriter:
+    """The artifact's writer; checkpoints stay only where the same run goes on."""
+    if work.exists() and not (output.resume or output.overwrite):
+        raise InputError(
+            f"{work} holds an interrupted run; --resume continues it, --overwrite starts again"
+        )
+    partial = ArtifactWriter(output.directory, settings, []).partial
+    continued = output.resume and partial.exists()
+    writer = start_artifact(
+        output.directory, settings, resume=output.resume, overwrite=output.overwrite
+    )
+    if not continued:
+        shutil.rmtree(work, ignore_errors=True)
+    return writer
+
+
+def _train(
+    artifact: Artifact,
+    ranks: Mapping[str, int],
+    training: Training,
+    data: TrainingData,
+    where: tuple[Path, torch.device | None, Progress],
+) -> tuple[TensorFile, dict[str, float]]:
+    """The trained factors and the loss, from the last checkpoint; trains up to it first."""
+    from sslc.recovery import fine_tuning
+
+    directory, device, progress = where
+    found = fine_tuning.trained_factors(directory, training.steps)
+    if found is None:
+        model = fine_tuning.adapted_model(artifact, ranks, training.seed)
+        target = device or torch.device("cpu")
+        fine_tuning.fine_tune(model, data.examples, training, directory, target, progress)
+        found = fine_tuning.trained_factors(directory, training.steps)
+        assert found is not None
+    return found, fine_tuning.training_loss(directory, training.steps)
+
+
+def _write_block(
+    artifact: Artifact,
+    index: int,
+    writer: ArtifactWriter,
+    ranks: Mapping[str, int],
+    found: TensorFile,
+) -> None:
+    records, tensors = [], {}
+    for record in artifact.blocks[index].projections:
+        stored = artifact.read(index, record.name)
+        if full_name(index, record.name) in ranks:
+            names = factor_names(full_name(index, record.name))
+            record, stored = _trained(record, stored, found, names, artifact.settings.dtype)
+        records.append(record)
+        tensors[record.name] = stored
+    writer.write_block(tuple(records), tensors)
+    _verify(artifact, index, writer)
+
+
+def _trained(
+    record: ProjectionRecord,
+    stored: CompressedTensors,
+    found: TensorFile,
+    names: tuple[str, str],
+    dtype: str,
+) -> tuple[ProjectionRecord, CompressedTensors]:
+    """A projection with its trained U and V, rounded to the dtype in which it is stored."""
+    a, b = (to_torch(found.read(name)).to(TORCH_DTYPES[dtype]) for name in names)
+    if not (torch.isfinite(a).all() and torch.isfinite(b).all()):
+        raise InputError(
+            f"{found.path}: {names[0]} and its partner are not finite in {dtype}; "
+            "give a smaller --learning-rate"
+        )
+    fresh, rank = not record.rank, len(a)
+    kept = (record.nonzeros + rank * (record.m + record.n)) / (record.m * record.n)
+    return (
+        dataclasses.replace(
+            record,
+            rank=rank,
+            kept_fraction=kept if fresh else record.kept_fraction,
+            scaled_error=None,
+        ),
+        dataclasses.replace(stored, u=to_numpy(b), v=to_numpy(a.T)),
+    )
+
+
+def _verify(artifact: Artifact, index: int, writer: ArtifactWriter) -> None:
+    """Compare a block's masks and values, as they were written, with those of the source."""
+    file = open_tensors(writer.partial / writer.blocks[index].file)
+    for record in writer.blocks[index].projections:
+        before, after = artifact.read(index, record.name), read_projection(file, record)
+        same = np.array_equal(before.mask.bits, after.mask.bits)
+        if not same or before.values.tobytes() != after.values.tobytes():
+            raise RuntimeError(f"{file.path}: S of {record.name} is not what it was")

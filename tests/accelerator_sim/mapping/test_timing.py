@@ -1,0 +1,155 @@
+"""Durations, bits and tiles, each against a count by hand."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from accelerator_sim.machine.hardware import Accelerator, Dram, Index, TileChoice
+from accelerator_sim.mapping.candidates import plan_dense, plan_projection
+from accelerator_sim.mapping.tiling import TileShape, block_sizes, choose_dense_columns, cut
+from accelerator_sim.mapping.timing import (
+    columns_cycles,
+    dram_bytes,
+    dram_ticks,
+    link_cycles,
+    sparse_tiles,
+    ticks_per_cycle,
+)
+from tests.accelerator_sim.machines import projection, random_mask, small_machine, with_rows
+from workloads.masks.packed import PackedMask
+from workloads.shapes.gemm import Gemm
+from workloads.support.errors import InputError
+
+
+@pytest.mark.parametrize(("flow", "cycles"), [("reduction", 9), ("token", 5)])
+def test_columns_cycles_by_dataflow_rounds_its_parallel_extent(flow: str, cycles: int) -> None:
+    """5 products for 3 tokens: ⌈5/2⌉·3 by reduction on 2 MACs, 5·⌈3/4⌉ by token on 4."""
+    macs = {"reduction": 2, "token": 4}[flow]
+    assert columns_cycles(5, 3, macs, flow) == cycles  # type: ignore[arg-type]
+
+
+def test_columns_cycles_undecided_dataflow_is_an_error() -> None:
+    with pytest.raises(ValueError, match="timed with reduction or token, got 'auto'"):
+        columns_cycles(5, 3, 2, "auto")
+
+
+def sparse_tiles_of(
+    mask: np.ndarray, tile: TileShape, tokens: int, lines: int, machine: Accelerator
+) -> list[list[list[int]]]:
+    gemm = Gemm("p", "MHA", *mask.shape, tokens)
+    none = np.zeros(mask.shape[1], dtype=bool)
+    found = sparse_tiles(cut(gemm, PackedMask.pack(mask), 0, none, tile), tokens, lines, machine)
+    return [part.tolist() for part in (found.cycles, found.compute, found.decode)]
+
+
+def test_sparse_tiles_next_free_balances_what_static_does_not() -> None:
+    mask, tile = with_rows([10, 0, 0, 10, 0, 0], 10), TileShape(6, 10, 1)
+    machine = small_machine(macs_per_line=1, index=Index("csr", 1))
+    assert sparse_tiles_of(mask, tile, 1, 3, machine) == [[[20]], [[20]], [[0]]]
+    machine = dataclasses.replace(machine, row_assignment="next_free")
+    assert sparse_tiles_of(mask, tile, 1, 3, machine) == [[[10]], [[20]], [[0]]]
+
+
+@pytest.mark.parametrize("assignment", ["static", "next_free"])
+@pytest.mark.parametrize("kind", ["bitmap", "csr"])
+@pytest.mark.parametrize("flow", ["reduction", "token"])
+@pytest.mark.parametrize("lines", [1, 2, 3, 9])
+def test_sparse_tiles_equal_dealing_row_by_row(
+    assignment: str, kind: str, flow: str, lines: int
+) -> None:
+    """11 x 29 in tiles of 4 x 10, the last ones smaller, one without nonzeros."""
+    mask, tokens, macs, rate = random_mask(11, 29, 0.4, seed=lines), 3, 2, 3
+    mask[4:8, 10:20] = False
+    machine = small_machine(
+        macs_per_line=macs, dataflow=flow, row_assignment=assignment, index=Index(kind, rate)
+    )
+    expected: list[list[list[int]]] = [[], [], []]
+    for rows in (mask[:4], mask[4:8], mask[8:]):
+        tiles = []
+        for tile in (rows[:, :10], rows[:, 10:20], rows[:, 20:]):
+            loads, compute, decode = [0] * lines, 0, 0
+            for row, kept in enumerate(tile.sum(axis=1).tolist() if tile.any() else []):
+                busy = (
+                    -(-kept // macs) * tokens if flow == "reduction" else kept * -(-tokens // macs)
+                )
+                held = max(busy, -(-(tile.shape[1] if kind == "bitmap" else kept) // rate))
+                line = row % lines if assignment == "static" else loads.index(min(loads))
+                loads[line] += held
+                compute, decode = compute + busy, decode + held - busy
+            tiles.append((max(loads), compute, decode))
+        for part, values in zip(expected, zip(*tiles, strict=True), strict=True):
+            part.append(list(values))
+    assert sparse_tiles_of(mask, TileShape(4, 10, 3), tokens, lines, machine) == expected
+
+
+def test_dram_ticks_carries_the_exact_rate_and_stripes_bursts() -> None:
+    """153.6·0.75 bytes a cycle is 576/5: a cycle is 576 ticks, a byte 5. 3 bursts on 2 channels."""
+    dram = Dram(76_800_000_000, 0.75, latency_cycles=0, burst_bytes=64, channels=2)
+    machine = dataclasses.replace(small_machine(dram=dram), clock_hz=500_000_000)
+    assert ticks_per_cycle(machine) == 576
+    assert dram_ticks(np.array([129, 128, 0]), machine).tolist() == [256 * 5, 128 * 5, 0]
+    assert dram_bytes(np.array([129, 128, 0]), machine).tolist() == [192, 128, 0]
+
+
+def test_link_cycles_rounds_up() -> None:
+    assert link_cycles(np.array([0, 1, 4, 5]), small_machine()).tolist() == [0, 1, 2, 3]
+
+
+def test_block_sizes_only_the_last_is_smaller() -> None:
+    assert block_sizes(10, 4).tolist() == [4, 4, 2]
+    assert block_sizes(8, 4).tolist() == [4, 4]
+
+
+def test_choose_dense_columns_needs_more_than_the_threshold() -> None:
+    mask = PackedMask.pack(with_rows([3, 2, 2, 1], 4))
+    assert choose_dense_columns(mask, 0.5).tolist() == [True, True, False, False]
+    assert choose_dense_columns(mask, 0.75).tolist() == [True, False, False, False]
+    assert not choose_dense_columns(mask, 1.0).any()
+
+
+def test_cut_counts_every_nonzero_once() -> None:
+    mask = PackedMask.pack(random_mask(11, 29, 0.4, seed=1))
+    dense = choose_dense_columns(mask, 0.5)
+    tiled = cut(Gemm("p", "MHA", 11, 29, 5), mask, 0, dense, TileShape(4, 10, 2))
+    unpacked = mask.unpack()
+    assert tiled.sparse_nonzeros == unpacked[:, ~dense].sum()
+    assert tiled.counts[1, 2, 1] == unpacked[6, 10:20][~dense[10:20]].sum()
+    assert tiled.dense.tolist() == [dense[:10].sum(), dense[10:20].sum(), dense[20:].sum()]
+    assert tiled.token_sizes.tolist() == [2, 2, 1]
+
+
+def test_plan_dense_auto_tile_fits_and_is_reported() -> None:
+    machine = small_machine(tile=TileChoice())
+    plan = plan_dense(Gemm("p", "MHA", 48, 96, 6), machine)
+    assert plan.storage.fits
+    assert plan.tile_chosen_by.startswith("least bound of the tiles that fit")
+
+
+def test_plan_projection_auto_tile_in_tiny_buffers_takes_a_small_tile() -> None:
+    machine = small_machine(tile=TileChoice())
+    tiny = dataclasses.replace(machine.weight_buffer, capacity_bytes=48)
+    plan = plan_projection(
+        projection(random_mask(40, 40, 0.5, seed=1)),
+        dataclasses.replace(machine, weight_buffer=tiny),
+    )
+    assert plan.program.tiled.tile.rows * plan.program.tiled.tile.columns <= 48
+    none = dataclasses.replace(machine.weight_buffer, capacity_bytes=1)
+    with pytest.raises(InputError, match=r"rows = auto.* no choice for auto .* no other tile"):
+        plan_projection(
+            projection(np.ones((40, 40), dtype=bool)),
+            dataclasses.replace(machine, weight_buffer=none),
+        )
+
+
+def test_choose_denser_lines_auto_is_no_slower_than_any_fixed_split() -> None:
+    mask = random_mask(32, 48, 0.3, seed=4)
+    mask[:, ::5] = True
+    machine = small_machine(lines=8, dense_threshold=0.75, tile=TileChoice(16, 48, 1))
+
+    def slower_engine(split: int | str) -> int:
+        changed = dataclasses.replace(machine, denser_lines=split)
+        main = plan_projection(projection(mask), changed).program.main
+        return int(max(main.denser_cycles.sum(), main.sparser_cycles.sum()))
+
+    assert slower_engine("auto") == min(slower_engine(split) for split in range(1, 8))

@@ -1,0 +1,162 @@
+"""Exports as the public libraries alone load them, and what their model cards say."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from transformers import AutoModelForCausalLM
+
+import sslc
+from sslc.compression.block_loop import Calibration, Output, compress
+from sslc.compression.plan import Choice, Override
+from sslc.exporting.dense import export_adapter, export_dense
+from sslc.methods.registry import load_method
+from sslc.model.checkpoint import open_checkpoint
+from sslc.model.loading import SparseLowRankLinear
+from workloads.artifact.read import Artifact, totals
+from workloads.support.errors import InputError
+
+CUT = Calibration(windows=2, window_tokens=32)
+LOAD = """
+import sys, torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+model = AutoModelForCausalLM.from_pretrained(sys.argv[1], dtype=torch.float32)
+if len(sys.argv) > 3:
+    from peft import PeftModel
+    model = PeftModel.from_pretrained(model, sys.argv[3])
+assert AutoTokenizer.from_pretrained(sys.argv[1])("text")["input_ids"]
+torch.save(model(torch.arange(12)[None]).logits.detach(), sys.argv[2])
+assert not {"sslc", "workloads", "reports"} & set(sys.modules)
+"""
+
+
+@pytest.fixture(scope="module")
+def artifact(llama: Path, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+    out = Output(tmp_path_factory.mktemp("export") / "a")
+    method = ("sslc", load_method("sslc", {"rank_share": 0.1}))
+    choice = Choice(exclude=("o_proj",), overrides=(Override("k_proj", {"kept_fraction": 0.7}),))
+    return compress(open_checkpoint(str(llama)), method, CUT, out, choice=choice)
+
+
+def _public_logits(directory: Path, *adapter: Path) -> torch.Tensor:
+    """Logits from a process that has transformers (and PEFT) and nothing of ours."""
+    saved = directory / "logits.pt"
+    command = [sys.executable, "-c", LOAD, str(directory), str(saved), *map(str, adapter)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=directory)
+    assert done.returncode == 0, done.stderr
+    logits: torch.Tensor = torch.load(saved)
+    return logits
+
+
+def test_exports_load_with_public_libraries_alone(artifact: Artifact, tmp_path: Path) -> None:
+    export_dense(artifact, tmp_path / "dense")
+    export_adapter(artifact, tmp_path / "base")
+    with torch.no_grad():
+        expected = sslc.load(artifact.path)(torch.arange(12)[None]).logits
+    assert torch.allclose(_public_logits(tmp_path / "dense"), expected, atol=1e-4)
+    adapted = _public_logits(tmp_path / "base", tmp_path / "base" / "adapter")
+    assert torch.allclose(adapted, expected, atol=1e-4)
+    without = _public_logits(tmp_path / "base")
+    assert not torch.allclose(without, expected, atol=1e-2)
+
+
+def test_load_generates_with_separate_factors(artifact: Artifact, tmp_path: Path) -> None:
+    export_dense(artifact, tmp_path / "dense")
+    model, dense = (
+        sslc.load(artifact.path),
+        AutoModelForCausalLM.from_pretrained(tmp_path / "dense"),
+    )
+    prompt = torch.arange(5)[None]
+    options = {"max_new_tokens": 6, "do_sample": False, "attention_mask": torch.ones_like(prompt)}
+    found, expected = (each.generate(prompt, **options) for each in (model, dense))
+    assert found.shape == (1, 11)
+    assert torch.equal(found, expected)
+    factors = [m for m in model.modules() if isinstance(m, SparseLowRankLinear) and m.u.shape[1]]
+    assert len(factors) == 6 * 3
+    for linear in factors:
+        assert (linear.sparse == 0).any()
+
+
+def _card(directory: Path) -> tuple[dict[str, object], str]:
+    text = (directory / "README.md").read_text(encoding="utf-8")
+    _, front, body = text.split("---\n", 2)
+    fields = yaml.safe_load(front)
+    assert isinstance(fields, dict)
+    return fields, body
+
+
+def test_model_card_says_what_the_manifest_says(artifact: Artifact, tmp_path: Path) -> None:
+    export_dense(artifact, tmp_path / "dense", "BF16")
+    fields, body = _card(tmp_path / "dense")
+    name = artifact.settings.base_model["name"]
+    assert (fields["base_model"], fields["library_name"]) == (name, "transformers")
+    assert {"sslc", "sparse", "low-rank"} <= set(fields["tags"])  # type: ignore[call-overload]
+    counts = totals(artifact.blocks)
+    kept = (counts["nonzeros"] + counts["factor_parameters"]) / counts["parameters"]
+    size = sum(file.stat().st_size for file in (tmp_path / "dense").glob("*.safetensors"))
+    for text in (
+        "| kept fraction asked for | 0.5 |",
+        f"| {kept:.4%} |",
+        "rank_share=0.1",
+        "embedded:calibration, 2 x 32 = 64 tokens",
+        "| exclude | o_proj |",
+        "| overrides | k_proj: kept_fraction=0.7 |",
+        f"| weights of this export | {size:,} bytes |",
+        'AutoModelForCausalLM.from_pretrained("PATH")',
+    ):
+        assert text in body
+    assert "perplexity" not in body.lower()
+
+
+def test_model_card_quotes_only_measured_perplexities(artifact: Artifact, tmp_path: Path) -> None:
+    results = artifact.path / "results"
+    results.mkdir()
+    measured = (("sslc", 31.25, 512), ("dense", 17.5, 256))
+    for method, value, stride in measured:
+        found = {
+            "kind": "perplexity",
+            "subject": {"method": method},
+            "perplexity": value,
+            "predicted_tokens": 1533,
+            "window_tokens": 512,
+            "stride_tokens": stride,
+            "text": "a|b.txt",
+        }
+        (results / f"perplexity-{method}.json").write_text(json.dumps(found))
+    export_adapter(artifact, tmp_path / "base")
+    for folder, library in (("base", "transformers"), ("base/adapter", "peft")):
+        fields, body = _card(tmp_path / folder)
+        assert fields["library_name"] == library
+        for method, value, windows in (
+            ("sslc", "31.25", "512"),
+            ("dense", "17.5", "512 every 256"),
+        ):
+            row = f"| {method} | {value} | a\\|b.txt | 1,533 in windows of {windows} |"
+            assert row in body
+    (results / "perplexity.json").write_text('{"perplexity": "low"}')
+    with pytest.raises(InputError, match=r"perplexity\.json: not a perplexity"):
+        export_dense(artifact, tmp_path / "again")
+    assert not (tmp_path / "again").exists()
+
+
+@pytest.mark.parametrize("method", ["sslc", "wanda"])
+def test_artifact_projections_are_as_small_as_their_bits(
+    llama: Path, tmp_path: Path, method: str
+) -> None:
+    """Half of 16 bits and one mask bit are 9/16 of the dense bytes."""
+    output = Output(tmp_path / "a", dtype="BF16")
+    named = (method, load_method(method, {}))
+    made = compress(open_checkpoint(str(llama)), named, CUT, output)
+    records = [record for block in made.blocks for record in block.projections]
+    dense = sum(2 * record.m * record.n for record in records)
+    files = sum((made.path / block.file).stat().st_size for block in made.blocks)
+    headers = sum(
+        8 + int.from_bytes((made.path / block.file).read_bytes()[:8], "little")
+        for block in made.blocks
+    )
+    assert sum(record.stored_bytes(2) for record in records) == files - headers
+    assert (files - headers) / dense <= 0.57

@@ -1,0 +1,87 @@
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from reports.page import write_page
+from workloads.results.table import Column, Table, render, write_tables
+from workloads.support.errors import InputError
+
+TABLE = Table(
+    "demo",
+    "Cycles & <b>more</b>",
+    (Column("Name"), Column("Cycles", ",.1f"), Column("Share", ".0%")),
+    (("a_b", 1234.56, 0.5), ("<script>", 7, None)),
+    ("50% kept",),
+)
+
+
+def test_render_text_writes_numbers_for_people() -> None:
+    lines = render(TABLE, "text").splitlines()
+    assert lines[0] == "Cycles & <b>more</b>"
+    assert lines[4].split() == ["a_b", "1,234.6", "50%"]
+    assert lines[5].split() == ["<script>", "7.0", "-"]
+    assert lines[-1] == "  50% kept"
+
+
+def test_render_csv_and_json_keep_all_digits() -> None:
+    rows = list(csv.DictReader(io.StringIO(render(TABLE, "csv"))))
+    assert rows[0] == {"Name": "a_b", "Cycles": "1234.56", "Share": "0.5"}
+    parsed = json.loads(render(TABLE, "json"))
+    assert parsed["rows"][1] == {"Name": "<script>", "Cycles": 7, "Share": None}
+    assert parsed["notes"] == ["50% kept"]
+
+
+def test_render_latex_is_booktabs_and_escaped() -> None:
+    text = render(TABLE, "latex")
+    assert [text.count(rule) for rule in (r"\toprule", r"\midrule", r"\bottomrule")] == [1, 1, 1]
+    assert r"\hline" not in text
+    assert r"a\_b & 1,234.6 & 50\% \\" in " ".join(text.split())
+    assert r"\caption{Cycles \& \textless{}b\textgreater{}more" in text
+    assert r"50\% kept" in text
+
+
+def test_render_latex_accents_and_signs_are_ascii_math() -> None:
+    table = Table("t", "|W\u0303 − L\u0303|² ± 1", (Column("Σ ‖a‖"),), (("3 × 4 ≤ 5",),))
+    text = render(table, "latex")
+    assert text.isascii()
+    caption = r"\textbar{}$\tilde{W}$ $-$ $\tilde{L}$\textbar{}$^2$ $\pm$ 1"
+    assert rf"\caption{{{caption}}}" in text
+    assert r"$\Sigma$ $\Vert$a$\Vert$" in text
+    assert "flushleft" not in text
+
+
+def test_render_markdown_bars_inside_cells_are_escaped() -> None:
+    table = Table("t", "T", (Column("|a|"), Column("b")), (("|x|", 1),))
+    lines = render(table, "markdown").splitlines()
+    assert lines[2].split() == ["|", r"\|a\|", "|", "b", "|"]
+    assert lines[4].split() == ["|", r"\|x\|", "|", "1", "|"]
+
+
+def test_render_unknown_style_lists_formats() -> None:
+    with pytest.raises(InputError, match="did you mean markdown"):
+        render(TABLE, "markdwn")
+
+
+def test_table_ragged_row_raises() -> None:
+    with pytest.raises(ValueError, match="1 cells for 2 columns"):
+        Table("x", "x", (Column("a"), Column("b")), (("only",),))
+
+
+def test_write_tables_one_file_per_format(tmp_path: Path) -> None:
+    paths = write_tables([TABLE], tmp_path / "new")
+    assert sorted(path.name for path in paths) == [
+        f"demo.{suffix}" for suffix in ("csv", "json", "md", "tex", "txt")
+    ]
+    assert sorted(tmp_path.joinpath("new").iterdir()) == sorted(paths)
+
+
+def test_write_page_escapes_and_needs_no_network(tmp_path: Path) -> None:
+    write_page(tmp_path / "index.html", "T", [TABLE], [])
+    page = (tmp_path / "index.html").read_text()
+    assert "<script>" not in page
+    assert "&lt;script&gt;" in page
+    assert "<b>" not in page
+    assert "http" not in page

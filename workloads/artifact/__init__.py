@@ -1,0 +1,1 @@
+"""The compressed model on disk, written and read."""

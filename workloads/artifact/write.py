@@ -1,0 +1,192 @@
+"""Writing an artifact: block by block into a working directory, renamed into place at the end.
+
+While it is being written the artifact ``DIR`` is ``DIR.partial``: finished blocks plus
+``progress.json``, which says under which settings they were made. A killed run continues there.
+"""
+
+import dataclasses
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from workloads.artifact.read import (
+    FORMAT,
+    MANIFEST,
+    REST,
+    VERSION,
+    BlockRecord,
+    CompressedTensors,
+    ProjectionRecord,
+    Settings,
+    open_artifact,
+    totals,
+)
+from workloads.support.errors import InputError
+from workloads.support.files import (
+    read_json,
+    sha256_file,
+    sync_directory,
+    write_atomic,
+    write_json,
+    write_tensors,
+)
+
+PROGRESS = "progress.json"
+
+
+@dataclasses.dataclass
+class ArtifactWriter:
+    """An artifact under construction.
+
+    Attributes:
+        target: Where the finished artifact will stand.
+        settings: What determines its bytes.
+        blocks: Records of the blocks that are already on disk.
+    """
+
+    target: Path
+    settings: Settings
+    blocks: list[BlockRecord]
+
+    @property
+    def partial(self) -> Path:
+        """The working directory beside the target."""
+        return _beside(self.target, ".partial")
+
+    def write_block(
+        self, records: tuple[ProjectionRecord, ...], tensors: Mapping[str, CompressedTensors]
+    ) -> None:
+        """Write the next block and note it as finished."""
+        file = f"blocks/{len(self.blocks):03d}.safetensors"
+        arrays: dict[str, NDArray[Any]] = {}
+        for name, stored in tensors.items():
+            arrays |= {f"{name}.mask": stored.mask.bits, f"{name}.values": stored.values}
+            arrays |= {f"{name}.u": stored.u, f"{name}.v": stored.v}
+            if stored.bias is not None:
+                arrays[f"{name}.bias"] = stored.bias
+        digest = write_tensors(self.partial / file, arrays)
+        self.blocks.append(BlockRecord(file, digest, records))
+        self._note_progress()
+
+    def finish(
+        self,
+        rest: Mapping[str, NDArray[Any]],
+        files: tuple[Path, ...],
+        training_loss: Mapping[str, float] | None = None,
+    ) -> None:
+        """Write what is left, the manifest last, and rename the directory into place.
+
+        Args:
+            rest: Every tensor outside the compressed projections, under its checkpoint name.
+            files: Configuration and tokenizer files to copy.
+            training_loss: Of a recovery, for the manifest.
+        """
+        rest_digest = write_tensors(self.partial / REST, rest)
+        for file in files:
+            write_atomic(self.partial / file.name, file.read_bytes())
+        names = sorted(file.name for file in files)
+        blocks = tuple(self.blocks)
+        manifest = self.settings.to_json() | {
+            "format": FORMAT,
+            "version": VERSION,
+            "blocks": [dataclasses.asdict(block) for block in blocks],
+            "rest": {"file": REST, "sha256": rest_digest},
+            "files": [{"file": n, "sha256": sha256_file(self.partial / n)} for n in names],
+            "totals": totals(blocks),
+        }
+        if training_loss:
+            manifest["training_loss"] = dict(training_loss)
+        write_json(self.partial / MANIFEST, manifest)
+        open_artifact(self.partial)
+        (self.partial / PROGRESS).unlink()
+        rename_into_place(self.target)
+
+    def _note_progress(self) -> None:
+        blocks = [dataclasses.asdict(block) for block in self.blocks]
+        progress = {"settings": self.settings.to_json(), "blocks": blocks}
+        write_json(self.partial / PROGRESS, progress)
+
+
+def rename_into_place(target: Path) -> None:
+    """Put a wholly written working directory where the artifact belongs; else do nothing.
+
+    Safe to call at any time: a run that was killed just before its last rename is completed.
+    """
+    partial, old = _beside(target, ".partial"), _beside(target, ".old")
+    if not (partial / MANIFEST).is_file() or (partial / PROGRESS).exists():
+        return
+    shutil.rmtree(old, ignore_errors=True)
+    if target.exists():
+        target.rename(old)
+    partial.rename(target)
+    sync_directory(target.parent)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def start_artifact(
+    target: Path, settings: Settings, *, resume: bool, overwrite: bool
+) -> ArtifactWriter:
+    """Begin an artifact, or continue one that was interrupted.
+
+    Args:
+        target: Where the finished artifact will stand.
+        settings: What determines its bytes.
+        resume: Continue a partial artifact made under the same settings.
+        overwrite: Replace a finished or partial artifact.
+
+    Returns:
+        A writer whose ``blocks`` are those already on disk and intact.
+
+    Raises:
+        InputError: Something stands there that the flags do not allow to touch, or the partial
+            artifact was made under other settings.
+    """
+    writer = ArtifactWriter(target, settings, [])
+    if target.exists() and not overwrite:
+        raise InputError(f"{target} exists already; --overwrite replaces it")
+    if target.exists() and not (target / MANIFEST).is_file() and any(target.iterdir()):
+        raise InputError(f"{target} is not an artifact and is not empty; it is left alone")
+    if writer.partial.exists():
+        if resume and (writer.partial / PROGRESS).is_file():
+            writer.blocks.extend(_finished_blocks(writer))
+            return writer
+        if any(writer.partial.glob("blocks/*.safetensors")) and not (resume or overwrite):
+            raise InputError(
+                f"{writer.partial} holds an interrupted run; --resume continues it, "
+                "--overwrite starts again"
+            )
+        shutil.rmtree(writer.partial)
+    (writer.partial / "blocks").mkdir(parents=True)
+    writer._note_progress()
+    return writer
+
+
+def _beside(target: Path, suffix: str) -> Path:
+    return target.with_name(target.name + suffix)
+
+
+def _finished_blocks(writer: ArtifactWriter) -> list[BlockRecord]:
+    progress = read_json(writer.partial / PROGRESS)
+    try:
+        blocks = [BlockRecord.from_json(entry) for entry in progress["blocks"]]
+        made_under = progress["settings"]
+    except (KeyError, TypeError) as error:
+        raise InputError(f"{writer.partial / PROGRESS}: not a progress file ({error})") from error
+    wanted = writer.settings.to_json()
+    keys = sorted({*wanted, *made_under})
+    differing = [key for key in keys if made_under.get(key) != wanted.get(key)]
+    if differing:
+        raise InputError(
+            f"{writer.partial} was made with another {' and '.join(differing)}; "
+            "give the same settings, or --overwrite to start again"
+        )
+    intact: list[BlockRecord] = []
+    for block in blocks:
+        file = writer.partial / block.file
+        if not file.is_file() or sha256_file(file) != block.sha256:
+            break
+        intact.append(block)
+    return intact

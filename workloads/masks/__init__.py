@@ -1,0 +1,1 @@
+"""Which weights a sparse matrix keeps: packed, counted, synthetic or from elsewhere."""

@@ -1,0 +1,125 @@
+"""From a packed mask to the counts that tiles need: nonzeros per row and column tile.
+
+Counts of a mask are kept while the mask lives: a search for a tile, and the runs after it, ask for
+the same ones again.
+"""
+
+from typing import TypeVar
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workloads.masks.packed import PackedMask
+from workloads.support.compiled import compiled
+
+_ROWS_AT_ONCE = 512
+_KEPT_PER_MASK = 12
+_ROWS_PER_LANE = 255  # what a lane of eight bits can count
+
+# For each byte, a word whose eight bytes are its bits.
+_SPREAD: NDArray[np.uint64] = (
+    np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1, bitorder="little")
+    .view(np.uint64)
+    .ravel()
+)
+
+_Counts = NDArray[np.int32]
+_Array = TypeVar("_Array", NDArray[np.int32], NDArray[np.int64])
+_kept_columns: WeakKeyDictionary[PackedMask, NDArray[np.int64]] = WeakKeyDictionary()
+_kept_tiles: WeakKeyDictionary[PackedMask, dict[tuple[int, bytes], _Counts]] = WeakKeyDictionary()
+
+
+def column_counts(mask: PackedMask) -> NDArray[np.int64]:
+    """Nonzeros of every column, shape (n,), read-only."""
+    if mask not in _kept_columns:
+        counts = np.zeros(8 * mask.bits.shape[1], dtype=np.int64)
+        bits = np.asarray(mask.bits)
+        for start in range(0, mask.rows, _ROWS_PER_LANE):
+            lanes = np.zeros(bits.shape[1], dtype=np.uint64)
+            _add_rows(bits[start : start + _ROWS_PER_LANE], _SPREAD, lanes)
+            counts += lanes.view(np.uint8)
+        _kept_columns[mask] = _frozen(counts[: mask.columns])
+    return _kept_columns[mask]
+
+
+def tile_row_counts(
+    mask: PackedMask, tile_columns: int, dense_columns: NDArray[np.bool_] | None = None
+) -> _Counts:
+    """Nonzeros of each row inside each column tile, dense columns left out.
+
+    Args:
+        mask: m×n mask.
+        tile_columns: Columns per tile; the last tile may be narrower.
+        dense_columns: Shape (n,); columns that the denser engine executes whole.
+
+    Returns:
+        Counts of shape (m, ⌈n / tile_columns⌉), read-only.
+    """
+    dense = np.zeros(mask.columns, np.bool_) if dense_columns is None else dense_columns
+    sparse = ~np.packbits(dense, bitorder="little")
+    kept = _kept_tiles.setdefault(mask, {})
+    key = (tile_columns, sparse.tobytes())
+    if key not in kept:
+        if len(kept) == _KEPT_PER_MASK:
+            del kept[next(iter(kept))]
+        kept[key] = _frozen(_count_tiles(mask, tile_columns, sparse))
+    return kept[key]
+
+
+def _frozen(counts: _Array) -> _Array:
+    counts.flags.writeable = False
+    return counts
+
+
+def _count_tiles(mask: PackedMask, tile_columns: int, sparse: NDArray[np.uint8]) -> _Counts:
+    """Counts of the columns in ``sparse``: of words, where tiles are whole words."""
+    bits = np.asarray(mask.bits)
+    counts = np.zeros((mask.rows, -(-mask.columns // tile_columns)), dtype=np.int32)
+    for word in (np.uint64, np.uint8):
+        size = 8 * np.dtype(word).itemsize
+        if tile_columns % size == 0 and 8 * bits.shape[1] % size == 0 and bits.flags.c_contiguous:
+            _count_words(bits.view(word), sparse.view(word), tile_columns // size, counts)
+            return counts
+    starts = np.arange(0, mask.columns, tile_columns)
+    for row in range(0, mask.rows, _ROWS_AT_ONCE):
+        rows = PackedMask(bits[row : row + _ROWS_AT_ONCE] & sparse, mask.columns).unpack()
+        np.add.reduceat(rows, starts, axis=1, dtype=np.int32, out=counts[row : row + _ROWS_AT_ONCE])
+    return counts
+
+
+@compiled
+def _count_words(
+    words: NDArray[np.uint64], sparse: NDArray[np.uint64], tile_words: int, counts: _Counts
+) -> None:
+    """Add the ones of each word that are in ``sparse`` to the count of its row and tile."""
+    for row in range(words.shape[0]):
+        if tile_words == 1:  # a loop that LLVM turns into vector instructions
+            for place in range(words.shape[1]):
+                counts[row, place] = _ones(np.uint64(words[row, place] & sparse[place]))
+        else:
+            for tile in range(counts.shape[1]):
+                ones = 0
+                for place in range(tile * tile_words, min((tile + 1) * tile_words, len(sparse))):
+                    ones += _ones(np.uint64(words[row, place] & sparse[place]))
+                counts[row, tile] = ones
+
+
+@compiled
+def _ones(word: np.uint64) -> int:
+    """Ones of a word: sums of pairs, of fours, of bytes; LLVM knows it as one instruction."""
+    word -= (word >> np.uint64(1)) & np.uint64(0x5555555555555555)
+    fours = np.uint64(0x3333333333333333)
+    word = (word & fours) + ((word >> np.uint64(2)) & fours)
+    word = (word + (word >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
+    return int((word * np.uint64(0x0101010101010101)) >> np.uint64(56))
+
+
+@compiled
+def _add_rows(
+    bits: NDArray[np.uint8], spread: NDArray[np.uint64], lanes: NDArray[np.uint64]
+) -> None:
+    """Add the eight bits of each byte to the eight lanes of its column of bytes."""
+    for row in range(bits.shape[0]):
+        for byte in range(bits.shape[1]):
+            lanes[byte] += spread[bits[row, byte]]

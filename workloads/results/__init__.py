@@ -1,0 +1,1 @@
+"""What stages leave behind, typed: identity, results, tables."""

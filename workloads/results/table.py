@@ -1,0 +1,177 @@
+"""One table object, five ways to write it: text, Markdown, LaTeX (booktabs), CSV and JSON."""
+
+import csv
+import io
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tabulate import tabulate
+
+from workloads.support.errors import unknown_name
+from workloads.support.files import write_atomic
+
+Cell = str | int | float | None
+FORMATS = {"text": "txt", "markdown": "md", "latex": "tex", "csv": "csv", "json": "json"}
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "#": r"\#",
+    "_": r"\_",
+    "$": r"\$",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    "±": r"$\pm$",
+    "×": r"$\times$",
+    "·": r"$\cdot$",
+    "−": "$-$",
+    "²": "$^2$",
+    "‖": r"$\Vert$",
+    "≤": r"$\le$",
+    "≥": r"$\ge$",
+    "Σ": r"$\Sigma$",
+}
+_LATEX_NEEDS = "% \\usepackage{booktabs,graphicx}\n"
+_TILDE = re.compile("(.)\u0303")
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column's heading and how its numbers are written for people (CSV and JSON keep all)."""
+
+    name: str
+    number_format: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A titled table with footnotes; ``name`` is its file name and LaTeX label."""
+
+    name: str
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for row in self.rows:
+            if len(row) != len(self.columns):
+                raise ValueError(f"{self.name}: {len(row)} cells for {len(self.columns)} columns")
+
+
+def render(table: Table, style: str) -> str:
+    """A table as text in one of ``FORMATS``, ending with a newline.
+
+    Raises:
+        InputError: The style is unknown.
+    """
+    if style not in FORMATS:
+        raise unknown_name("table format", style, FORMATS)
+    if style == "csv":
+        return _csv(table)
+    if style == "json":
+        return json.dumps(to_dict(table), indent=1) + "\n"
+    if style == "latex":
+        return _latex(table)
+    cells, headings = written_rows(table), [column.name for column in table.columns]
+    if style == "markdown":
+        cells = [[cell.replace("|", r"\|") for cell in row] for row in cells]
+        headings = [heading.replace("|", r"\|") for heading in headings]
+    body = tabulate(
+        cells,
+        headings,
+        tablefmt="github" if style == "markdown" else "simple",
+        disable_numparse=True,
+        colalign=alignment(table),
+    )
+    title = f"**{table.title}**" if style == "markdown" else table.title
+    bullet = "- " if style == "markdown" else "  "
+    notes = "".join(f"{bullet}{note}\n" for note in table.notes)
+    return f"{title}\n\n{body}\n" + (f"\n{notes}" if notes else "")
+
+
+def write_tables(tables: list[Table], directory: Path) -> list[Path]:
+    """Write every table in every format; returns the paths."""
+    directory.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for table in tables:
+        for style, suffix in FORMATS.items():
+            paths.append(directory / f"{table.name}.{suffix}")
+            write_atomic(paths[-1], render(table, style).encode())
+    return paths
+
+
+def to_dict(table: Table) -> dict[str, Any]:
+    """The table for JSON: rows as objects keyed by column name."""
+    names = [column.name for column in table.columns]
+    rows = [dict(zip(names, row, strict=True)) for row in table.rows]
+    return {"name": table.name, "title": table.title, "rows": rows, "notes": list(table.notes)}
+
+
+def written_rows(table: Table) -> list[list[str]]:
+    """Every cell as people read it."""
+    formats = [column.number_format for column in table.columns]
+    return [
+        [_write_cell(cell, form) for cell, form in zip(row, formats, strict=True)]
+        for row in table.rows
+    ]
+
+
+def _write_cell(cell: Cell, number_format: str) -> str:
+    if cell is None:
+        return "-"
+    return cell if isinstance(cell, str) else format(cell, number_format)
+
+
+def alignment(table: Table) -> list[str]:
+    """Numbers to the right, words to the left, per column."""
+    return [
+        "right" if any(isinstance(row[place], int | float) for row in table.rows) else "left"
+        for place in range(len(table.columns))
+    ]
+
+
+def _csv(table: Table) -> str:
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow([column.name for column in table.columns])
+    writer.writerows(table.rows)
+    return stream.getvalue()
+
+
+def _latex(table: Table) -> str:
+    body = tabulate(
+        [[_escape(cell) for cell in row] for row in written_rows(table)],
+        [_escape(column.name) for column in table.columns],
+        tablefmt="latex_raw",
+        disable_numparse=True,
+        colalign=alignment(table),
+    )
+    rules = iter([r"\toprule", r"\midrule", r"\bottomrule"])
+    lines = [next(rules) if line.strip() == r"\hline" else line for line in body.splitlines()]
+    notes = "\\par\n".join(_escape(note) for note in table.notes)
+    notes = f"\\begin{{flushleft}}\\footnotesize\n{notes}\n\\end{{flushleft}}\n" if notes else ""
+    return (
+        f"{_LATEX_NEEDS}\\begin{{table}}\n\\centering\n"
+        f"\\caption{{{_escape(table.title)}}}\n\\label{{tab:{table.name}}}\n"
+        "\\resizebox{\\ifdim\\width>\\linewidth\\linewidth\\else\\width\\fi}{!}{%\n"
+        + "\n".join(lines)
+        + f"}}\n{notes}\\end{{table}}\n"
+    )
+
+
+def _escape(text: str) -> str:
+    """Text for LaTeX; a letter with a combining tilde becomes its accent in math."""
+    parts = _TILDE.split(text)
+    return "".join(
+        f"$\\tilde{{{part}}}$" if place % 2 else "".join(_LATEX.get(each, each) for each in part)
+        for place, part in enumerate(parts)
+    )

@@ -1,0 +1,1 @@
+"""Model shapes, projections and attention products, and their arithmetic."""

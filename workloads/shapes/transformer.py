@@ -1,0 +1,61 @@
+"""A decoder-only transformer's shape, and the projections of one of its blocks."""
+
+from dataclasses import dataclass
+
+from workloads.shapes.gemm import Gemm, Module
+
+PROJECTION_MODULES: dict[str, Module] = {
+    "q_proj": "MHA",
+    "k_proj": "MHA",
+    "v_proj": "MHA",
+    "o_proj": "MHA",
+    "gate_proj": "FFN",
+    "up_proj": "FFN",
+    "down_proj": "FFN",
+}
+SHARED_INPUTS = {"k_proj": "q_proj", "v_proj": "q_proj", "up_proj": "gate_proj"}
+"""Projections that read the same inputs as another one of their block."""
+
+
+@dataclass(frozen=True)
+class ModelShape:
+    """Shape of a Llama- or Qwen-type model.
+
+    Attributes:
+        name: As printed in tables.
+        hidden: Width of the residual stream.
+        intermediate: Width of the FFN.
+        heads: Query heads.
+        kv_heads: Key and value heads (fewer than ``heads`` with GQA).
+        head_dim: Width of one head.
+        blocks: Decoder blocks.
+    """
+
+    name: str
+    hidden: int
+    intermediate: int
+    heads: int
+    kv_heads: int
+    head_dim: int
+    blocks: int
+
+    def __post_init__(self) -> None:
+        for field in ("hidden", "intermediate", "heads", "kv_heads", "head_dim", "blocks"):
+            if getattr(self, field) < 1:
+                raise ValueError(f"{field} must be at least 1, got {getattr(self, field)}")
+
+    def projections(self, tokens: int = 1) -> tuple[Gemm, ...]:
+        """The seven projections of one block, in the order in which they run."""
+        query, key = self.heads * self.head_dim, self.kv_heads * self.head_dim
+        shapes = {
+            "q_proj": (query, self.hidden),
+            "k_proj": (key, self.hidden),
+            "v_proj": (key, self.hidden),
+            "o_proj": (self.hidden, query),
+            "gate_proj": (self.intermediate, self.hidden),
+            "up_proj": (self.intermediate, self.hidden),
+            "down_proj": (self.hidden, self.intermediate),
+        }
+        return tuple(
+            Gemm(name, PROJECTION_MODULES[name], m, n, tokens) for name, (m, n) in shapes.items()
+        )

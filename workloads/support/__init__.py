@@ -1,0 +1,1 @@
+"""Below everything: errors, progress, files, presets, compiled functions."""
