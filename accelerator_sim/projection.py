@@ -12,14 +12,17 @@ from typing import Literal, get_args
 
 from accelerator_sim.attention.context import attention_cycles, with_attention
 from accelerator_sim.machine.catalog import load_cost_table
-from accelerator_sim.machine.costs import CostTable, area, with_energy
+from accelerator_sim.machine.costs import CostTable
 from accelerator_sim.machine.hardware import Accelerator
 from accelerator_sim.mapping.candidates import Plan, plan_dense, plan_projection, plan_sparse_part
 from accelerator_sim.mapping.kept_programs import KeptPrograms
-from accelerator_sim.models.published import published_sparse_cycles, roofline_cycles
+from accelerator_sim.mapping.roofline import roofline_cycles
+from accelerator_sim.models.cycles import RUNS, BlockCycles, ProjectionCycles, Run, with_energy
+from accelerator_sim.models.energy import area
+from accelerator_sim.models.published import published_sparse_cycles
 from accelerator_sim.simulation.compiled import run_compiled
 from accelerator_sim.simulation.event import Progress, run_event
-from accelerator_sim.simulation.result import RUNS, BlockCycles, EventResult, ProjectionCycles, Run
+from accelerator_sim.simulation.result import EventResult
 from workloads.masks.counts import column_counts
 from workloads.masks.packed import SparseLowRankGemm
 from workloads.shapes.attention import ContextAttention

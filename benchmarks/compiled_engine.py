@@ -11,9 +11,10 @@ from accelerator_sim.mapping.candidates import Plan, plan_projection
 from accelerator_sim.simulation.compiled import run_compiled
 from accelerator_sim.simulation.event import run_event
 from accelerator_sim.simulation.result import EventResult
-from workloads.masks.packed import SparseLowRankGemm, row_balanced_mask
+from workloads.masks.packed import SparseLowRankGemm
+from workloads.masks.synthetic import row_balanced_mask
 from workloads.shapes.gemm import largest_rank
-from workloads.support.presets import load_model
+from workloads.shapes.transformer import load_model
 
 TILE = {"tile.rows": 64, "tile.columns": 64, "tile.tokens": 1}
 CASES = {

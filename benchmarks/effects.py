@@ -22,7 +22,7 @@ from workloads.masks.packed import SparseLowRankGemm
 from workloads.masks.synthetic import synthetic_block
 from workloads.results.table import Column, Table, render
 from workloads.shapes.gemm import MODULES
-from workloads.support.presets import load_model
+from workloads.shapes.transformer import load_model
 
 MODELS = {"llama2-7b": "LLaMA2-7B", "qwen2.5-7b": "Qwen2.5-7B"}
 TOKENS = (1, 16, 128, 2048)

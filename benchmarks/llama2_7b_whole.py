@@ -25,7 +25,7 @@ from accelerator_sim.projection import simulate_block
 from workloads.masks.counts import column_counts, tile_row_counts
 from workloads.masks.packed import PackedMask, SparseLowRankGemm
 from workloads.shapes.gemm import Gemm, largest_rank
-from workloads.support.presets import load_model
+from workloads.shapes.transformer import load_model
 
 JOBS = 2
 TILES = {

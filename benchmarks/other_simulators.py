@@ -13,7 +13,7 @@ from accelerator_sim.machine.catalog import load_accelerator
 from accelerator_sim.mapping.candidates import plan_dense
 from accelerator_sim.simulation.compiled import run_compiled
 from workloads.shapes.gemm import Gemm
-from workloads.support.presets import load_model
+from workloads.shapes.transformer import load_model
 
 CLOCK_HZ = 500_000_000
 GIB = 1024**3 / 10**9

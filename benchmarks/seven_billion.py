@@ -24,7 +24,7 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
-from workloads.support.presets import load_model
+from workloads.shapes.transformer import load_model
 from workloads.texts.windows import load_text
 
 VOCABULARY = 32_000

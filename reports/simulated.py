@@ -8,8 +8,8 @@ from typing import Any
 
 from accelerator_sim.machine.costs import CostTable
 from accelerator_sim.machine.hardware import Accelerator
+from accelerator_sim.models.cycles import BlockCycles
 from accelerator_sim.projection import Model, simulate_block
-from accelerator_sim.simulation.result import BlockCycles
 from reports.paper.curve import Curve, block_curves, curve_table
 from reports.paper.published import table4 as published_table4
 from reports.stored.files import Subject, subject_of
@@ -20,8 +20,7 @@ from workloads.masks.packed import SparseLowRankGemm
 from workloads.masks.synthetic import synthetic_block as make_block
 from workloads.results.table import Table
 from workloads.shapes.attention import ContextAttention, Heads, check_heads, read_heads
-from workloads.shapes.transformer import ModelShape
-from workloads.support.presets import load_model
+from workloads.shapes.transformer import ModelShape, load_model
 from workloads.support.progress import Progress, silent
 
 PAPER_RANK = 128

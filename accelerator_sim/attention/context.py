@@ -10,13 +10,13 @@ import dataclasses
 import functools
 from collections.abc import Sequence
 
-from accelerator_sim.machine.costs import CostTable, with_energy
+from accelerator_sim.machine.costs import CostTable
 from accelerator_sim.machine.hardware import Accelerator
 from accelerator_sim.mapping.candidates import plan_dense
-from accelerator_sim.models.published import roofline_cycles
+from accelerator_sim.mapping.roofline import roofline_cycles
+from accelerator_sim.models.cycles import ProjectionCycles, with_energy
 from accelerator_sim.simulation.compiled import run_compiled
 from accelerator_sim.simulation.event import run_event
-from accelerator_sim.simulation.result import ProjectionCycles
 from workloads.shapes.attention import ContextAttention
 from workloads.shapes.gemm import Gemm
 

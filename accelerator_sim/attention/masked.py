@@ -12,13 +12,15 @@ from typing import Any
 
 from accelerator_sim.attention.context import cache_machine, softmax_cycles
 from accelerator_sim.attention.sampled import TIMED_AS, plan_sddmm, plan_spmm, scores_stay
-from accelerator_sim.machine.costs import CostTable, with_energy
+from accelerator_sim.machine.costs import CostTable
 from accelerator_sim.machine.hardware import Accelerator
 from accelerator_sim.mapping.candidates import Plan
-from accelerator_sim.models.published import published_sparse_cycles, roofline_cycles
+from accelerator_sim.mapping.roofline import roofline_cycles
+from accelerator_sim.models.cycles import ProjectionCycles, with_energy
+from accelerator_sim.models.published import published_sparse_cycles
 from accelerator_sim.simulation.compiled import run_compiled
 from accelerator_sim.simulation.event import run_event
-from accelerator_sim.simulation.result import EventResult, ProjectionCycles
+from accelerator_sim.simulation.result import EventResult
 from workloads.masks.counts import column_counts
 from workloads.masks.head_masks import HeadMask
 from workloads.masks.packed import PackedMask

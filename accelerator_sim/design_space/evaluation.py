@@ -24,8 +24,8 @@ from accelerator_sim.design_space.workload import Workload, load_workload
 from accelerator_sim.machine.costs import CostTable
 from accelerator_sim.machine.hardware import Accelerator
 from accelerator_sim.mapping.kept_programs import KeptPrograms
+from accelerator_sim.models.cycles import Run
 from accelerator_sim.projection import Model, simulate_block
-from accelerator_sim.simulation.result import Run
 from workloads.masks.packed import SparseLowRankGemm
 from workloads.support.errors import InputError
 from workloads.support.files import read_json, write_atomic, write_json

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from accelerator_sim.machine.hardware import Accelerator
-from accelerator_sim.simulation.result import BlockCycles
+from accelerator_sim.models.cycles import BlockCycles
 
 
 @dataclass(frozen=True)

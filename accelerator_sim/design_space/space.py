@@ -29,8 +29,9 @@ from accelerator_sim.machine.costs import CostTable
 from accelerator_sim.machine.hardware import Accelerator
 from accelerator_sim.projection import MODELS, Model
 from workloads.artifact.read import open_artifact
+from workloads.shapes.transformer import load_model
 from workloads.support.errors import InputError, unknown_name
-from workloads.support.presets import build, load_model, read_toml
+from workloads.support.presets import build, read_toml
 from workloads.support.toml_place import Place
 
 FORMAT = "sslc-sweep"

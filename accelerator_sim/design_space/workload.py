@@ -9,8 +9,8 @@ from typing import Any
 from workloads.artifact.read import MANIFEST, open_artifact
 from workloads.masks.packed import SparseLowRankGemm
 from workloads.masks.synthetic import synthetic_block
+from workloads.shapes.transformer import load_model
 from workloads.support.files import sha256_file
-from workloads.support.presets import load_model
 
 
 @dataclass(frozen=True)

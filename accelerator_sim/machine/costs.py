@@ -1,4 +1,4 @@
-"""Energy and area: action counts and sizes times a table of sourced constants. Pure.
+"""Constants of energy and area, each with its source, as data. Pure."""
 
 After ``result`` and ``hardware``. ``docs/energy.md`` has the counting rules and what is left out.
 """
@@ -8,13 +8,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-
-from accelerator_sim.machine.hardware import Accelerator, Buffer
-from accelerator_sim.simulation.result import RUNS, Area, Energy, EventResult, ProjectionCycles
-from workloads.support.errors import InputError, unknown_name
-
-_UM2_PER_MM2 = 1e6
-_BITS_PER_KIB = 8192
 
 
 @dataclass(frozen=True)
@@ -83,90 +76,6 @@ class CostTable:
     description: str
     energy: EnergyTable
     area: AreaTable
-
-
-def energy(result: EventResult, table: CostTable, accelerator: Accelerator) -> Energy:
-    """Energy of a run: its action counts times a table.
-
-    A product costs its two widths' bits times ``multiply_pj_per_bit2`` and one addition at the
-    accumulator's width; products with U and V have the factors' width.
-
-    Args:
-        result: From the event model.
-        table: Technology.
-        accelerator: The machine that was run: widths, capacities, DRAM technology.
-
-    Raises:
-        InputError: The table has no entry for the machine's DRAM technology.
-    """
-    costs, actions, bits = table.energy, result.actions, accelerator.bits
-    technology = accelerator.dram.technology
-    if technology not in costs.dram_pj_per_byte:
-        missing = unknown_name("technology", technology, costs.dram_pj_per_byte)
-        raise InputError(f"table {table.name}: [energy.dram_pj_per_byte]: {missing}")
-    products = (
-        (actions.macs - actions.factor_macs) * bits.weight + actions.factor_macs * bits.factor
-    ) * bits.activation
-    buffers = (
-        (actions.weight_buffer_bytes, accelerator.weight_buffer),
-        (actions.activation_buffer_bytes, accelerator.activation_buffer),
-        (actions.output_buffer_bytes, accelerator.output_buffer),
-    )
-    moved = actions.dram_read_bytes + actions.dram_write_bytes
-    return Energy(
-        mac=products * costs.multiply_pj_per_bit2
-        + actions.macs * bits.accumulator * costs.add_pj_per_bit,
-        decode=actions.decoded * costs.decode_pj,
-        sram=costs.sram_pj_per_byte_root_kib
-        * sum(
-            count * math.sqrt(min(_kib(buffer), costs.sram_bank_kib)) for count, buffer in buffers
-        ),
-        dram=moved * costs.dram_pj_per_byte[technology],
-        link=actions.link_elements * bits.accumulator * costs.link_pj_per_bit,
-    )
-
-
-def with_energy(
-    cycles: ProjectionCycles, accelerator: Accelerator, table: CostTable
-) -> ProjectionCycles:
-    """A projection's cycles with the energy of each run; as they are where no run was simulated.
-
-    Raises:
-        InputError: As for ``energy``.
-    """
-    runs = (cycles.dense_run, cycles.sparse_run, cycles.sum_run)
-    energies = {
-        name: energy(run, table, accelerator)
-        for name, run in zip(RUNS, runs, strict=True)
-        if run is not None
-    }
-    return dataclasses.replace(cycles, energy=energies or None)
-
-
-def area(accelerator: Accelerator, table: CostTable) -> Area:
-    """Area of a machine's MACs, index decoders and buffers; nothing else is counted.
-
-    A multiplier is as wide as the wider of weights and factors. Every line has its decoders.
-    """
-    costs, bits = table.area, accelerator.bits
-    multiplier = max(bits.weight, bits.factor) * bits.activation * costs.multiply_um2_per_bit2
-    adder = bits.accumulator * costs.add_um2_per_bit
-    decoders = accelerator.lines * accelerator.index.decode_per_cycle
-    buffers = (
-        accelerator.weight_buffer,
-        accelerator.activation_buffer,
-        accelerator.output_buffer,
-    )
-    stored = sum(_kib(buffer) for buffer in buffers) * _BITS_PER_KIB
-    return Area(
-        mac=accelerator.peak_macs * (multiplier + adder) / _UM2_PER_MM2,
-        decode=decoders * costs.decode_um2 / _UM2_PER_MM2,
-        sram=stored * costs.sram_um2_per_bit / _UM2_PER_MM2,
-    )
-
-
-def _kib(buffer: Buffer) -> float:
-    return buffer.capacity_bytes / 1024
 
 
 def _check_constants(table: Any, skip: str = "") -> None:

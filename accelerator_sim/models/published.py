@@ -1,4 +1,4 @@
-"""Costs without simulation: the roofline, and the published compute-only model. Pure."""
+"""The published compute-only model: perfect balance, no index, no tiles, no memory. Pure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -6,35 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from accelerator_sim.mapping.program import Program
 from accelerator_sim.mapping.split import proportional_lines
-from accelerator_sim.simulation.binding import Roofline
 from workloads.masks.counts import column_counts
 from workloads.masks.packed import PackedMask
-
-
-def roofline(program: Program) -> Roofline:
-    """The work of a program under the roofline of its machine.
-
-    Compute: MACs with kept weights and factors, no executed zeros. Traffic: every operand once, as
-    encoded at the program's tiles and without rounding to bytes or bursts; activations of columns
-    that nothing uses are left out, outputs are included.
-    """
-    tiled, accelerator = program.tiled, program.accelerator
-    macs = tiled.nonzeros * tiled.gemm.tokens + tiled.gemm.low_rank_macs(tiled.rank)
-    bits = int(program.written_results.sum()) * accelerator.bits.activation
-    used = np.zeros(len(tiled.column_sizes), dtype=np.bool_)
-    for stream in program.streams:
-        bits += int(stream.weight_bits[program.first_fetches(stream)].sum())
-        used[stream.column_block[stream.activation_bits > 0]] = True
-    inputs = int(tiled.column_sizes[used].sum())
-    bits += inputs * tiled.gemm.tokens * accelerator.bits.activation
-    return Roofline(macs, bits, accelerator.peak_macs, accelerator.peak_bytes_per_cycle)
-
-
-def roofline_cycles(program: Program) -> int:
-    """Cycles that no run of a program can beat: the larger of compute and DRAM traffic."""
-    return roofline(program).cycles
 
 
 @dataclass(frozen=True)

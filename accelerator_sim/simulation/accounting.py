@@ -7,8 +7,8 @@ from accelerator_sim.mapping.bounds import activation_loads, write_back_bytes
 from accelerator_sim.mapping.candidates import Plan
 from accelerator_sim.mapping.indices import stored_tiles
 from accelerator_sim.mapping.program import Program, S
+from accelerator_sim.mapping.roofline import roofline
 from accelerator_sim.mapping.timing import dram_bytes
-from accelerator_sim.models.published import roofline
 from accelerator_sim.simulation.result import Actions, EventResult, Stalls, Traffic
 from accelerator_sim.simulation.sram import sram_bytes
 

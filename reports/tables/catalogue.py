@@ -6,7 +6,7 @@ from collections.abc import Callable
 from accelerator_sim.machine.catalog import accelerator_names, load_accelerator
 from workloads.results.table import Column, Table
 from workloads.shapes.attention import load_vit, vit_names
-from workloads.support.presets import load_model, model_names
+from workloads.shapes.transformer import load_model, model_names
 
 
 def models_table() -> Table:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from accelerator_sim.simulation.result import BlockCycles
+from accelerator_sim.models.cycles import BlockCycles
 from reports.measured import Device, ProjectionRuntime
 from reports.paper.published import TABLE4_NOTES, TITLE, PublishedCycles
 from reports.stored.files import Subject, module_name

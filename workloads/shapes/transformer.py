@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from workloads.shapes.gemm import Gemm, Module
+from workloads.support.presets import build, preset_names, read_preset
 
 PROJECTION_MODULES: dict[str, Module] = {
     "q_proj": "MHA",
@@ -59,3 +60,19 @@ class ModelShape:
         return tuple(
             Gemm(name, PROJECTION_MODULES[name], m, n, tokens) for name, (m, n) in shapes.items()
         )
+
+
+def model_names() -> list[str]:
+    """Names of the model shapes that ship with the package."""
+    return preset_names("workloads.shapes", "models")
+
+
+def load_model(name: str) -> ModelShape:
+    """A model shape by name.
+
+    Raises:
+        InputError: No shape has that name.
+    """
+    return build(
+        ModelShape, read_preset("workloads.shapes", "models", "model", name), f"model {name}"
+    )

@@ -10,7 +10,6 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
 
-from workloads.shapes.transformer import ModelShape
 from workloads.support.errors import InputError, unknown_name
 from workloads.support.toml_place import Place
 
@@ -85,19 +84,3 @@ def _check_type(annotation: object, value: object, key: str, place: Place) -> No
     if not isinstance(value, expected) or (isinstance(value, bool) and annotation is not bool):
         kind = annotation.__name__  # type: ignore[attr-defined]
         raise InputError(f"{place.of(key)}: {key} must be {kind}, got {value!r}")
-
-
-def model_names() -> list[str]:
-    """Names of the model shapes that ship with the package."""
-    return preset_names("workloads.shapes", "models")
-
-
-def load_model(name: str) -> ModelShape:
-    """A model shape by name.
-
-    Raises:
-        InputError: No shape has that name.
-    """
-    return build(
-        ModelShape, read_preset("workloads.shapes", "models", "model", name), f"model {name}"
-    )

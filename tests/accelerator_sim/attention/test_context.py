@@ -11,14 +11,13 @@ from hypothesis import strategies as st
 from accelerator_sim.attention.context import attention_cycles, cache_machine, softmax_cycles
 from accelerator_sim.machine.catalog import load_accelerator, load_cost_table
 from accelerator_sim.machine.hardware import Accelerator, Bits
+from accelerator_sim.models.cycles import ProjectionCycles
 from accelerator_sim.projection import MODELS, Model, simulate_block
-from accelerator_sim.simulation.result import ProjectionCycles
 from tests.accelerator_sim.machines import machines, small_machine
 from workloads.masks.synthetic import synthetic_block
 from workloads.shapes.attention import ContextAttention, Heads
-from workloads.shapes.transformer import ModelShape
+from workloads.shapes.transformer import ModelShape, load_model
 from workloads.support.errors import InputError
-from workloads.support.presets import load_model
 
 SMALL = ModelShape("small", 128, 192, 4, 2, 32, 2)
 COSTS = load_cost_table()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from accelerator_sim.attention.sampled import plan_sddmm, plan_spmm, scores_stay
 from accelerator_sim.machine.hardware import Accelerator, Buffer, Dram, TileChoice
 from accelerator_sim.mapping.candidates import Plan
-from accelerator_sim.models.published import roofline_cycles
+from accelerator_sim.mapping.roofline import roofline_cycles
 from accelerator_sim.simulation.compiled import run_compiled
 from accelerator_sim.simulation.event import run_event
 from tests.accelerator_sim.machines import PLENTY, machines, random_mask, small_machine

@@ -14,8 +14,8 @@ from accelerator_sim.machine.catalog import load_accelerator
 from accelerator_sim.projection import simulate_block
 from tests.accelerator_sim.spaces import BASE, FIELDS, space_from
 from workloads.masks.synthetic import synthetic_block
+from workloads.shapes.transformer import load_model
 from workloads.support.errors import InputError
-from workloads.support.presets import load_model
 
 TIGHT = BASE.replace("published", "event").replace("[1, 4]", "2") + (
     "[fields]\ntile.rows = [64, 4096]\ntile.columns = 64\nlines = [32, 64]\n"

@@ -13,7 +13,8 @@ from accelerator_sim.machine.catalog import (
 )
 from accelerator_sim.projection import simulate_block
 from reports.tables.catalogue import accelerators_table
-from workloads.masks.packed import SparseLowRankGemm, wanda_lognormal_mask
+from workloads.masks.packed import SparseLowRankGemm
+from workloads.masks.synthetic import wanda_lognormal_mask
 from workloads.results.table import render
 from workloads.shapes.gemm import Gemm
 from workloads.support.errors import InputError

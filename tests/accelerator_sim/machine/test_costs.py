@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from accelerator_sim.machine.catalog import cost_table_names, load_cost_table
-from accelerator_sim.machine.costs import CostTable, area, energy
+from accelerator_sim.machine.costs import CostTable
 from accelerator_sim.machine.hardware import Accelerator, Bits, Buffer, Dram
 from accelerator_sim.mapping.candidates import plan_projection
+from accelerator_sim.models.energy import Area, Energy, area, energy
 from accelerator_sim.projection import simulate_block
 from accelerator_sim.simulation.event import run_event
-from accelerator_sim.simulation.result import Area, Energy
 from accelerator_sim.simulation.sram import sram_bytes
 from tests.accelerator_sim.machines import projection, random_mask, small_machine, with_rows
 from workloads.masks.packed import SparseLowRankGemm

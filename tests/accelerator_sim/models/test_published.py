@@ -8,17 +8,14 @@ import pytest
 from accelerator_sim.machine.catalog import load_accelerator
 from accelerator_sim.machine.hardware import TileChoice
 from accelerator_sim.mapping.candidates import plan_dense, plan_projection
+from accelerator_sim.mapping.roofline import roofline_cycles
 from accelerator_sim.mapping.split import proportional_lines
-from accelerator_sim.models.published import (
-    published_curve,
-    published_sparse_cycles,
-    roofline_cycles,
-)
+from accelerator_sim.models.published import published_curve, published_sparse_cycles
 from accelerator_sim.projection import simulate_block, simulate_projection
 from tests.accelerator_sim.machines import projection, random_mask, small_machine, with_rows
 from workloads.masks.packed import PackedMask, SparseLowRankGemm
 from workloads.shapes.gemm import Gemm
-from workloads.support.presets import load_model
+from workloads.shapes.transformer import load_model
 
 
 def empty(gemm: Gemm) -> SparseLowRankGemm:

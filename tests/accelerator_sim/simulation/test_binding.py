@@ -8,7 +8,8 @@ from hypothesis import given
 
 from accelerator_sim.machine.hardware import Accelerator, TileChoice
 from accelerator_sim.mapping.candidates import plan_projection
-from accelerator_sim.simulation.binding import RESOURCES, Binding, Roofline, binding
+from accelerator_sim.mapping.roofline import Roofline
+from accelerator_sim.simulation.binding import RESOURCES, Binding, binding
 from accelerator_sim.simulation.event import run_event
 from accelerator_sim.simulation.result import Stalls
 from tests.accelerator_sim.machines import (

@@ -20,8 +20,8 @@ from sslc.evaluation.perplexity import perplexity
 from sslc.methods.registry import load_method
 from sslc.model.checkpoint import open_checkpoint
 from sslc.model.weights import ArtifactWeights
+from workloads.shapes.transformer import load_model
 from workloads.support.errors import InputError
-from workloads.support.presets import load_model
 from workloads.support.progress import silent
 
 LIMITS = Limits(windows=3, window_tokens=32, most_tokens=256, seeds=2, steps=2)

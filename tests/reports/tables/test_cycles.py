@@ -12,8 +12,7 @@ from reports.paper.published import table4
 from reports.simulated import synthetic_block
 from reports.stored.files import Subject
 from reports.tables.cycles import cycles_result, runtime_table, speedup_table
-from workloads.shapes.transformer import ModelShape
-from workloads.support.presets import load_model
+from workloads.shapes.transformer import ModelShape, load_model
 
 SMALL = ModelShape("small", 128, 192, 4, 2, 32, 2)
 SUBJECT = Subject("small", "sslc", 0.5, "synthetic")
@@ -37,7 +36,8 @@ def results() -> dict[str, dict[str, Any]]:
 
 
 def _block(seed: int) -> Any:
-    from workloads.masks.packed import SparseLowRankGemm, wanda_lognormal_mask
+    from workloads.masks.packed import SparseLowRankGemm
+    from workloads.masks.synthetic import wanda_lognormal_mask
 
     return [
         SparseLowRankGemm(g, wanda_lognormal_mask(g.m, g.n, g.m * g.n // 2, seed), 4)

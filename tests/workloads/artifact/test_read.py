@@ -10,7 +10,7 @@ from safetensors.numpy import load_file, save_file
 
 from workloads.artifact.read import CompressedTensors, ProjectionRecord, Settings, open_artifact
 from workloads.artifact.write import ArtifactWriter, start_artifact
-from workloads.masks.packed import iid_mask
+from workloads.masks.synthetic import iid_mask
 from workloads.support.errors import InputError
 
 HASH = "0" * 64

@@ -4,13 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workloads.masks.counts import column_counts, tile_row_counts
-from workloads.masks.packed import (
-    PackedMask,
-    SparseLowRankGemm,
-    iid_mask,
-    row_balanced_mask,
-    wanda_lognormal_mask,
-)
+from workloads.masks.packed import PackedMask, SparseLowRankGemm
+from workloads.masks.synthetic import iid_mask, row_balanced_mask, wanda_lognormal_mask
 from workloads.shapes.gemm import Gemm
 
 sizes = st.integers(1, 40)

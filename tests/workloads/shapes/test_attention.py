@@ -14,8 +14,8 @@ from workloads.shapes.attention import (
     vit_names,
 )
 from workloads.shapes.gemm import Gemm
+from workloads.shapes.transformer import load_model
 from workloads.support.errors import InputError
-from workloads.support.presets import load_model
 
 
 def test_context_attention_products_count_every_query_and_key() -> None:

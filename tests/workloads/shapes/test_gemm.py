@@ -1,7 +1,7 @@
 import pytest
 
 from workloads.shapes.gemm import Gemm, kept_nonzeros, largest_rank, row_budgets
-from workloads.support.presets import load_model
+from workloads.shapes.transformer import load_model
 
 
 @pytest.mark.parametrize(

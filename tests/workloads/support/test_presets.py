@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
+from workloads.shapes.transformer import load_model, model_names
 from workloads.support.errors import InputError
-from workloads.support.presets import build, load_model, model_names, read_toml
+from workloads.support.presets import build, read_toml
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,96 @@
+"""What no run of a program can beat: the larger of its compute and its DRAM traffic. Pure."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from accelerator_sim.mapping.program import Program
+
+
+@dataclass(frozen=True)
+class Roofline:
+    """A run's work under the roofline of its machine.
+
+    Attributes:
+        macs: Useful multiply-accumulates.
+        bits: Every operand once, as encoded at the run's tiles, outputs included.
+        peak_macs: MACs per cycle of the whole machine.
+        peak_bytes_per_cycle: Of the DRAM, without its efficiency.
+
+    Source: Williams et al. 2009, the roofline model.
+    """
+
+    macs: int
+    bits: int
+    peak_macs: int
+    peak_bytes_per_cycle: Fraction
+
+    @property
+    def cycles(self) -> int:
+        """⌈max(MACs / peak, bytes / peak bandwidth)⌉: what no run can beat."""
+        return -int(-max(self._compute_cycles, self._memory_cycles) // 1)
+
+    @property
+    def bound(self) -> str:
+        """``memory`` or ``compute``, whichever takes longer alone; ``compute`` if neither does."""
+        return "memory" if self._memory_cycles > self._compute_cycles else "compute"
+
+    @property
+    def macs_per_byte(self) -> float | None:
+        """Arithmetic intensity; None where nothing crosses the DRAM port."""
+        return 8 * self.macs / self.bits if self.bits else None
+
+    @property
+    def balance_macs_per_byte(self) -> float:
+        """The intensity at which the machine's two peaks take equally long."""
+        return float(self.peak_macs / self.peak_bytes_per_cycle)
+
+    def times(self, count: int) -> "Roofline":
+        """The same work so many times."""
+        return Roofline(
+            self.macs * count, self.bits * count, self.peak_macs, self.peak_bytes_per_cycle
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers and strings."""
+        return {
+            "bound": self.bound,
+            "macs": self.macs,
+            "bytes": self.bits / 8,
+            "macs_per_byte": self.macs_per_byte,
+            "balance_macs_per_byte": self.balance_macs_per_byte,
+        }
+
+    @property
+    def _compute_cycles(self) -> Fraction:
+        return Fraction(self.macs, self.peak_macs)
+
+    @property
+    def _memory_cycles(self) -> Fraction:
+        return Fraction(self.bits, 8) / self.peak_bytes_per_cycle
+
+
+def roofline(program: Program) -> Roofline:
+    """The work of a program under the roofline of its machine.
+
+    Compute: MACs with kept weights and factors, no executed zeros. Traffic: every operand once, as
+    encoded at the program's tiles and without rounding to bytes or bursts; activations of columns
+    that nothing uses are left out, outputs are included.
+    """
+    tiled, accelerator = program.tiled, program.accelerator
+    macs = tiled.nonzeros * tiled.gemm.tokens + tiled.gemm.low_rank_macs(tiled.rank)
+    bits = int(program.written_results.sum()) * accelerator.bits.activation
+    used = np.zeros(len(tiled.column_sizes), dtype=np.bool_)
+    for stream in program.streams:
+        bits += int(stream.weight_bits[program.first_fetches(stream)].sum())
+        used[stream.column_block[stream.activation_bits > 0]] = True
+    inputs = int(tiled.column_sizes[used].sum())
+    bits += inputs * tiled.gemm.tokens * accelerator.bits.activation
+    return Roofline(macs, bits, accelerator.peak_macs, accelerator.peak_bytes_per_cycle)
+
+
+def roofline_cycles(program: Program) -> int:
+    """Cycles that no run of a program can beat: the larger of compute and DRAM traffic."""
+    return roofline(program).cycles

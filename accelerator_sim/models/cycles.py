@@ -1,0 +1,188 @@
+"""What projections, modules and blocks cost by one model. Frozen, JSON-safe."""
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from accelerator_sim.machine.costs import CostTable
+from accelerator_sim.machine.hardware import Accelerator
+from accelerator_sim.models.energy import Area, Energy, energy
+from accelerator_sim.simulation.result import EventResult
+from workloads.shapes.gemm import MODULES, Module
+
+Run = Literal["dense", "sparse", "sum"]
+
+
+RUNS: tuple[Run, ...] = get_args(Run)
+
+
+@dataclass(frozen=True)
+class ProjectionCycles:
+    """What one projection costs by one model.
+
+    Attributes:
+        name: Projection.
+        module: MHA or FFN.
+        model: ``published``, ``roofline``, ``event`` or ``compiled``.
+        dense_cycles: The same matrix run dense on the same machine.
+        sparse_cycles: S alone.
+        sum_cycles: S and the low-rank part.
+        dense_run: Detail of the dense run, event and compiled models only.
+        sparse_run: Detail of the run of S alone, likewise.
+        sum_run: Detail of the whole run, likewise.
+        energy: Of each run, where there is detail; from ``energy.with_energy``.
+
+    The softmax of attention (``attention``) is an entry too: the same cycles three times, no runs.
+    """
+
+    name: str
+    module: Module
+    model: str
+    dense_cycles: float
+    sparse_cycles: float
+    sum_cycles: float
+    dense_run: EventResult | None = None
+    sparse_run: EventResult | None = None
+    sum_run: EventResult | None = None
+    energy: Mapping[Run, Energy] | None = None
+
+    @property
+    def low_rank_cycles(self) -> float:
+        """What the low-rank part adds to S alone; it may be negative where both overlap."""
+        return self.sum_cycles - self.sparse_cycles
+
+    @property
+    def speedup(self) -> float:
+        """Dense over sum."""
+        return self.dense_cycles / self.sum_cycles
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers, strings, lists and dictionaries."""
+        values = {field: getattr(self, field) for field in ("name", "module", "model")}
+        runs = {
+            field: run.to_dict()
+            for field in ("dense_run", "sparse_run", "sum_run")
+            if (run := getattr(self, field)) is not None
+        }
+        energy = {run: of.to_dict() for run, of in (self.energy or {}).items()}
+        return {**values, **_cycles(self), **runs, **({"energy": energy} if energy else {})}
+
+
+@dataclass(frozen=True)
+class ModuleCycles:
+    """Cycles of some projections that run one after the other."""
+
+    dense_cycles: float
+    sparse_cycles: float
+    sum_cycles: float
+
+    @property
+    def low_rank_cycles(self) -> float:
+        """What the low-rank parts add."""
+        return self.sum_cycles - self.sparse_cycles
+
+    @property
+    def speedup(self) -> float:
+        """Dense over sum."""
+        return self.dense_cycles / self.sum_cycles
+
+    def to_dict(self) -> dict[str, float]:
+        """Plain numbers by name."""
+        return _cycles(self)
+
+
+@dataclass(frozen=True)
+class BlockCycles:
+    """What the projections of a block cost by one model.
+
+    Attributes:
+        model: ``published``, ``roofline``, ``event`` or ``compiled``.
+        accelerator: Its name.
+        projections: In the order in which they run.
+        area: Of the accelerator.
+        cost_table: Name of the table behind energy and area.
+    """
+
+    model: str
+    accelerator: str
+    projections: tuple[ProjectionCycles, ...]
+    area: Area | None = None
+    cost_table: str | None = None
+
+    @property
+    def modules(self) -> dict[Module, ModuleCycles]:
+        """Sums by module, of the modules that occur."""
+        present = [m for m in MODULES if any(p.module == m for p in self.projections)]
+        return {m: _sum(p for p in self.projections if p.module == m) for m in present}
+
+    @property
+    def total(self) -> ModuleCycles:
+        """Sum of all projections."""
+        return _sum(self.projections)
+
+    @property
+    def energy(self) -> dict[Module, dict[Run, Energy]]:
+        """Sums by module and run, of the projections that have energies."""
+        return {
+            module: {run: _energy_sum(self.projections, module, run) for run in RUNS}
+            for module in MODULES
+            if any(p.module == module and p.energy for p in self.projections)
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers, strings, lists and dictionaries."""
+        return {
+            "model": self.model,
+            "accelerator": self.accelerator,
+            "projections": [projection.to_dict() for projection in self.projections],
+            "modules": {name: cycles.to_dict() for name, cycles in self.modules.items()},
+            "total": self.total.to_dict(),
+            "cost_table": self.cost_table,
+            "area": self.area.to_dict() if self.area else None,
+            "energy": {
+                module: {run: energy.to_dict() for run, energy in runs.items()}
+                for module, runs in self.energy.items()
+            },
+        }
+
+
+def _cycles(of: ProjectionCycles | ModuleCycles) -> dict[str, float]:
+    return {
+        "dense_cycles": of.dense_cycles,
+        "sparse_cycles": of.sparse_cycles,
+        "low_rank_cycles": of.low_rank_cycles,
+        "sum_cycles": of.sum_cycles,
+        "speedup": of.speedup,
+    }
+
+
+def _sum(projections: Iterable[ProjectionCycles]) -> ModuleCycles:
+    parts = list(projections)
+    return ModuleCycles(
+        sum(part.dense_cycles for part in parts),
+        sum(part.sparse_cycles for part in parts),
+        sum(part.sum_cycles for part in parts),
+    )
+
+
+def _energy_sum(projections: Iterable[ProjectionCycles], module: Module, run: Run) -> Energy:
+    parts = [p.energy[run] for p in projections if p.module == module and p.energy]
+    return Energy(*map(sum, zip(*map(dataclasses.astuple, parts), strict=True)))
+
+
+def with_energy(
+    cycles: ProjectionCycles, accelerator: Accelerator, table: CostTable
+) -> ProjectionCycles:
+    """A projection's cycles with the energy of each run; as they are where no run was simulated.
+
+    Raises:
+        InputError: As for ``energy``.
+    """
+    runs = (cycles.dense_run, cycles.sparse_run, cycles.sum_run)
+    energies = {
+        name: energy(run, table, accelerator)
+        for name, run in zip(RUNS, runs, strict=True)
+        if run is not None
+    }
+    return dataclasses.replace(cycles, energy=energies or None)
