@@ -1,6 +1,6 @@
-"""Constants of energy and area, each with its source, as data. Pure."""
+"""Constants of energy and area, each with its source, as data. Pure.
 
-After ``result`` and ``hardware``. ``docs/energy.md`` has the counting rules and what is left out.
+``docs/energy.md`` has the counting rules and what is left out; ``models.energy`` multiplies.
 """
 
 import dataclasses
