@@ -6,12 +6,15 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tabulate import tabulate
 
-from workloads.support.errors import unknown_name
+from workloads.support.errors import InputError, unknown_name
 from workloads.support.files import write_atomic
+
+if TYPE_CHECKING:
+    import pandas
 
 Cell = str | int | float | None
 FORMATS = {"text": "txt", "markdown": "md", "latex": "tex", "csv": "csv", "json": "json"}
@@ -53,7 +56,11 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A titled table with footnotes; ``name`` is its file name and LaTeX label."""
+    """A titled table with footnotes; ``name`` is its file name and LaTeX label.
+
+    Raises:
+        ValueError: Two columns have one name, or a row has another number of cells.
+    """
 
     name: str
     title: str
@@ -62,9 +69,25 @@ class Table:
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        names = [column.name for column in self.columns]
+        twice = [name for place, name in enumerate(names) if name in names[:place]]
+        if twice:
+            raise ValueError(f"{self.name}: two columns are called {twice[0]!r}")
         for row in self.rows:
             if len(row) != len(self.columns):
                 raise ValueError(f"{self.name}: {len(row)} cells for {len(self.columns)} columns")
+
+    def to_frame(self) -> "pandas.DataFrame":
+        """The table as a data frame, one column per column, numbers as they are.
+
+        Raises:
+            InputError: pandas is not installed.
+        """
+        try:
+            import pandas
+        except ImportError as error:
+            raise InputError("to_frame needs pandas: pip install 'sslc[frames]'") from error
+        return pandas.DataFrame(list(self.rows), columns=[column.name for column in self.columns])
 
 
 def render(table: Table, style: str) -> str:

@@ -85,3 +85,14 @@ def test_write_page_escapes_and_needs_no_network(tmp_path: Path) -> None:
     assert "&lt;script&gt;" in page
     assert "<b>" not in page
     assert "http" not in page
+
+
+def test_table_two_columns_of_one_name_cannot_be_made() -> None:
+    with pytest.raises(ValueError, match="two columns are called 'B'"):
+        Table("t", "T", (Column("A"), Column("B"), Column("B")), ())
+
+
+def test_to_frame_keeps_names_and_numbers() -> None:
+    frame = Table("t", "T", (Column("A"), Column("B", ".1f")), (("x", 1.25),)).to_frame()
+    assert list(frame.columns) == ["A", "B"]
+    assert frame["B"][0] == 1.25

@@ -1,0 +1,284 @@
+"""Results by kind: what each stage found, with all that determines it. Frozen, JSON-safe.
+
+Cycles, attention and sweeps are defined where they are computed (``accelerator_sim``); here is
+what runs on a model, and the identities that both sides share.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+from workloads.results.identity import (
+    DENSE,
+    CostIdentity,
+    MachineIdentity,
+    Provenance,
+    Subject,
+    digest,
+)
+from workloads.shapes.gemm import Module
+
+
+class Result(Protocol):
+    """What every result has; ``envelope`` writes and reads them."""
+
+    KIND: ClassVar[str]
+    COMMAND: ClassVar[str]
+
+    @property
+    def identity(self) -> Any:
+        """All that determines the numbers: a dataclass, hashed."""
+
+    @property
+    def provenance(self) -> Provenance:
+        """Where it came from."""
+
+    @property
+    def stem(self) -> str:
+        """What it is about, for its file's name."""
+
+
+@dataclass(frozen=True)
+class WorkloadIdentity:
+    """What a machine was given.
+
+    Attributes:
+        sha256: Of every shape, rank and mask, in order (``workloads.results.workload``).
+        blocks: How many blocks were simulated.
+        of_blocks: How many there are; None where nobody knows.
+        tokens: Per product.
+        context: Attention over so many tokens as part of MHA; None without.
+    """
+
+    sha256: str
+    blocks: int
+    of_blocks: int | None
+    tokens: int
+    context: int | None = None
+
+
+@dataclass(frozen=True)
+class CyclesIdentity:
+    """All that determines simulated or analytic cycles.
+
+    Attributes:
+        subject: The model.
+        workload: What of it was run.
+        machine: On what.
+        costs: By which energies and areas.
+        cycle_model: ``published``, ``roofline``, ``event`` or ``compiled``.
+    """
+
+    subject: Subject
+    workload: WorkloadIdentity
+    machine: MachineIdentity
+    costs: CostIdentity
+    cycle_model: str
+
+
+@dataclass(frozen=True)
+class TextIdentity:
+    """A text and how it was cut.
+
+    Attributes:
+        source: Its name or file name.
+        sha256: Of its characters.
+        window_tokens: Tokens per window.
+        stride_tokens: Between window starts.
+        max_tokens: The most that were asked for; 0 for all.
+    """
+
+    source: str
+    sha256: str
+    window_tokens: int
+    stride_tokens: int
+    max_tokens: int
+
+
+@dataclass(frozen=True)
+class PerplexityIdentity:
+    """All that determines a perplexity.
+
+    Attributes:
+        subject: The model.
+        text: Evaluation text and windows.
+        dtype: Of the arithmetic.
+        device: ``cpu`` or ``cuda``.
+    """
+
+    subject: Subject
+    text: TextIdentity
+    dtype: str
+    device: str
+
+
+@dataclass(frozen=True)
+class PerplexityResult:
+    """A perplexity on held-out text.
+
+    Attributes:
+        identity: What determines it.
+        provenance: Where it came from.
+        perplexity: exp of the mean negative log-likelihood.
+        predicted_tokens: Over how many.
+    """
+
+    KIND: ClassVar[str] = "perplexity"
+    COMMAND: ClassVar[str] = "sslc evaluate"
+
+    identity: PerplexityIdentity
+    provenance: Provenance
+    perplexity: float
+    predicted_tokens: int
+
+    @property
+    def stem(self) -> str:
+        """Text, and dense where it is."""
+        return _about(self.identity.subject, self.identity.text.source)
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One score of a task.
+
+    Attributes:
+        name: Such as ``acc`` or ``acc_norm``.
+        value: The score.
+        stderr: Its standard error over the questions; None where it has none.
+    """
+
+    name: str
+    value: float
+    stderr: float | None
+
+
+@dataclass(frozen=True)
+class ZeroShotIdentity:
+    """All that determines a task's scores.
+
+    Attributes:
+        subject: The model.
+        task: Its name.
+        task_version: As the harness tells it.
+        shots: Examples before a question.
+        limit: Questions at most; None for all.
+        dtype: Of the model.
+        device: ``cpu`` or ``cuda``.
+        harness: Its version.
+    """
+
+    subject: Subject
+    task: str
+    task_version: str
+    shots: int
+    limit: int | None
+    dtype: str
+    device: str
+    harness: str
+
+
+@dataclass(frozen=True)
+class ZeroShotResult:
+    """Scores of a task.
+
+    Attributes:
+        identity: What determines them.
+        provenance: Where they came from.
+        metrics: The scores.
+        documents: Questions asked.
+        of_documents: Questions that the task has.
+    """
+
+    KIND: ClassVar[str] = "zero_shot"
+    COMMAND: ClassVar[str] = "sslc evaluate --tasks"
+
+    identity: ZeroShotIdentity
+    provenance: Provenance
+    metrics: tuple[Metric, ...]
+    documents: int
+    of_documents: int
+
+    @property
+    def stem(self) -> str:
+        """Task, and dense where it is."""
+        return _about(self.identity.subject, self.identity.task)
+
+
+@dataclass(frozen=True)
+class ProjectionRuntime:
+    """Median seconds of one projection at one number of tokens.
+
+    Attributes:
+        block: Which block.
+        name: Projection.
+        module: MHA or FFN.
+        tokens: Columns of X.
+        dense_seconds: W' X as one dense product.
+        sparse_seconds: S X.
+        low_rank_seconds: U (Vᵀ X); 0 when the rank is 0.
+    """
+
+    block: int
+    name: str
+    module: Module
+    tokens: int
+    dense_seconds: float
+    sparse_seconds: float
+    low_rank_seconds: float
+
+
+@dataclass(frozen=True)
+class RuntimeIdentity:
+    """All that determines a measured runtime, the device with it.
+
+    Attributes:
+        subject: The model.
+        blocks: Which were measured.
+        tokens: Columns of X.
+        dtype: Of the arithmetic.
+        device: By the name that its vendor gives it.
+        threads: Used.
+        libraries: Versions by name.
+        kernel: What ran S.
+    """
+
+    subject: Subject
+    blocks: tuple[int, ...]
+    tokens: tuple[int, ...]
+    dtype: str
+    device: str
+    threads: int
+    libraries: Mapping[str, str]
+    kernel: str
+
+
+@dataclass(frozen=True)
+class RuntimeResult:
+    """Runtimes measured on the device at hand.
+
+    Attributes:
+        identity: What determines them.
+        provenance: Where they came from.
+        projections: One entry per projection and number of tokens.
+    """
+
+    KIND: ClassVar[str] = "runtime"
+    COMMAND: ClassVar[str] = "sslc measure"
+
+    identity: RuntimeIdentity
+    provenance: Provenance
+    projections: tuple[ProjectionRuntime, ...]
+
+    @property
+    def stem(self) -> str:
+        """The device."""
+        return self.identity.device
+
+
+def _about(subject: Subject, what: str) -> str:
+    return f"{DENSE}-{what}" if subject.method == DENSE else what
+
+
+def identity_sha256(result: Result) -> str:
+    """Hex SHA-256 of all that determines a result, its kind included."""
+    return digest({"kind": result.KIND, "identity": result.identity})
