@@ -12,11 +12,14 @@ from pathlib import Path
 import torch
 
 from sslc.calibration.statistics import InputSums
-from sslc.compression.block_loop import Calibration, Output, compress
+from sslc.calibration.windows import Calibration
+from sslc.compression.block_loop import compress
+from sslc.compression.output import Output
 from sslc.evaluation.perplexity import evaluation_windows, perplexity
 from sslc.methods.registry import load_method
 from sslc.model.blocks import BlockwiseModel
-from sslc.model.checkpoint import Checkpoint, open_checkpoint
+from sslc.model.checkpoint import Checkpoint
+from sslc.model.opening import open_checkpoint
 from sslc.model.weights import ArtifactWeights, dense_weight
 from workloads.artifact.read import Artifact
 from workloads.results.table import Column, Table, render

@@ -12,10 +12,13 @@ from reports.report import report_tables, write_report
 from reports.simulated import reproduce_table4, simulate_artifact
 from reports.stored.files import Subject, perplexity_result, save_result, subject_of
 from reports.tables.cycles import runtime_result
-from sslc.compression.block_loop import Calibration, Output, compress
+from sslc.calibration.windows import Calibration
+from sslc.compression.block_loop import compress
+from sslc.compression.output import Output
 from sslc.evaluation.perplexity import perplexity
 from sslc.methods.registry import load_method
-from sslc.model.checkpoint import Checkpoint, open_checkpoint
+from sslc.model.checkpoint import Checkpoint
+from sslc.model.opening import open_checkpoint
 from sslc.model.weights import ArtifactWeights
 from workloads.artifact.read import Artifact
 from workloads.results.table import Table, to_dict

@@ -86,12 +86,13 @@ def compress(
         estimate_summary,
         estimate_tables,
     )
-    from sslc.compression.block_loop import Calibration, Output
+    from sslc.calibration.windows import Calibration
     from sslc.compression.block_loop import compress as run
     from sslc.compression.dry_run import dry_run as estimate
+    from sslc.compression.output import Output
     from sslc.compression.plan import Choice, read_overrides
     from sslc.methods.registry import load_method
-    from sslc.model.checkpoint import open_checkpoint
+    from sslc.model.opening import open_checkpoint
     from workloads.support.errors import InputError
 
     if out is None and not dry_run:
@@ -133,7 +134,8 @@ def export(
     Example: sslc export runs/sslc --as adapter --out runs/sslc-base
     """
     from reports.console import Reporter, say, show
-    from sslc.exporting.dense import export_adapter, export_dense
+    from sslc.exporting.adapter_export import export_adapter
+    from sslc.exporting.dense import export_dense
     from workloads.artifact.read import open_artifact
     from workloads.support.errors import unknown_name
 

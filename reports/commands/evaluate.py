@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from reports.stored.files import Subject
     from sslc.evaluation.zero_shot import ZeroShotSettings
-    from sslc.model.checkpoint import WeightSource
+    from sslc.model.source import WeightSource
     from workloads.results.table import Table
     from workloads.support.progress import Progress
 
@@ -67,11 +67,11 @@ def evaluate(
 
     Example: sslc evaluate runs/sslc --tasks piqa,boolq,hellaswag,winogrande,arc_easy,arc_challenge
     """
-    from reports.commands.options import open_weights
     from reports.console import Reporter, say, show
     from reports.measured import find_device
     from reports.stored.files import file_name, save_result, subject_of_source
     from sslc.evaluation.zero_shot import ZeroShotSettings
+    from sslc.model.opening import open_source
     from workloads.artifact.read import MANIFEST
 
     names = [name.strip() for part in tasks or () for name in part.split(",") if name.strip()]
@@ -82,7 +82,7 @@ def evaluate(
     windows = {"window_tokens": window_tokens, "most_tokens": most_tokens, "stride_tokens": stride}
     settings = ZeroShotSettings(limit, shots, batch_size, dtype)
     with Reporter() as reporter:
-        source = open_weights(model, reporter)
+        source = open_source(model, reporter)
         subject = subject_of_source(source, model)
         if names:
             table, results = _zero_shot(source, subject, names, settings, target, reporter)

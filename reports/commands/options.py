@@ -9,8 +9,6 @@ import typer
 
 if TYPE_CHECKING:
     from accelerator_sim.projection import Model
-    from sslc.model.checkpoint import WeightSource
-    from workloads.support.progress import Progress
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print the full result as JSON.")]
 Style = Annotated[
@@ -101,18 +99,3 @@ def cycle_models(name: str) -> "tuple[Model, ...]":
         if name == model:
             return (model,)
     raise unknown_name("cycle model", name, [*MODELS, "all"])
-
-
-def open_weights(model: str, progress: "Progress") -> "WeightSource":
-    """An artifact, a base with its adapter, or a dense checkpoint, whichever the name means."""
-    from sslc.model.adapter import CONFIG, FOLDER, AdaptedWeights
-    from sslc.model.checkpoint import open_checkpoint
-    from sslc.model.weights import ArtifactWeights
-    from workloads.artifact.read import MANIFEST, open_artifact
-
-    if (Path(model) / MANIFEST).is_file():
-        return ArtifactWeights(open_artifact(Path(model)))
-    checkpoint = open_checkpoint(model, progress)
-    if (checkpoint.directory / FOLDER / CONFIG).is_file():
-        return AdaptedWeights(checkpoint)
-    return checkpoint

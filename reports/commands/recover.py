@@ -42,9 +42,9 @@ def recover(
     from reports.console import Reporter, say, show
     from reports.measured import find_device
     from reports.tables.recovery import recovery_summary, recovery_table
-    from sslc.compression.block_loop import Output
-    from sslc.recovery.recovered import Training
+    from sslc.compression.output import Output
     from sslc.recovery.recovered import recover as run
+    from sslc.recovery.settings import Training
     from workloads.artifact.read import open_artifact
 
     training = Training(

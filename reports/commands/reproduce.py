@@ -150,7 +150,7 @@ def _study(
     from reports.measured import find_device
     from reports.paper.published import published_model, published_models
     from reports.reproduce.study import Study
-    from sslc.model.checkpoint import open_checkpoint
+    from sslc.model.opening import open_checkpoint
     from workloads.support.errors import unknown_name
 
     if published is not None and published not in published_models():

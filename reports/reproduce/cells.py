@@ -14,14 +14,17 @@ from typing import Any
 
 from reports.reproduce.study import Study, digest
 from reports.tables.zero_shot import ACCURACY
-from sslc.compression.block_loop import Output, compress
+from sslc.compression.block_loop import compress
+from sslc.compression.output import Output
 from sslc.compression.plan import Choice, Override
 from sslc.evaluation.perplexity import perplexity
 from sslc.evaluation.zero_shot import ZeroShotSettings, zero_shot
 from sslc.methods.registry import load_method
-from sslc.model.checkpoint import WeightSource, load_config
+from sslc.model.config import load_config
+from sslc.model.source import WeightSource
 from sslc.model.weights import ArtifactWeights
-from sslc.recovery.recovered import Training, recover
+from sslc.recovery.recovered import recover
+from sslc.recovery.settings import Training
 from workloads.artifact.read import Artifact
 from workloads.support.files import sha256_file
 from workloads.support.progress import Progress

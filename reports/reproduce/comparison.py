@@ -9,7 +9,7 @@ from reports.measured import describe_device
 from reports.paper.published import NOTES, TITLE
 from reports.reproduce.cells import Measured
 from reports.reproduce.study import Reproduced, Study
-from sslc.model.checkpoint import load_config
+from sslc.model.config import load_config
 from workloads.results.table import Cell, Column, Table
 
 NAMES = {

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 
 from accelerator_sim.projection import DISTINCT_MODELS
 from accelerator_sim.projection import Model as CycleModel
-from sslc.compression.block_loop import Calibration
+from sslc.calibration.windows import Calibration
 from sslc.model.checkpoint import Checkpoint
 from workloads.results.table import Table
 from workloads.support.errors import InputError

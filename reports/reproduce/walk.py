@@ -15,11 +15,11 @@ import torch
 
 from reports.reproduce.study import Study
 from sslc.calibration.statistics import InputStatistics
-from sslc.compression.block_loop import calibration_windows, default_workers
+from sslc.calibration.windows import calibration_windows
 from sslc.compression.inputs import DenseInputs
-from sslc.compression.projections import one_thread_each
+from sslc.compression.projections import default_workers, one_thread_each
 from sslc.methods.sslc import Sslc
-from sslc.model.checkpoint import load_config
+from sslc.model.config import load_config
 from workloads.shapes.transformer import PROJECTION_MODULES
 from workloads.support.errors import InputError
 from workloads.texts.windows import EMBEDDED, load_text

@@ -7,7 +7,7 @@ from typing import Any
 
 from sslc.evaluation.perplexity import Perplexity
 from sslc.model.adapter import AdaptedWeights
-from sslc.model.checkpoint import WeightSource
+from sslc.model.source import WeightSource
 from sslc.model.weights import ArtifactWeights
 from workloads.artifact.read import Artifact, kept_share
 from workloads.support.errors import InputError
@@ -59,7 +59,7 @@ def subject_of_source(source: WeightSource, name: str) -> Subject:
     """What results of any model are about; for an adapter's base, what of it is kept is unknown.
 
     Args:
-        source: From ``open_weights``.
+        source: From ``open_source``.
         name: What the user called it.
     """
     if isinstance(source, ArtifactWeights):

@@ -6,20 +6,29 @@ store them, put the stored (rounded) weights in, and run it again for the next b
 
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
-import joblib
 import torch
 
 from sslc.calibration.gradients import collect_gradients, read_gradients
 from sslc.calibration.statistics import InputStatistics
+from sslc.calibration.windows import Calibration, calibration_windows
 from sslc.compression.estimate import estimate_projections, fit_workers
+from sslc.compression.output import Output, finished_artifact, stored_dtype
 from sslc.compression.plan import DENSE, EVERYTHING, Choice, Plan, make_plan
-from sslc.compression.projections import compress_block, input_statistics, unit_statistics
+from sslc.compression.projections import (
+    compress_block,
+    default_workers,
+    input_statistics,
+    projection_names,
+    unit_statistics,
+)
 from sslc.methods.base import Method
 from sslc.model.blocks import BlockwiseModel, Replaced
-from sslc.model.checkpoint import TORCH_DTYPES, Checkpoint, load_config, tokenize
+from sslc.model.checkpoint import Checkpoint
+from sslc.model.config import load_config
+from sslc.model.names import full_name
 from sslc.model.weights import dense_weight
 from workloads.artifact.read import (
     Artifact,
@@ -28,46 +37,10 @@ from workloads.artifact.read import (
     open_artifact,
     read_projection,
 )
-from workloads.artifact.write import ArtifactWriter, rename_into_place, start_artifact
-from workloads.shapes.transformer import PROJECTION_MODULES
-from workloads.support.errors import InputError
+from workloads.artifact.write import ArtifactWriter, start_artifact
 from workloads.support.files import LazyTensors, open_tensors
 from workloads.support.progress import Progress, silent
-from workloads.texts.windows import Text, load_text, random_windows
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """Which text calibrates, and how it is cut.
-
-    Attributes:
-        source: ``embedded`` or a text file.
-        windows: How many.
-        window_tokens: Tokens in each.
-        seed: Of the windows' places.
-    """
-
-    source: str = "embedded"
-    windows: int = 16
-    window_tokens: int = 512
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.windows < 1 or self.window_tokens < 2 or self.seed < 0:
-            raise InputError(
-                "calibration needs at least 1 window of at least 2 tokens and a seed of at least "
-                f"0, got {self.windows}, {self.window_tokens} and {self.seed}"
-            )
-
-
-@dataclass(frozen=True)
-class Output:
-    """Where an artifact goes and what may happen to what stands there."""
-
-    directory: Path
-    dtype: str = "auto"
-    resume: bool = False
-    overwrite: bool = False
+from workloads.texts.windows import Text, load_text
 
 
 def compress(
@@ -146,11 +119,6 @@ def compress(
     return open_artifact(output.directory)
 
 
-def default_workers(device: torch.device) -> int:
-    """One per core on the CPU, one on another device."""
-    return int(joblib.cpu_count()) if device.type == "cpu" else 1
-
-
 def _stored_weights(stored: Mapping[str, CompressedTensors]) -> Replaced:
     """The weights of a block's projections as they would be read back from the artifact."""
 
@@ -189,22 +157,6 @@ def _with_gradients(
     return {name: replace(each, gradient=found.get(name)) for name, each in statistics.items()}
 
 
-def projection_names(model: BlockwiseModel) -> tuple[str, ...]:
-    """Dotted names of a block's linear layers, in the order in which they run.
-
-    Raises:
-        InputError: One is not a projection that we know.
-    """
-    names = model.linear_names()
-    unknown = [name for name in names if name.rpartition(".")[2] not in PROJECTION_MODULES]
-    if unknown:
-        raise InputError(
-            f"{model.source.directory}: projection {unknown[0]!r} is not one of "
-            f"{', '.join(PROJECTION_MODULES)}"
-        )
-    return names
-
-
 def _read_back(writer: ArtifactWriter, index: int) -> dict[str, CompressedTensors]:
     """The stored tensors of a block that an interrupted run had finished."""
     block = writer.blocks[index]
@@ -233,59 +185,9 @@ def _settings(
     )
 
 
-def stored_dtype(checkpoint: Checkpoint, dtype: str) -> str:
-    """The dtype in which an artifact is stored; ``auto`` is that of the checkpoint's projections.
-
-    Raises:
-        InputError: It is not one in which we store.
-    """
-    if dtype == "auto":
-        projection = next(
-            (n for n in sorted(checkpoint.names()) if n.endswith("q_proj.weight")), ""
-        )
-        dtype = checkpoint.dtypes.get(projection, "F32")
-    if dtype not in TORCH_DTYPES:
-        raise InputError(f"dtype {dtype} cannot be stored; give one of {', '.join(TORCH_DTYPES)}")
-    return dtype
-
-
-def finished_artifact(output: Output, settings: Settings) -> Artifact | None:
-    """The artifact that stands there already, if it was made under the same settings.
-
-    Raises:
-        InputError: It was made under others and may not be replaced.
-    """
-    rename_into_place(output.directory)
-    if not output.directory.exists():
-        return None
-    artifact = open_artifact(output.directory)
-    if artifact.settings == settings:
-        return artifact
-    if output.overwrite:
-        return None
-    raise InputError(
-        f"{output.directory} is finished, but was made with other settings; --overwrite replaces it"
-    )
-
-
-def calibration_windows(
-    checkpoint: Checkpoint, text: Text, calibration: Calibration
-) -> torch.Tensor:
-    """Token ids of the windows, shape (w, L).
-
-    Raises:
-        InputError: There is no usable tokenizer, or the text is shorter than a window.
-    """
-    tokens = tokenize(checkpoint.directory, text.content)
-    windows, length = calibration.windows, calibration.window_tokens
-    return torch.from_numpy(random_windows(tokens, windows, length, calibration.seed))
-
-
 def _rest(checkpoint: Checkpoint, plan: Plan) -> LazyTensors:
     """Every tensor outside the projections."""
     compressed = {
-        f"model.layers.{index}.{name}.{part}"
-        for index, name, _ in plan
-        for part in ("weight", "bias")
+        f"{full_name(index, name)}.{part}" for index, name, _ in plan for part in ("weight", "bias")
     }
     return checkpoint.arrays(sorted(checkpoint.names() - compressed))

@@ -4,14 +4,16 @@ from dataclasses import dataclass
 
 import torch
 
-from sslc.compression.block_loop import Calibration, default_workers, projection_names, stored_dtype
+from sslc.calibration.windows import Calibration
 from sslc.compression.estimate import (
     ProjectionEstimate,
     estimate_projections,
     fit_workers,
     peak_bytes,
 )
+from sslc.compression.output import stored_dtype
 from sslc.compression.plan import EVERYTHING, Choice, Named, make_plan
+from sslc.compression.projections import default_workers, projection_names
 from sslc.compression.sampling import estimate_seconds
 from sslc.model.blocks import BlockwiseModel
 from sslc.model.checkpoint import Checkpoint

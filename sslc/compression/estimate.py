@@ -15,6 +15,7 @@ from sslc.linalg.selection import sparse_nonzeros
 from sslc.methods.base import Method
 from sslc.model.blocks import TOKENS_AT_ONCE, BlockwiseModel
 from sslc.model.checkpoint import Checkpoint
+from sslc.model.names import EMBEDDING, weight_name
 from sslc.model.weights import CHUNK_ENTRIES
 from workloads.artifact.read import VALUE_BYTES
 from workloads.shapes.gemm import Module, largest_rank
@@ -282,6 +283,6 @@ def _largest_rest(model: BlockwiseModel) -> int:
     config = model.config
     width = 4
     if isinstance(model.source, Checkpoint):
-        dtype = model.source.dtypes.get("model.embed_tokens.weight", "F32")
+        dtype = model.source.dtypes.get(weight_name(EMBEDDING), "F32")
         width = VALUE_BYTES.get(dtype, 4)
     return int(config.vocab_size * config.hidden_size * width)

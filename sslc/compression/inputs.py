@@ -1,6 +1,6 @@
 """Weights and inputs of the dense model's projections, for those who study them.
 
-``compress.py`` collects inputs that have passed through compressed blocks; here all are dense.
+Compression collects inputs that have passed through compressed blocks; here all are dense.
 """
 
 from collections.abc import Callable
@@ -8,11 +8,11 @@ from collections.abc import Callable
 import torch
 
 from sslc.calibration.statistics import InputStatistics
-from sslc.compression.block_loop import projection_names
 from sslc.compression.plan import DENSE
-from sslc.compression.projections import input_statistics
+from sslc.compression.projections import input_statistics, projection_names
 from sslc.model.blocks import BlockwiseModel
-from sslc.model.checkpoint import WeightSource
+from sslc.model.names import full_name, weight_name
+from sslc.model.source import WeightSource
 from workloads.support.errors import InputError
 
 Projections = dict[str, tuple[torch.Tensor, InputStatistics]]
@@ -68,7 +68,7 @@ class DenseInputs:
                     f"{self._source.directory}: block {index}, {name}: the calibration inputs are "
                     "not finite; check the weights before it"
                 )
-            found[name] = model.read(f"model.layers.{index}.{name}.weight"), statistics
+            found[name] = model.read(weight_name(full_name(index, name))), statistics
         return found
 
     def _walk_to(self, index: int) -> tuple[BlockwiseModel, torch.Tensor]:

@@ -15,6 +15,7 @@ import torch
 from sslc.calibration.statistics import InputStatistics
 from sslc.methods.base import CompressedProjection, Method
 from sslc.methods.registry import load_method
+from sslc.model.names import pattern_name
 from workloads.support.errors import InputError
 from workloads.support.presets import read_toml
 
@@ -135,7 +136,7 @@ def make_plan(choice: Choice, method: Named, names: tuple[str, ...], blocks: int
         InputError: A pattern matches nothing, nothing is left to compress, or an override has an
             unknown setting or a value out of range.
     """
-    full = [f"layers.{index}.{name}" for index in range(blocks) for name in names]
+    full = [pattern_name(index, name) for index in range(blocks) for name in names]
     _check_patterns("--include", choice.include, full)
     _check_patterns("--exclude", choice.exclude, full)
     for override in choice.overrides:
@@ -143,7 +144,7 @@ def make_plan(choice: Choice, method: Named, names: tuple[str, ...], blocks: int
     made: dict[tuple[int, ...], Named] = {}
 
     def named(index: int, name: str) -> Named:
-        whole = f"layers.{index}.{name}"
+        whole = pattern_name(index, name)
         which = tuple(i for i, o in enumerate(choice.overrides) if _matches(whole, o.pattern))
         if which not in made:
             made[which] = _overridden(method, [choice.overrides[i] for i in which])

@@ -16,10 +16,15 @@ from torch import nn
 
 from sslc.calibration.statistics import InputStatistics, InputSums
 from sslc.compression.plan import Named
+from sslc.compression.rounding import to_stored
 from sslc.methods.base import Method
 from sslc.model.blocks import BlockwiseModel
-from sslc.model.weights import dense_weight, row_chunks, to_stored
-from workloads.artifact.read import CompressedTensors, ProjectionRecord
+from sslc.model.names import bias_name, full_name, weight_name
+from sslc.model.weights import dense_weight, row_chunks
+from workloads.artifact.read import (
+    CompressedTensors,
+    ProjectionRecord,
+)
 from workloads.shapes.gemm import Module
 from workloads.shapes.transformer import PROJECTION_MODULES, SHARED_INPUTS
 from workloads.support.errors import InputError
@@ -99,9 +104,9 @@ def compress_block(
     linears = model.linears()
 
     def job(name: str) -> Made:
-        prefix = f"model.layers.{index}.{name}"
-        weight = model.read(f"{prefix}.weight")
-        bias = None if linears[name].bias is None else model.read(f"{prefix}.bias")
+        module = full_name(index, name)
+        weight = model.read(weight_name(module))
+        bias = None if linears[name].bias is None else model.read(bias_name(module))
         try:
             return _compress_projection(
                 name, (weight, bias), statistics[name], methods[name][1], dtype
@@ -183,3 +188,24 @@ def one_thread_each() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(threads)
+
+
+def default_workers(device: torch.device) -> int:
+    """One per core on the CPU, one on another device."""
+    return int(joblib.cpu_count()) if device.type == "cpu" else 1
+
+
+def projection_names(model: BlockwiseModel) -> tuple[str, ...]:
+    """Dotted names of a block's linear layers, in the order in which they run.
+
+    Raises:
+        InputError: One is not a projection that we know.
+    """
+    names = model.linear_names()
+    unknown = [name for name in names if name.rpartition(".")[2] not in PROJECTION_MODULES]
+    if unknown:
+        raise InputError(
+            f"{model.source.directory}: projection {unknown[0]!r} is not one of "
+            f"{', '.join(PROJECTION_MODULES)}"
+        )
+    return names

@@ -7,7 +7,8 @@ import numpy as np
 import torch
 
 from sslc.model.blocks import BlockwiseModel
-from sslc.model.checkpoint import WeightSource, load_tokenizer
+from sslc.model.config import load_tokenizer
+from sslc.model.source import WeightSource
 from workloads.support.progress import Progress, silent
 from workloads.texts.windows import ScoredWindows, Text, load_text, scored_windows
 

@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from sslc.model.checkpoint import TORCH_DTYPES, WeightSource, load_tokenizer
+from sslc.model.config import load_tokenizer
 from sslc.model.loading import load_whole
+from sslc.model.source import TORCH_DTYPES, WeightSource
 from workloads.support.errors import InputError, unknown_name
 from workloads.support.progress import Progress, silent
 

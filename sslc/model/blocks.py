@@ -1,8 +1,8 @@
 """A causal LM run one block at a time, its weights read when they are needed.
 
 The model is built on torch's meta device; a block becomes real while it runs. Memory holds one
-block and the activations, whatever the model's size. ``compress.py`` and ``evaluate.py`` both
-walk a model through this.
+block and the activations, whatever the model's size. Compression, perplexity and gradients
+all walk a model through this.
 
 Shapes: w windows, L tokens per window, h hidden size.
 """
@@ -15,7 +15,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from sslc.model.checkpoint import WeightSource, load_config
+from sslc.model.config import load_config
+from sslc.model.names import EMBEDDING, HEAD, NORM, block_name, weight_name
+from sslc.model.source import WeightSource
 from workloads.support.errors import InputError
 
 TOKENS_AT_ONCE = 1024
@@ -92,8 +94,9 @@ class BlockwiseModel:
                 f"the model has {body.embed_tokens.num_embeddings} embeddings"
             )
         stubs = [_Recorder(layer) for layer in self._layers]
-        table = self.source.tensor("model.embed_tokens.weight")
-        self._check_shape("model.embed_tokens.weight", table, body.embed_tokens.weight)
+        name = weight_name(EMBEDDING)
+        table = self.source.tensor(name)
+        self._check_shape(name, table, body.embed_tokens.weight)
         hidden = table[windows].float()  # only the rows that occur are read
         body.rotary_emb.to(self.device)
         body.layers, norm, body.norm = nn.ModuleList(stubs), body.norm, nn.Identity()
@@ -113,7 +116,7 @@ class BlockwiseModel:
             replaced: Gives the tensor that takes the place of a parameter of the source, by its
                 name inside the block, or None.
         """
-        with self._real(self._layers[index], f"model.layers.{index}", replaced) as block:
+        with self._real(self._layers[index], block_name(index), replaced) as block:
             yield block
 
     @torch.inference_mode()
@@ -196,9 +199,9 @@ class BlockwiseModel:
     def _head(self) -> Iterator[Callable[[torch.Tensor], torch.Tensor]]:
         """From the last block's outputs to logits: the final norm and the (perhaps tied) head."""
         head = self._model.lm_head
-        tied = "lm_head.weight" not in self.source.names()
-        name = "model.embed_tokens" if tied else "lm_head"
-        with self._real(self._model.model.norm, "model.norm") as norm, self._real(head, name):
+        tied = weight_name(HEAD) not in self.source.names()
+        name = EMBEDDING if tied else HEAD
+        with self._real(self._model.model.norm, NORM) as norm, self._real(head, name):
             yield lambda states: head(norm(states))
 
     @contextlib.contextmanager

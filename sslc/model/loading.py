@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 from sslc.model.adapter import AdaptedWeights
-from sslc.model.checkpoint import WeightSource, load_config
+from sslc.model.config import load_config
+from sslc.model.source import WeightSource
 from sslc.model.weights import ArtifactWeights, sparse_part, to_torch
 from workloads.artifact.read import Artifact, CompressedTensors, open_artifact
 from workloads.support.errors import InputError

@@ -11,8 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sslc.methods.base import CompressedProjection
-from sslc.model.checkpoint import TORCH_DTYPES
+from sslc.model.names import full_name
 from workloads.artifact.read import REST, Artifact, CompressedTensors
 from workloads.masks.packed import PackedMask
 from workloads.support.errors import InputError
@@ -35,41 +34,6 @@ def to_torch(array: NDArray[Any]) -> torch.Tensor:
     if array.dtype == ml_dtypes.bfloat16:
         return torch.from_numpy(np.array(array.view(np.int16))).view(torch.bfloat16)
     return torch.from_numpy(np.array(array))
-
-
-def to_stored(
-    projection: CompressedProjection, dtype: str, bias: torch.Tensor | None
-) -> CompressedTensors:
-    """Round a compressed projection to the dtype in which it is stored.
-
-    The rounding error of U Vᵀ is added to S at the kept places, so that rounding the factors
-    costs nothing there.
-
-    Args:
-        projection: As the method left it.
-        dtype: ``BF16``, ``F16`` or ``F32``.
-        bias: The layer's bias, stored in the same dtype.
-
-    Raises:
-        ValueError: A value does not fit the dtype.
-    """
-    kind = TORCH_DTYPES[dtype]
-    u, v = projection.u.to(kind), projection.v.to(kind)
-    parts = []
-    for rows in row_chunks(*projection.mask.shape):
-        lost = projection.u[rows] @ projection.v.T - u[rows].float() @ v.float().T
-        parts.append((projection.sparse[rows] + lost)[projection.mask[rows]].to(kind))
-    values = torch.cat(parts)
-    for tensor in (values, u, v):
-        if not torch.isfinite(tensor).all():
-            raise ValueError(f"a value is not finite in {dtype}")
-    return CompressedTensors(
-        PackedMask.pack(projection.mask.cpu().numpy()),
-        to_numpy(values.cpu()),
-        to_numpy(u.cpu()),
-        to_numpy(v.cpu()),
-        None if bias is None else to_numpy(bias.to(kind).cpu()),
-    )
 
 
 def row_chunks(m: int, n: int) -> Iterator[slice]:
@@ -142,7 +106,7 @@ class ArtifactWeights:
     @functools.cached_property
     def _compressed(self) -> dict[str, tuple[int, str]]:
         return {
-            f"model.layers.{index}.{record.name}.{part}": (index, record.name)
+            f"{full_name(index, record.name)}.{part}": (index, record.name)
             for index, block in enumerate(self.artifact.blocks)
             for record in block.projections
             for part in (("weight", "bias") if record.bias else ("weight",))

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
-from sslc.model.checkpoint import load_tokenizer, tokenize
+from sslc.model.config import load_tokenizer, tokenize
 from workloads.support.errors import InputError
 from workloads.texts.instructions import ALPACA, SUFFIX, Example, Instructions, load_instructions
 from workloads.texts.windows import load_text, scored_windows

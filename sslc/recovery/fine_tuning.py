@@ -25,9 +25,10 @@ from transformers.utils import logging
 
 from sslc.model.adapter import TENSORS, lora_settings
 from sslc.model.loading import load_base
+from sslc.model.names import full_name
 from sslc.model.weights import to_torch
 from sslc.recovery.data import Tokens, collate
-from sslc.recovery.recovered import Training, full_name
+from sslc.recovery.settings import Training
 from workloads.artifact.read import Artifact
 from workloads.support.errors import InputError
 from workloads.support.files import TensorFile, open_tensors, read_json

@@ -5,21 +5,21 @@ the projections keep their bytes. The training itself is in ``fine_tuning.py``.
 """
 
 import dataclasses
-import math
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from sslc.compression.block_loop import Output, finished_artifact
+from sslc.compression.output import Output, finished_artifact
 from sslc.model.adapter import factor_names
-from sslc.model.checkpoint import TORCH_DTYPES
+from sslc.model.names import full_name
+from sslc.model.source import TORCH_DTYPES
 from sslc.model.weights import to_numpy, to_torch
 from sslc.recovery.data import TrainingData, load_training_data
+from sslc.recovery.settings import Training
 from workloads.artifact.read import (
     MANIFEST,
     REST,
@@ -35,44 +35,6 @@ from workloads.shapes.gemm import largest_rank
 from workloads.support.errors import InputError
 from workloads.support.files import LazyTensors, TensorFile, open_tensors, sha256_file
 from workloads.support.progress import Progress, silent
-
-
-@dataclass(frozen=True)
-class Training:
-    """What is trained on, and how.
-
-    Attributes:
-        data: ``alpaca``, a ``.jsonl`` file of instructions, or a text by name or path (its
-            calibration part).
-        steps: Steps of the optimizer (AdamW without weight decay).
-        window_tokens: Tokens per example at most.
-        batch_size: Examples per step.
-        learning_rate: At its peak; it rises and falls linearly.
-        warmup_share: Share of the steps in which it rises.
-        seed: Of the examples' order and of fresh factors.
-        rank_share: Share of a projection's parameters that fresh LoRA factors may take, for
-            artifacts without a low-rank part.
-    """
-
-    data: str = "embedded"
-    steps: int = 100
-    window_tokens: int = 256
-    batch_size: int = 2
-    learning_rate: float = 5e-4
-    warmup_share: float = 0.1
-    seed: int = 0
-    rank_share: float = 0.0625
-
-    def __post_init__(self) -> None:
-        least = {"steps": 1, "window_tokens": 2, "batch_size": 1, "seed": 0}
-        for name, value in least.items():
-            if getattr(self, name) < value:
-                raise InputError(f"{name} must be at least {value}, got {getattr(self, name)}")
-        if not 0 < self.learning_rate < math.inf:
-            raise InputError(f"learning_rate must be above 0, got {self.learning_rate}")
-        for name in ("warmup_share", "rank_share"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise InputError(f"{name} must be 0 to 1, got {getattr(self, name)}")
 
 
 def recover(
@@ -160,11 +122,6 @@ def trained_ranks(artifact: Artifact, rank_share: float) -> dict[str, int]:
             f"at a rank share of {rank_share}"
         )
     return found
-
-
-def full_name(block: int, projection: str) -> str:
-    """A projection's name in the whole model."""
-    return f"model.layers.{block}.{projection}"
 
 
 def _check(artifact: Artifact, output: Output) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from reports.commands.recover import recover
-from sslc.recovery.recovered import Training
+from sslc.recovery.settings import Training
 from tests.cli.conftest import SMALL_CUT, Run, kill_when
 from tests.tasks import write_task
 

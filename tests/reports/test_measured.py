@@ -2,8 +2,9 @@ import pytest
 import torch
 
 from reports.measured import find_device
+from sslc.compression.rounding import to_stored
 from sslc.methods.base import CompressedProjection
-from sslc.model.weights import dense_weight, sparse_part, to_stored, to_torch
+from sslc.model.weights import dense_weight, sparse_part, to_torch
 from workloads.support.errors import InputError
 
 

@@ -7,7 +7,7 @@ from reports.reproduce.cells import DENSE, Measured, Recipe, measure
 from reports.reproduce.comparison import NAMES, limits_notes, text_name
 from reports.reproduce.studies.methods import percentages
 from reports.reproduce.study import Reproduced, Study
-from sslc.recovery.recovered import Training
+from sslc.recovery.settings import Training
 from workloads.results.table import Cell, Column, Table
 
 _METHODS = ("sparsegpt", "wanda", "sslc")

@@ -15,10 +15,12 @@ from reports.reproduce.cells import CellModel, Recipe, measure
 from reports.reproduce.studies.ablations import constant_rank, kept_by, table6, table7
 from reports.reproduce.study import Limits, Study
 from sslc.calibration.statistics import InputStatistics
-from sslc.compression.block_loop import Calibration, Output, compress
+from sslc.calibration.windows import Calibration
+from sslc.compression.block_loop import compress
+from sslc.compression.output import Output
 from sslc.evaluation.perplexity import perplexity
 from sslc.methods.registry import load_method
-from sslc.model.checkpoint import open_checkpoint
+from sslc.model.opening import open_checkpoint
 from sslc.model.weights import ArtifactWeights
 from workloads.shapes.transformer import load_model
 from workloads.support.errors import InputError

@@ -17,11 +17,11 @@ from reports.reproduce.studies.losses import depths, figure5, losses_table, rise
 from reports.reproduce.studies.salience import figure1, figure4, published
 from reports.reproduce.studies.salience_tables import needed_table
 from reports.reproduce.study import Limits, Reproduced, Study
-from sslc.compression.block_loop import calibration_windows
+from sslc.calibration.windows import calibration_windows
 from sslc.compression.inputs import DenseInputs
 from sslc.evaluation.salience import Needed
 from sslc.methods.sslc import Sslc
-from sslc.model.checkpoint import open_checkpoint
+from sslc.model.opening import open_checkpoint
 from workloads.results.table import Table, to_dict
 from workloads.shapes.transformer import PROJECTION_MODULES
 from workloads.support.errors import InputError

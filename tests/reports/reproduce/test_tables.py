@@ -13,7 +13,7 @@ from reports.reproduce.studies.ratios import figure6
 from reports.reproduce.studies.recovered import table2
 from reports.reproduce.studies.seeds import table8
 from reports.reproduce.study import Limits, Study
-from sslc.model.checkpoint import open_checkpoint
+from sslc.model.opening import open_checkpoint
 from workloads.texts.windows import load_text
 
 LIMITS = Limits(blocks=2, windows=3, window_tokens=32, most_tokens=256, seeds=3, steps=2)

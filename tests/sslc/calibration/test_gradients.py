@@ -10,10 +10,13 @@ from transformers import AutoModelForCausalLM
 from sslc.calibration import gradients
 from sslc.calibration.gradients import collect_gradients, read_gradients
 from sslc.calibration.statistics import InputStatistics
-from sslc.compression.block_loop import Calibration, Output, compress
+from sslc.calibration.windows import Calibration
+from sslc.compression.block_loop import compress
+from sslc.compression.output import Output
 from sslc.methods.registry import load_method
 from sslc.model.blocks import BlockwiseModel
-from sslc.model.checkpoint import open_checkpoint, tokenize
+from sslc.model.config import tokenize
+from sslc.model.opening import open_checkpoint
 from sslc.model.weights import dense_weight
 from workloads.artifact.read import Artifact
 from workloads.texts.windows import load_text, random_windows

@@ -10,14 +10,18 @@ from peft import PeftModel
 from transformers import AutoModelForCausalLM
 
 from sslc.calibration.statistics import InputStatistics
-from sslc.compression.block_loop import Calibration, Output, compress
+from sslc.calibration.windows import Calibration
+from sslc.compression.block_loop import compress
+from sslc.compression.output import Output
 from sslc.compression.plan import Choice
 from sslc.evaluation.perplexity import perplexity
-from sslc.exporting.dense import export_adapter, export_dense
+from sslc.exporting.adapter_export import export_adapter
+from sslc.exporting.dense import export_dense
 from sslc.methods.registry import load_method
 from sslc.methods.wanda import Wanda
 from sslc.model.blocks import BlockwiseModel
-from sslc.model.checkpoint import open_checkpoint, tokenize
+from sslc.model.config import tokenize
+from sslc.model.opening import open_checkpoint
 from sslc.model.weights import ArtifactWeights, dense_weight
 from workloads.artifact.read import Artifact, ProjectionRecord, open_artifact
 from workloads.artifact.write import ArtifactWriter

@@ -8,12 +8,14 @@ import torch
 from safetensors.torch import load_file
 
 import sslc
-from sslc.compression.block_loop import Calibration, Output, compress
+from sslc.calibration.windows import Calibration
+from sslc.compression.block_loop import compress
+from sslc.compression.output import Output
 from sslc.compression.plan import Choice, Override, make_plan, read_overrides
 from sslc.evaluation.perplexity import perplexity
-from sslc.exporting.dense import export_adapter
+from sslc.exporting.adapter_export import export_adapter
 from sslc.methods.registry import load_method
-from sslc.model.checkpoint import open_checkpoint
+from sslc.model.opening import open_checkpoint
 from sslc.model.weights import ArtifactWeights
 from workloads.artifact.read import Artifact, open_artifact
 from workloads.support.errors import InputError

@@ -9,7 +9,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from sslc.evaluation.perplexity import perplexity
-from sslc.model.checkpoint import open_checkpoint
+from sslc.model.opening import open_checkpoint
 from workloads.support.errors import InputError
 
 LENGTH = 64

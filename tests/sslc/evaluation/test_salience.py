@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sslc.calibration.statistics import InputStatistics
-from sslc.compression.block_loop import Calibration, calibration_windows
+from sslc.calibration.windows import Calibration, calibration_windows
 from sslc.compression.inputs import DenseInputs
 from sslc.evaluation.salience import entries_needed, needed, pooled, salience, spread
 from sslc.methods.sslc import Sslc
 from sslc.model.blocks import BlockwiseModel
-from sslc.model.checkpoint import open_checkpoint
+from sslc.model.opening import open_checkpoint
 from tests.reference.compression import keep_top_rows, row_budgets, sslc_warm
 from workloads.support.errors import InputError
 from workloads.texts.windows import load_text

@@ -12,14 +12,18 @@ from peft import PeftModel
 from peft.tuners.lora import LoraLayer
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from sslc.compression.block_loop import Calibration, Output, compress
+from sslc.calibration.windows import Calibration
+from sslc.compression.block_loop import compress
+from sslc.compression.output import Output
 from sslc.evaluation.perplexity import perplexity
 from sslc.evaluation.zero_shot import TaskScore, ZeroShotSettings, load_tasks, zero_shot
-from sslc.exporting.dense import export_adapter, export_dense
+from sslc.exporting.adapter_export import export_adapter
+from sslc.exporting.dense import export_dense
 from sslc.methods.registry import load_method
 from sslc.model.adapter import AdaptedWeights
-from sslc.model.checkpoint import WeightSource, open_checkpoint
 from sslc.model.loading import SparseLowRankLinear, load_whole
+from sslc.model.opening import open_checkpoint
+from sslc.model.source import WeightSource
 from sslc.model.weights import ArtifactWeights
 from tests.tasks import QUESTIONS, Task, accuracies, write_task
 from workloads.artifact.read import Artifact

@@ -11,12 +11,15 @@ import yaml
 from transformers import AutoModelForCausalLM
 
 import sslc
-from sslc.compression.block_loop import Calibration, Output, compress
+from sslc.calibration.windows import Calibration
+from sslc.compression.block_loop import compress
+from sslc.compression.output import Output
 from sslc.compression.plan import Choice, Override
-from sslc.exporting.dense import export_adapter, export_dense
+from sslc.exporting.adapter_export import export_adapter
+from sslc.exporting.dense import export_dense
 from sslc.methods.registry import load_method
-from sslc.model.checkpoint import open_checkpoint
 from sslc.model.loading import SparseLowRankLinear
+from sslc.model.opening import open_checkpoint
 from workloads.artifact.read import Artifact, totals
 from workloads.support.errors import InputError
 

@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 import torch
 
-from sslc.compression.block_loop import Calibration, Output, compress
+from sslc.calibration.windows import Calibration
+from sslc.compression.block_loop import compress
+from sslc.compression.output import Output
 from sslc.methods.registry import METHODS, load_method
-from sslc.model.checkpoint import open_checkpoint
+from sslc.model.opening import open_checkpoint
 from sslc.model.weights import dense_weight
 from workloads.artifact.read import open_artifact
 

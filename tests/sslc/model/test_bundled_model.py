@@ -8,7 +8,8 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from sslc.evaluation.perplexity import perplexity
-from sslc.model.checkpoint import BUNDLED, open_checkpoint, tokenize
+from sslc.model.config import tokenize
+from sslc.model.opening import BUNDLED, open_checkpoint
 from workloads.texts.windows import load_text
 
 

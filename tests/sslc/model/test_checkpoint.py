@@ -9,9 +9,11 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from sslc.compression.block_loop import Calibration, Output, compress
+from sslc.calibration.windows import Calibration
+from sslc.compression.block_loop import compress
+from sslc.compression.output import Output
 from sslc.methods.registry import load_method
-from sslc.model.checkpoint import open_checkpoint
+from sslc.model.opening import open_checkpoint
 from workloads.support.errors import InputError
 
 

@@ -11,11 +11,14 @@ import transformers
 from transformers import AutoModelForCausalLM
 
 import sslc
-from sslc.compression.block_loop import Calibration, Output, compress
+from sslc.calibration.windows import Calibration
+from sslc.compression.block_loop import compress
+from sslc.compression.output import Output
 from sslc.evaluation.perplexity import perplexity
 from sslc.exporting.dense import export_dense
 from sslc.methods.registry import load_method
-from sslc.model.checkpoint import open_checkpoint, tokenize
+from sslc.model.config import tokenize
+from sslc.model.opening import open_checkpoint
 from sslc.model.weights import ArtifactWeights
 from tests.conftest import VOCABULARY, _save_tokenizer
 from workloads.support.errors import InputError

@@ -5,11 +5,13 @@ import torch
 from transformers import AutoModelForCausalLM
 
 import sslc
-from sslc.compression.block_loop import Calibration, Output, compress
+from sslc.calibration.windows import Calibration
+from sslc.compression.block_loop import compress
+from sslc.compression.output import Output
 from sslc.exporting.dense import export_dense
 from sslc.methods.registry import load_method
-from sslc.model.checkpoint import open_checkpoint
 from sslc.model.loading import SparseLowRankLinear
+from sslc.model.opening import open_checkpoint
 
 
 @pytest.mark.parametrize("family", ["llama", "qwen"])

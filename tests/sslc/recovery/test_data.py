@@ -8,7 +8,7 @@ import pytest
 import torch
 from transformers import AutoTokenizer
 
-from sslc.model.checkpoint import tokenize
+from sslc.model.config import tokenize
 from sslc.recovery.data import IGNORED, Tokens, collate, load_training_data
 from workloads.support.errors import InputError
 from workloads.texts.windows import load_text

@@ -12,14 +12,17 @@ import pytest
 import torch
 
 import sslc
-from sslc.compression.block_loop import Calibration, Output, compress
+from sslc.calibration.windows import Calibration
+from sslc.compression.block_loop import compress
+from sslc.compression.output import Output
 from sslc.compression.plan import EVERYTHING, Choice
 from sslc.methods.registry import load_method
-from sslc.model.checkpoint import open_checkpoint
 from sslc.model.loading import SparseLowRankLinear
+from sslc.model.opening import open_checkpoint
 from sslc.recovery.data import collate, load_training_data
 from sslc.recovery.fine_tuning import adapted_model
-from sslc.recovery.recovered import Training, recover, trained_ranks
+from sslc.recovery.recovered import recover, trained_ranks
+from sslc.recovery.settings import Training
 from workloads.artifact.read import Artifact, open_artifact, totals
 from workloads.support.errors import InputError
 

@@ -1,0 +1,59 @@
+"""Where an artifact goes, in which dtype, and what may happen to what stands there."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sslc.model.checkpoint import Checkpoint
+from sslc.model.source import TORCH_DTYPES
+from workloads.artifact.read import (
+    Artifact,
+    Settings,
+    open_artifact,
+)
+from workloads.artifact.write import rename_into_place
+from workloads.support.errors import InputError
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where an artifact goes and what may happen to what stands there."""
+
+    directory: Path
+    dtype: str = "auto"
+    resume: bool = False
+    overwrite: bool = False
+
+
+def stored_dtype(checkpoint: Checkpoint, dtype: str) -> str:
+    """The dtype in which an artifact is stored; ``auto`` is that of the checkpoint's projections.
+
+    Raises:
+        InputError: It is not one in which we store.
+    """
+    if dtype == "auto":
+        projection = next(
+            (n for n in sorted(checkpoint.names()) if n.endswith("q_proj.weight")), ""
+        )
+        dtype = checkpoint.dtypes.get(projection, "F32")
+    if dtype not in TORCH_DTYPES:
+        raise InputError(f"dtype {dtype} cannot be stored; give one of {', '.join(TORCH_DTYPES)}")
+    return dtype
+
+
+def finished_artifact(output: Output, settings: Settings) -> Artifact | None:
+    """The artifact that stands there already, if it was made under the same settings.
+
+    Raises:
+        InputError: It was made under others and may not be replaced.
+    """
+    rename_into_place(output.directory)
+    if not output.directory.exists():
+        return None
+    artifact = open_artifact(output.directory)
+    if artifact.settings == settings:
+        return artifact
+    if output.overwrite:
+        return None
+    raise InputError(
+        f"{output.directory} is finished, but was made with other settings; --overwrite replaces it"
+    )

@@ -1,0 +1,25 @@
+"""What every model is read through: dense tensors by checkpoint name, in one of three dtypes."""
+
+from pathlib import Path
+from typing import Protocol
+
+import torch
+
+TORCH_DTYPES = {"BF16": torch.bfloat16, "F16": torch.float16, "F32": torch.float32}
+
+
+class WeightSource(Protocol):
+    """Anything that gives a model's configuration and its dense tensors by checkpoint name."""
+
+    @property
+    def directory(self) -> Path:
+        """Where the configuration and tokenizer files lie."""
+        ...
+
+    def names(self) -> frozenset[str]:
+        """Every tensor's name."""
+        ...
+
+    def tensor(self, name: str) -> torch.Tensor:
+        """One dense tensor on the CPU, in its stored dtype."""
+        ...
