@@ -8,7 +8,6 @@ import dataclasses
 import functools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from accelerator_sim.attention.context import cache_machine, softmax_cycles
 from accelerator_sim.attention.sampled import TIMED_AS, plan_sddmm, plan_spmm, scores_stay
@@ -45,14 +44,6 @@ class HeadCycles:
     places: int
     scores_stay: bool
     stages: tuple[ProjectionCycles, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain numbers, strings, lists and dictionaries."""
-        fields = ("name", "repeats", "places", "scores_stay")
-        return {
-            **{field: getattr(self, field) for field in fields},
-            "stages": [stage.to_dict() for stage in self.stages],
-        }
 
 
 def simulate_heads(

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import ClassVar
 
 import numpy as np
 
@@ -22,6 +22,8 @@ class Roofline:
     Source: Williams et al. 2009, the roofline model.
     """
 
+    DERIVED: ClassVar = ("bytes", "bound", "macs_per_byte", "balance_macs_per_byte")
+
     macs: int
     bits: int
     peak_macs: int
@@ -31,6 +33,11 @@ class Roofline:
     def cycles(self) -> int:
         """⌈max(MACs / peak, bytes / peak bandwidth)⌉: what no run can beat."""
         return -int(-max(self._compute_cycles, self._memory_cycles) // 1)
+
+    @property
+    def bytes(self) -> float:
+        """Bytes of all operands."""
+        return self.bits / 8
 
     @property
     def bound(self) -> str:
@@ -52,16 +59,6 @@ class Roofline:
         return Roofline(
             self.macs * count, self.bits * count, self.peak_macs, self.peak_bytes_per_cycle
         )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain numbers and strings."""
-        return {
-            "bound": self.bound,
-            "macs": self.macs,
-            "bytes": self.bits / 8,
-            "macs_per_byte": self.macs_per_byte,
-            "balance_macs_per_byte": self.balance_macs_per_byte,
-        }
 
     @property
     def _compute_cycles(self) -> Fraction:

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import ClassVar, Literal, get_args
 
 from accelerator_sim.machine.costs import CostTable
 from accelerator_sim.machine.hardware import Accelerator
@@ -36,6 +36,8 @@ class ProjectionCycles:
     The softmax of attention (``attention``) is an entry too: the same cycles three times, no runs.
     """
 
+    DERIVED: ClassVar = ("low_rank_cycles", "speedup")
+
     name: str
     module: Module
     model: str
@@ -53,25 +55,16 @@ class ProjectionCycles:
         return self.sum_cycles - self.sparse_cycles
 
     @property
-    def speedup(self) -> float:
-        """Dense over sum."""
-        return self.dense_cycles / self.sum_cycles
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain numbers, strings, lists and dictionaries."""
-        values = {field: getattr(self, field) for field in ("name", "module", "model")}
-        runs = {
-            field: run.to_dict()
-            for field in ("dense_run", "sparse_run", "sum_run")
-            if (run := getattr(self, field)) is not None
-        }
-        energy = {run: of.to_dict() for run, of in (self.energy or {}).items()}
-        return {**values, **_cycles(self), **runs, **({"energy": energy} if energy else {})}
+    def speedup(self) -> float | None:
+        """Dense over sum; None where there is nothing to do."""
+        return self.dense_cycles / self.sum_cycles if self.sum_cycles else None
 
 
 @dataclass(frozen=True)
 class ModuleCycles:
     """Cycles of some projections that run one after the other."""
+
+    DERIVED: ClassVar = ("low_rank_cycles", "speedup")
 
     dense_cycles: float
     sparse_cycles: float
@@ -83,13 +76,9 @@ class ModuleCycles:
         return self.sum_cycles - self.sparse_cycles
 
     @property
-    def speedup(self) -> float:
-        """Dense over sum."""
-        return self.dense_cycles / self.sum_cycles
-
-    def to_dict(self) -> dict[str, float]:
-        """Plain numbers by name."""
-        return _cycles(self)
+    def speedup(self) -> float | None:
+        """Dense over sum; None where there is nothing to do."""
+        return self.dense_cycles / self.sum_cycles if self.sum_cycles else None
 
 
 @dataclass(frozen=True)
@@ -103,6 +92,8 @@ class BlockCycles:
         area: Of the accelerator.
         cost_table: Name of the table behind energy and area.
     """
+
+    DERIVED: ClassVar = ("modules", "total", "energy")
 
     model: str
     accelerator: str
@@ -129,32 +120,6 @@ class BlockCycles:
             for module in MODULES
             if any(p.module == module and p.energy for p in self.projections)
         }
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain numbers, strings, lists and dictionaries."""
-        return {
-            "model": self.model,
-            "accelerator": self.accelerator,
-            "projections": [projection.to_dict() for projection in self.projections],
-            "modules": {name: cycles.to_dict() for name, cycles in self.modules.items()},
-            "total": self.total.to_dict(),
-            "cost_table": self.cost_table,
-            "area": self.area.to_dict() if self.area else None,
-            "energy": {
-                module: {run: energy.to_dict() for run, energy in runs.items()}
-                for module, runs in self.energy.items()
-            },
-        }
-
-
-def _cycles(of: ProjectionCycles | ModuleCycles) -> dict[str, float]:
-    return {
-        "dense_cycles": of.dense_cycles,
-        "sparse_cycles": of.sparse_cycles,
-        "low_rank_cycles": of.low_rank_cycles,
-        "sum_cycles": of.sum_cycles,
-        "speedup": of.speedup,
-    }
 
 
 def _sum(projections: Iterable[ProjectionCycles]) -> ModuleCycles:

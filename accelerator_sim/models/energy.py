@@ -3,6 +3,7 @@
 import dataclasses
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 from accelerator_sim.machine.costs import CostTable
 from accelerator_sim.machine.hardware import Accelerator, Buffer
@@ -22,6 +23,8 @@ class Energy:
         link: The accumulation link.
     """
 
+    DERIVED: ClassVar = ("total_pj",)
+
     mac: float
     decode: float
     sram: float
@@ -32,10 +35,6 @@ class Energy:
     def total_pj(self) -> float:
         """Sum of the parts."""
         return float(sum(dataclasses.astuple(self)))
-
-    def to_dict(self) -> dict[str, float]:
-        """Parts and total in pJ."""
-        return {**dataclasses.asdict(self), "total_pj": self.total_pj}
 
 
 @dataclass(frozen=True)
@@ -48,6 +47,8 @@ class Area:
         sram: The three buffers.
     """
 
+    DERIVED: ClassVar = ("total_mm2",)
+
     mac: float
     decode: float
     sram: float
@@ -56,10 +57,6 @@ class Area:
     def total_mm2(self) -> float:
         """Sum of the parts."""
         return float(sum(dataclasses.astuple(self)))
-
-    def to_dict(self) -> dict[str, float]:
-        """Parts and total in mm²."""
-        return {**dataclasses.asdict(self), "total_mm2": self.total_mm2}
 
 
 _UM2_PER_MM2 = 1e6

@@ -33,14 +33,11 @@ class Binding:
     share: float
 
 
-def binding(accounts: Iterable[Mapping[str, int]]) -> Binding:
-    """The resource that takes most PE-line cycles.
+def binding(accounts: Iterable[Mapping[str, int]]) -> Binding | None:
+    """The resource that takes most PE-line cycles; None where no account has a cycle.
 
     Args:
         accounts: Line cycles by reason, one per engine, of one run or of several.
-
-    Raises:
-        ValueError: The accounts have no cycle.
     """
     each = list(accounts)
     cycles = {
@@ -49,6 +46,6 @@ def binding(accounts: Iterable[Mapping[str, int]]) -> Binding:
     }
     whole = sum(cycles.values())
     if not whole:
-        raise ValueError("no account has a cycle")
+        return None
     resource = max(cycles, key=lambda name: cycles[name])
     return Binding(resource, cycles[resource] / whole)

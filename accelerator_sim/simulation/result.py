@@ -2,7 +2,7 @@
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import ClassVar, TypeVar
 
 from accelerator_sim.mapping.roofline import Roofline
 from accelerator_sim.simulation.binding import Binding, binding
@@ -55,6 +55,8 @@ class Traffic:
         outputs: Results written back.
         refetched: Part of the above that had been fetched before.
     """
+
+    DERIVED: ClassVar = ("total",)
 
     weights: int
     factors: int
@@ -124,6 +126,8 @@ class EventResult:
         loop_order: What stayed while the tiles that used it ran.
     """
 
+    DERIVED: ClassVar = ("binding", "roofline_fraction")
+
     cycles: int
     roofline_cycles: int
     roofline: Roofline
@@ -145,9 +149,9 @@ class EventResult:
     loop_order: str
 
     @property
-    def roofline_fraction(self) -> float:
-        """Bound over cycles: 1.0 is the bound."""
-        return self.roofline_cycles / self.cycles
+    def roofline_fraction(self) -> float | None:
+        """Bound over cycles: 1.0 is the bound; None where there was nothing to do."""
+        return self.roofline_cycles / self.cycles if self.cycles else None
 
     @property
     def stalls(self) -> dict[str, Stalls]:
@@ -155,8 +159,8 @@ class EventResult:
         return {"denser": self.denser, "sparser": self.sparser}
 
     @property
-    def binding(self) -> Binding:
-        """What takes most line cycles of both engines."""
+    def binding(self) -> Binding | None:
+        """What takes most line cycles of both engines; None where there was nothing to do."""
         return binding(dataclasses.asdict(account) for account in self.stalls.values())
 
     def times(self, count: int) -> "EventResult":
@@ -172,15 +176,6 @@ class EventResult:
             actions=_scaled(self.actions, count),
             tiles=self.tiles * count,
         )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain numbers, strings, lists and dictionaries."""
-        values = dataclasses.asdict(self)
-        values["tile"] = list(self.tile)
-        values["roofline"] = self.roofline.to_dict()
-        values["traffic"]["total"] = self.traffic.total
-        values["binding"] = dataclasses.asdict(self.binding)
-        return {**values, "roofline_fraction": self.roofline_fraction}
 
 
 def _scaled(counts: _Counts, count: int) -> _Counts:

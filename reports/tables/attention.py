@@ -12,6 +12,7 @@ from accelerator_sim.models.cycles import ProjectionCycles
 from accelerator_sim.projection import Model
 from accelerator_sim.simulation.result import EventResult
 from reports.tables.cycles import MODEL_NOTES, PROVENANCE
+from workloads.results.codec import to_json
 from workloads.results.table import Cell, Column, Table
 from workloads.shapes.attention import VitShape
 
@@ -60,7 +61,7 @@ def attention_result(
         "dense_scores_stay": scores_stay(shape.tokens**2, accelerator),
         "stages": stages,
         "total": {**total, "speedup": total["dense_cycles"] / total["sparse_cycles"]},
-        "heads": [head.to_dict() for head in heads],
+        "heads": [to_json(head) for head in heads],
     }
 
 

@@ -8,6 +8,7 @@ from accelerator_sim.models.cycles import BlockCycles
 from reports.measured import Device, ProjectionRuntime
 from reports.paper.published import TABLE4_NOTES, TITLE, PublishedCycles
 from reports.stored.files import Subject, module_name
+from workloads.results.codec import to_json
 from workloads.results.table import Cell, Column, Table
 from workloads.shapes.gemm import MODULES
 
@@ -63,7 +64,7 @@ def cycles_result(
         "tokens": tokens,
         "mean_per_block": means,
         "total": totals,
-        "blocks": [block.to_dict() for block in blocks],
+        "blocks": [to_json(block) for block in blocks],
     }
 
 

@@ -57,7 +57,7 @@ def _runs(result: Mapping[str, Any], module: str, run: str) -> Iterable[dict[str
     """Simulated runs of a module's projections; older files have no roofline."""
     for block in result["blocks"]:
         for projection in block["projections"]:
-            if projection["module"] == module and "roofline" in projection.get(run, {}):
+            if projection["module"] == module and projection.get(run):
                 yield projection[run]
 
 
@@ -75,6 +75,6 @@ def _cells(runs: list[dict[str, Any]], blocks: int) -> tuple[Cell, ...]:
         macs / once if once else None,
         balance,
         "memory" if macs < balance * once else "compute",
-        most.resource,
-        most.share,
+        most.resource if most else None,
+        most.share if most else None,
     )

@@ -1,7 +1,6 @@
 """The entry points: fields that matter, results as plain data, no torch."""
 
 import dataclasses
-import json
 import subprocess
 import sys
 from typing import Any
@@ -16,6 +15,7 @@ from accelerator_sim.projection import MODELS, simulate_block, simulate_projecti
 from accelerator_sim.simulation.event import run_event
 from tests.accelerator_sim.machines import projection, random_mask, small_machine
 from workloads.masks.packed import SparseLowRankGemm
+from workloads.results.codec import to_json
 from workloads.support.errors import InputError
 
 CHANGES: dict[str, Any] = {
@@ -116,7 +116,7 @@ def test_simulate_projection_every_field_changes_the_cycles(key: str) -> None:
 def test_simulate_block_result_is_json(model: Any) -> None:
     items = [busy_projection(), busy_projection()]
     block = simulate_block(model, items, busy_machine())
-    values = json.loads(json.dumps(block.to_dict()))
+    values = to_json(block)
     total = values["total"]
     assert total["low_rank_cycles"] == total["sum_cycles"] - total["sparse_cycles"]
     assert values["modules"]["MHA"] == total

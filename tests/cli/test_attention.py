@@ -11,6 +11,7 @@ from accelerator_sim.machine.catalog import load_accelerator, load_cost_table
 from tests.cli.conftest import Run
 from workloads.masks.head_masks import HeadMask
 from workloads.masks.packed import PackedMask
+from workloads.results.codec import to_json
 
 
 def test_attention_table_has_every_stage_and_its_provenance(sslc: Run) -> None:
@@ -43,7 +44,7 @@ def test_attention_one_mask_for_all_heads_is_one_head_counted_often(
     machine = load_accelerator("vitcod", {"dense_threshold": 0.9})
     item = HeadMask("every head", PackedMask.pack(mask), 72)
     [head] = simulate_heads("compiled", [item], 64, machine, load_cost_table())
-    assert result["heads"] == [json.loads(json.dumps(head.to_dict()))]
+    assert result["heads"] == [to_json(head)]
     for name, stage in zip(("sddmm", "softmax", "spmm"), head.stages, strict=True):
         assert result["stages"][name]["sparse_cycles"] == 72 * stage.sum_cycles
         assert result["stages"][name]["dense_cycles"] == 72 * stage.dense_cycles

@@ -1,7 +1,6 @@
 """Attention over a context: a case by hand, shared keys and values, bounds, and a block with it."""
 
 import dataclasses
-import json
 from typing import Any
 
 import pytest
@@ -15,6 +14,7 @@ from accelerator_sim.models.cycles import ProjectionCycles
 from accelerator_sim.projection import MODELS, Model, simulate_block
 from tests.accelerator_sim.machines import machines, small_machine
 from workloads.masks.synthetic import synthetic_block
+from workloads.results.codec import to_json
 from workloads.shapes.attention import ContextAttention, Heads
 from workloads.shapes.transformer import ModelShape, load_model
 from workloads.support.errors import InputError
@@ -158,7 +158,7 @@ def test_simulate_block_context_adds_attention_before_the_output_projection(mode
     assert block.modules["MHA"].sum_cycles == without.modules["MHA"].sum_cycles + added
     assert block.modules["MHA"].low_rank_cycles == without.modules["MHA"].low_rank_cycles
     assert block.modules["FFN"] == without.modules["FFN"]
-    assert json.loads(json.dumps(block.to_dict()))["projections"][3]["name"] == "qk"
+    assert to_json(block)["projections"][3]["name"] == "qk"
 
 
 def test_simulate_block_context_adds_the_energy_of_the_products_alone() -> None:

@@ -1,7 +1,5 @@
 """Heads with fixed masks: stages that follow from plans, and ViTCoD's own count beside ours."""
 
-import json
-
 import numpy as np
 import pytest
 
@@ -15,6 +13,7 @@ from tests.accelerator_sim.machines import random_mask
 from tests.reference.vitcod_script import compute_cycles
 from workloads.masks.head_masks import HeadMask, synthetic_attention_masks
 from workloads.masks.packed import PackedMask
+from workloads.results.codec import to_json
 from workloads.shapes.attention import VitShape
 
 COSTS = load_cost_table()
@@ -149,6 +148,6 @@ def test_simulate_heads_fewer_places_take_fewer_cycles() -> None:
 
 def test_head_cycles_are_json() -> None:
     [head, _] = heads_of("event", synthetic_attention_masks(SHAPE, 0.1, seed=0))
-    values = json.loads(json.dumps(head.to_dict()))
+    values = to_json(head)
     assert values["name"] == "layer 0, head 0"
     assert values["stages"][0]["sum_run"]["sparser"]["compute"] > 0

@@ -1,7 +1,6 @@
 """Energy and area: a case by hand, every constant matters, totals, and errors that say where."""
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from accelerator_sim.simulation.event import run_event
 from accelerator_sim.simulation.sram import sram_bytes
 from tests.accelerator_sim.machines import projection, random_mask, small_machine, with_rows
 from workloads.masks.packed import SparseLowRankGemm
+from workloads.results.codec import to_json
 from workloads.support.errors import InputError
 
 TABLE = """
@@ -116,7 +116,7 @@ def test_sram_bytes_tile_on_both_engines_adds_twice_to_each_row() -> None:
 def test_energy_total_is_the_sum_of_parts_over_a_block() -> None:
     item, made = busy()
     block = simulate_block("event", [item, item], made)
-    values = json.loads(json.dumps(block.to_dict()))
+    values = to_json(block)
     for runs in values["energy"].values():
         for run, parts in runs.items():
             assert parts.pop("total_pj") == sum(parts.values())

@@ -1,0 +1,180 @@
+"""Cycles of a model's blocks by one cost model, with all that determines them: a typed result."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from accelerator_sim.models.cycles import BlockCycles, ModuleCycles
+from workloads.results.identity import Provenance
+from workloads.results.kinds import CyclesIdentity
+from workloads.results.table import Cell, Column, Table
+from workloads.shapes.gemm import MODULES, Module
+
+if TYPE_CHECKING:
+    import pandas
+
+BASIS = {
+    "published": "analytic (published)",
+    "roofline": "analytic (roofline)",
+    "event": "simulated (event)",
+    "compiled": "simulated (compiled)",
+}
+"""What the numbers of a cycle model are, in the order of tables."""
+SIMULATED = ("event", "compiled")
+CYCLE_COLUMNS = (
+    Column("Dense", ",.1f"),
+    Column("Sparse", ",.1f"),
+    Column("Low-rank", ",.1f"),
+    Column("Sum", ",.1f"),
+    Column("Speedup", ".2f"),
+    Column("Dense (us)", ",.2f"),
+    Column("Sum (us)", ",.2f"),
+)
+_US_PER_SECOND = 1e6
+
+
+@dataclass(frozen=True)
+class CyclesResult:
+    """Cycles of every simulated block.
+
+    Attributes:
+        identity: What determines them.
+        provenance: Where they came from.
+        blocks: One entry per block, in order.
+    """
+
+    KIND: ClassVar[str] = "cycles"
+    COMMAND: ClassVar[str] = "sslc simulate"
+    DERIVED: ClassVar = ("basis", "mean_per_block", "total", "tokens_per_second")
+
+    identity: CyclesIdentity
+    provenance: Provenance
+    blocks: tuple[BlockCycles, ...]
+
+    @property
+    def basis(self) -> str:
+        """What the numbers are, such as ``simulated (event)``."""
+        return BASIS[self.identity.cycle_model]
+
+    @property
+    def clock_hz(self) -> float:
+        """Of the machine."""
+        return float(self.identity.machine.fields["clock_hz"])
+
+    @property
+    def total(self) -> dict[Module, ModuleCycles]:
+        """Sums over all blocks, of the modules that occur."""
+        present = [m for m in MODULES if any(m in block.modules for block in self.blocks)]
+        return {module: self._sum(module) for module in present}
+
+    @property
+    def mean_per_block(self) -> dict[Module, ModuleCycles]:
+        """Means over the blocks."""
+        count = len(self.blocks)
+        return {
+            module: ModuleCycles(
+                cycles.dense_cycles / count,
+                cycles.sparse_cycles / count,
+                cycles.sum_cycles / count,
+            )
+            for module, cycles in self.total.items()
+        }
+
+    @property
+    def tokens_per_second(self) -> dict[str, float] | None:
+        """Dense and compressed, of all blocks' projections without embeddings and head.
+
+        None unless every block was simulated.
+        """
+        work = self.identity.workload
+        if work.of_blocks is None or work.blocks < work.of_blocks:
+            return None
+        sums = {
+            "dense": sum(cycles.dense_cycles for cycles in self.total.values()),
+            "compressed": sum(cycles.sum_cycles for cycles in self.total.values()),
+        }
+        rate = work.tokens * self.clock_hz
+        return {run: rate / cycles for run, cycles in sums.items() if cycles}
+
+    @property
+    def stem(self) -> str:
+        """Machine, cycle model, tokens and context."""
+        work = self.identity.workload
+        context = f"-context-{work.context}" if work.context else ""
+        machine = self.identity.machine.label
+        return f"{self.identity.cycle_model}-{work.tokens}{context}-{machine}"
+
+    def __repr__(self) -> str:
+        subject = self.identity.subject
+        return (
+            f"CyclesResult({subject.model}, {subject.method}, {self.identity.machine.label}, "
+            f"{self.basis}, {len(self.blocks)} blocks)"
+        )
+
+    def to_table(self) -> Table:
+        """Cycles and time of one block by module, the mean over the blocks."""
+        return cycles_table([self])
+
+    def to_frame(self) -> "pandas.DataFrame":
+        """``to_table`` as a data frame.
+
+        Raises:
+            InputError: pandas is not installed.
+        """
+        return self.to_table().to_frame()
+
+    def _sum(self, module: Module) -> ModuleCycles:
+        parts = [block.modules[module] for block in self.blocks if module in block.modules]
+        return ModuleCycles(
+            sum(part.dense_cycles for part in parts),
+            sum(part.sparse_cycles for part in parts),
+            sum(part.sum_cycles for part in parts),
+        )
+
+
+def module_label(result: CyclesResult, module: Module) -> str:
+    """A module as tables call it: MHA says the context where attention over one is part of it."""
+    context = result.identity.workload.context
+    return module if module != "MHA" or not context else f"MHA, context {context:,}"
+
+
+def cycle_cells(cycles: ModuleCycles, clock_hz: float) -> tuple[Cell, ...]:
+    """Cells for ``CYCLE_COLUMNS``.
+
+    Args:
+        cycles: Of a module.
+        clock_hz: Of the machine.
+    """
+    per_us = clock_hz / _US_PER_SECOND
+    return (
+        cycles.dense_cycles,
+        cycles.sparse_cycles,
+        cycles.low_rank_cycles,
+        cycles.sum_cycles,
+        cycles.speedup,
+        cycles.dense_cycles / per_us,
+        cycles.sum_cycles / per_us,
+    )
+
+
+def cycles_table(results: Sequence[CyclesResult]) -> Table:
+    """Cycles and time of one block by module, for results of one workload and machine.
+
+    Args:
+        results: By different cycle models.
+    """
+    rows = [
+        (module_label(result, module), result.basis, *cycle_cells(cycles, result.clock_hz))
+        for result in in_order(results)
+        for module, cycles in result.mean_per_block.items()
+    ]
+    columns = (Column("Module"), Column("Cycles are"), *CYCLE_COLUMNS)
+    labels = dict.fromkeys(result.identity.machine.label for result in results)
+    title = f"Cycles of one block on {', '.join(labels)}, mean over the simulated blocks"
+    return Table("cycles", title, columns, tuple(rows))
+
+
+def in_order(results: Iterable[CyclesResult]) -> list[CyclesResult]:
+    """Results in the order of ``BASIS``."""
+    order = list(BASIS)
+    return sorted(results, key=lambda result: order.index(result.identity.cycle_model))
