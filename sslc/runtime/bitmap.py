@@ -1,0 +1,307 @@
+"""The bitmap format of a compressed projection, W = S + U Vᵀ, as the CPU kernels stream it.
+
+Three rows make a group. The stream holds, group after group and chunk of columns after chunk:
+three masks (a bit a column, lowest bit first), for int8 three bf16 scales and two bytes of
+padding, then the kept values of the first, second and third row. The group's three rows of U
+follow. Padding: rows to a multiple of 3 and columns to a multiple of the chunk by empty masks, rank
+to a multiple of 32 by zeros, the end of the stream by 512 bytes that kernels may read ahead.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import ml_dtypes
+import numba
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from sslc.runtime.memory import huge_zeros
+from workloads.support.errors import InputError
+
+GROUP_ROWS = 3
+SCALE_COLUMNS = 128
+"""Columns of a row that share one int8 scale."""
+RANK_BLOCK = 32
+COLUMN_BLOCK = 128
+"""Vectors and dense rows are padded with zeros to a multiple of this."""
+_READ_AHEAD_BYTES = 512
+
+Bytes = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class ValueType:
+    """How values are stored.
+
+    Attributes:
+        name: ``"bf16"``, ``"fp32"`` or ``"int8"``.
+        bytes: Of a value of S.
+        factor_bytes: Of a value of U and V.
+        chunk_columns: Columns of a chunk.
+        header_bytes: Masks, scales and padding in front of a chunk's values.
+        dtype: Of a value of S.
+        factor_dtype: Of a value of U and V.
+    """
+
+    name: str
+    bytes: int
+    factor_bytes: int
+    chunk_columns: int
+    header_bytes: int
+    dtype: DTypeLike
+    factor_dtype: DTypeLike
+
+
+BF16 = ValueType("bf16", 2, 2, 64, 24, ml_dtypes.bfloat16, ml_dtypes.bfloat16)
+FP32 = ValueType("fp32", 4, 4, 64, 24, np.float32, np.float32)
+INT8 = ValueType("int8", 1, 2, SCALE_COLUMNS, 56, np.int8, ml_dtypes.bfloat16)
+VALUE_TYPES = {kind.name: kind for kind in (BF16, FP32, INT8)}
+
+
+@dataclass(frozen=True, eq=False)
+class BitmapMatrix:
+    """W = S + U Vᵀ (m×n) in the format above.
+
+    Attributes:
+        rows: m.
+        columns: n.
+        rank: r.
+        nonzeros: Kept values of S.
+        kind: How values are stored.
+        stream: S and U, with padding.
+        offsets: Byte in the stream at which each group starts, shape (groups + 1,).
+        v_rows: Vᵀ, r rows of n values padded with zeros to a multiple of 128.
+        bias: Shape (3·groups,), zeros where there is none.
+    """
+
+    rows: int
+    columns: int
+    rank: int
+    nonzeros: int
+    kind: ValueType
+    stream: Bytes
+    offsets: NDArray[np.int64]
+    v_rows: NDArray[Any]
+    bias: NDArray[np.float32]
+
+    @property
+    def groups(self) -> int:
+        """Groups of three rows."""
+        return len(self.offsets) - 1
+
+    @property
+    def chunks(self) -> int:
+        """Chunks of columns in a row."""
+        return -(-self.columns // self.kind.chunk_columns)
+
+    @property
+    def padded_columns(self) -> int:
+        """n with its padding."""
+        return padded(self.columns, COLUMN_BLOCK)
+
+    @property
+    def padded_rank(self) -> int:
+        """r with its padding."""
+        return padded(self.rank, RANK_BLOCK)
+
+    @property
+    def bytes(self) -> int:
+        """What one product reads of the weights: the stream, its offsets and Vᵀ."""
+        return int(self.offsets[-1]) + self.offsets.nbytes + self.v_rows.nbytes
+
+
+@dataclass(frozen=True, eq=False)
+class SparseRows:
+    """S as an artifact stores it.
+
+    Attributes:
+        mask: Bits of each row, lowest first, padded to whole bytes: shape (m, ⌈n/8⌉), uint8.
+        values: Kept values in row-major order, shape (nonzeros,).
+        columns: n.
+        scales: For int8 values one for each 128 columns of a row, shape (m, ⌈n/128⌉); else None.
+    """
+
+    mask: Bytes
+    values: NDArray[Any]
+    columns: int
+    scales: NDArray[Any] | None = None
+
+
+def padded(count: int, block: int) -> int:
+    """A count rounded up to whole blocks."""
+    return -(-count // block) * block
+
+
+def encode_bitmap(
+    sparse: SparseRows,
+    kind: ValueType,
+    *,
+    u: NDArray[Any] | None = None,
+    v: NDArray[Any] | None = None,
+    bias: NDArray[Any] | None = None,
+) -> BitmapMatrix:
+    """Put a projection into the bitmap format.
+
+    Args:
+        sparse: S; its values are rounded to ``kind`` (for int8 they are int8 with scales).
+        kind: How to store values.
+        u: m×r, rounded likewise; None for rank 0.
+        v: n×r.
+        bias: Shape (m,).
+
+    Raises:
+        InputError: If shapes do not agree, or the mask has another number of bits than values.
+    """
+    rows, columns = len(sparse.mask), sparse.columns
+    u = np.zeros((rows, 0), np.float32) if u is None else u
+    v = np.zeros((columns, 0), np.float32) if v is None else v
+    _check(sparse, kind, u, v, bias)
+    words = _mask_words(sparse.mask, columns, kind.chunk_columns)
+    chunks = words.shape[1] * 64 // kind.chunk_columns
+    counts = np.bitwise_count(words).reshape(len(words), chunks, -1).sum(axis=2, dtype=np.int64)
+    if counts.sum() != len(sparse.values):
+        raise InputError(
+            f"mask has {counts.sum()} bits and there are {len(sparse.values)} values: "
+            "give one value for each bit"
+        )
+    factors = np.zeros((len(words), padded(u.shape[1], RANK_BLOCK)), kind.factor_dtype)
+    factors[:rows, : u.shape[1]] = u
+    offsets = _offsets(counts, kind, factors)
+    stream = huge_zeros(int(offsets[-1]) + _READ_AHEAD_BYTES, np.uint8)
+    values = np.ascontiguousarray(sparse.values, kind.dtype).view(np.uint8)
+    scales = _scales(sparse, kind, counts)
+    _fill(stream, offsets, words.view(np.uint8), values, counts * kind.bytes, scales, _raw(factors))
+    v_rows = huge_zeros(v.shape[1] * padded(columns, COLUMN_BLOCK), kind.factor_dtype)
+    v_rows = v_rows.reshape(v.shape[1], padded(columns, COLUMN_BLOCK))
+    v_rows[:, :columns] = v.T
+    full_bias = np.zeros(len(words), np.float32)
+    full_bias[:rows] = 0 if bias is None else bias
+    return BitmapMatrix(
+        rows, columns, u.shape[1], len(sparse.values), kind, stream, offsets, v_rows, full_bias
+    )
+
+
+def _check(
+    sparse: SparseRows,
+    kind: ValueType,
+    u: NDArray[Any],
+    v: NDArray[Any],
+    bias: NDArray[Any] | None,
+) -> None:
+    rows, columns = len(sparse.mask), sparse.columns
+    if sparse.mask.shape != (rows, -(-columns // 8)):
+        raise InputError(f"mask has shape {sparse.mask.shape}: {columns} columns need whole bytes")
+    if u.shape[0] != rows or v.shape != (columns, u.shape[1]):
+        raise InputError(f"u is {u.shape} and v is {v.shape}: S is {rows} by {columns}")
+    if bias is not None and bias.shape != (rows,):
+        raise InputError(f"bias has shape {bias.shape}: give one value for each of {rows} rows")
+    groups = (rows, -(-columns // SCALE_COLUMNS))
+    if (kind is INT8) != (sparse.scales is not None and sparse.scales.shape == groups):
+        raise InputError(f"scales belong to int8 values and need shape {groups}")
+
+
+def _mask_words(mask: Bytes, columns: int, chunk_columns: int) -> NDArray[np.uint64]:
+    """Masks as 64-bit words, rows and columns padded by zeros."""
+    width = padded(columns, chunk_columns) // 8
+    full = np.zeros((padded(len(mask), GROUP_ROWS), width), np.uint8)
+    full[: len(mask), : mask.shape[1]] = mask
+    if columns % 8:
+        full[:, columns // 8] &= (1 << columns % 8) - 1
+    return full.view("<u8")
+
+
+def _offsets(
+    counts: NDArray[np.int64], kind: ValueType, factors: NDArray[Any]
+) -> NDArray[np.int64]:
+    """The byte at which each group starts, and the end of the last."""
+    sizes = counts.reshape(-1, GROUP_ROWS * counts.shape[1]).sum(axis=1) * kind.bytes
+    sizes += counts.shape[1] * kind.header_bytes + GROUP_ROWS * factors.shape[1] * kind.factor_bytes
+    return np.concatenate(([0], sizes.cumsum()))
+
+
+def _scales(sparse: SparseRows, kind: ValueType, counts: NDArray[np.int64]) -> Bytes:
+    """What stands between masks and values: three scales and padding, for each chunk of a group."""
+    groups, chunks = len(counts) // GROUP_ROWS, counts.shape[1]
+    if sparse.scales is None:
+        return np.zeros((groups, chunks, 0), np.uint8)
+    scales = np.zeros((groups * GROUP_ROWS, chunks), kind.factor_dtype)
+    scales[: len(sparse.scales)] = sparse.scales
+    full = np.zeros((groups, chunks, GROUP_ROWS + 1), kind.factor_dtype)
+    full[:, :, :GROUP_ROWS] = scales.reshape(groups, GROUP_ROWS, chunks).transpose(0, 2, 1)
+    return full.view(np.uint8)
+
+
+def _raw(factors: NDArray[Any]) -> Bytes:
+    """The bytes of U, a line for each group."""
+    line = GROUP_ROWS * factors.shape[1] * factors.itemsize
+    return np.frombuffer(factors.tobytes(), np.uint8).reshape(len(factors) // GROUP_ROWS, line)
+
+
+@numba.njit(cache=True, nogil=True)
+def _fill(
+    stream: Bytes,
+    offsets: NDArray[np.int64],
+    masks: Bytes,
+    values: Bytes,
+    sizes: NDArray[np.int64],
+    scales: Bytes,
+    factors: Bytes,
+) -> None:
+    """Write every group: masks, scales and values by chunk, then the rows of U.
+
+    ``sizes`` are the bytes of values by row and chunk.
+    """
+    chunks = sizes.shape[1]
+    width = masks.shape[1] // chunks
+    taken = np.zeros(4, np.int64)
+    for group in range(len(offsets) - 1):
+        at = offsets[group]
+        taken[0] = taken[3]
+        for row in range(3):
+            taken[row + 1] = taken[row] + sizes[3 * group + row].sum()
+        for chunk in range(chunks):
+            for row in range(3):
+                stream[at : at + width] = masks[
+                    3 * group + row, chunk * width : (chunk + 1) * width
+                ]
+                at += width
+            stream[at : at + scales.shape[2]] = scales[group, chunk]
+            at += scales.shape[2]
+            for row in range(3):
+                size = sizes[3 * group + row, chunk]
+                stream[at : at + size] = values[taken[row] : taken[row] + size]
+                at += size
+                taken[row] += size
+        stream[at : at + factors.shape[1]] = factors[group]
+
+
+def decode_bitmap(matrix: BitmapMatrix) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """Read the format back in numpy, for tests and as its specification.
+
+    Returns:
+        S, shape (m, n), in the dtype of its values; its scales, shape (m, ⌈n/128⌉), empty unless
+        int8; U, shape (m, r).
+    """
+    kind = matrix.kind
+    sparse = np.zeros((matrix.groups * GROUP_ROWS, matrix.chunks * kind.chunk_columns), kind.dtype)
+    scales = np.zeros((len(sparse), matrix.chunks if kind is INT8 else 0), kind.factor_dtype)
+    u = np.zeros((len(sparse), matrix.padded_rank), kind.factor_dtype)
+    width = kind.chunk_columns // 8
+    for group in range(matrix.groups):
+        rows = slice(GROUP_ROWS * group, GROUP_ROWS * (group + 1))
+        at = int(matrix.offsets[group])
+        for chunk in range(matrix.chunks):
+            header = matrix.stream[at : at + kind.header_bytes]
+            masks = header[: GROUP_ROWS * width].reshape(GROUP_ROWS, width)
+            if kind is INT8:
+                scales[rows, chunk] = header[GROUP_ROWS * width :].view(kind.factor_dtype)[:3]
+            at += kind.header_bytes
+            bits = np.unpackbits(masks, axis=1, bitorder="little").astype(bool)
+            end = at + int(bits.sum()) * kind.bytes
+            columns = slice(chunk * kind.chunk_columns, (chunk + 1) * kind.chunk_columns)
+            sparse[rows, columns][bits] = matrix.stream[at:end].view(kind.dtype)
+            at = end
+        end = int(matrix.offsets[group + 1])
+        u[rows] = matrix.stream[at:end].view(kind.factor_dtype).reshape(GROUP_ROWS, -1)
+    m, n, r = matrix.rows, matrix.columns, matrix.rank
+    return sparse[:m, :n], scales[:m], u[:m, :r]

@@ -1,0 +1,103 @@
+"""int8 values times int8 x: exact whole numbers for each 128 columns, then one scale of each side.
+
+AVX-512 multiplies unsigned by signed bytes (VNNI), so values get 128 added, and a correction of
+−128·Σx starts each sum. AVX2 multiplies 16-bit numbers: values stand in their upper bytes, and the
+sum is divided by 256 again, exactly.
+"""
+
+from collections.abc import Iterator
+
+from llvmlite import ir
+
+from sslc.runtime.bitmap import GROUP_ROWS, SCALE_COLUMNS
+from sslc.runtime.emit import F32, I8, I16, I32, I64, Emitter, splat, vector
+from sslc.runtime.features import AVX512, Level
+from sslc.runtime.unpack import advance, expand, lanes_of, shuffle_line, shuffle_table
+
+_MASK_BYTES = SCALE_COLUMNS // 8
+
+
+def x_bytes(level: Level) -> int:
+    """Bytes in which the kernel takes a number of x."""
+    return 1 if level is AVX512 else 2
+
+
+def integer_row(
+    e: Emitter,
+    level: Level,
+    masks: ir.Value,
+    values: ir.Value,
+    x: list[ir.Value],
+    corrections: list[ir.Value],
+) -> list[ir.Value]:
+    """Sums over 128 columns of one row for each token, spread over 32-bit lanes.
+
+    Args:
+        e: Where to emit.
+        level: Instructions that may be used.
+        masks: Pointer to 16 bytes of mask.
+        values: Pointer to the kept values.
+        x: For each token a pointer to 128 numbers.
+        corrections: For each token a pointer to −128 times their sum.
+    """
+    lanes = lanes_of(level)
+    sums = [splat(I32, lanes, 0) for _ in x]
+    if level is AVX512:
+        first = ir.Constant(I32, 0)
+        starts = [e.load(I32, pointer) for pointer in corrections]
+        sums = [
+            e.b.insert_element(total, start, first)
+            for total, start in zip(sums, starts, strict=True)
+        ]
+    pieces = _expand_bytes if level is AVX512 else shuffle_bytes
+    for place, piece in enumerate(pieces(e, masks, values)):
+        for token, pointer in enumerate(x):
+            numbers = e.load(piece.type, pointer, 4 * (16 if level is AVX512 else 8) * place)
+            multiply = _add_bytes if level is AVX512 else _add_words
+            sums[token] = multiply(e, sums[token], piece, numbers)
+    if level is AVX512:
+        return sums
+    return [e.b.ashr(total, splat(I32, lanes, 8)) for total in sums]
+
+
+def row_scale(e: Emitter, start: ir.Value, row: int) -> ir.Value:
+    """A row's bf16 scale in a chunk, as fp32."""
+    word = e.b.zext(e.load(I16, start, GROUP_ROWS * _MASK_BYTES + 2 * row), I32)
+    return e.b.bitcast(e.b.shl(word, ir.Constant(I32, 16)), F32)
+
+
+def _expand_bytes(e: Emitter, masks: ir.Value, values: ir.Value) -> Iterator[ir.Value]:
+    """64 bytes at a time, 128 added."""
+    for byte in (0, 8):
+        mask = e.load(I64, masks, byte)
+        yield e.b.xor(expand(e, I8, mask, values), splat(I8, 64, 0x80))
+        values = advance(e, values, mask, 1)
+
+
+def shuffle_bytes(e: Emitter, masks: ir.Value, values: ir.Value) -> Iterator[ir.Value]:
+    """16 values at a time, each in the upper byte of 16 bits."""
+    table = shuffle_table(e, 1, 2)
+    for byte in range(0, _MASK_BYTES, 2):
+        halves = []
+        for half in range(2):
+            mask = e.load(I8, masks, byte + half)
+            stored = e.b.insert_element(splat(I64, 2, 0), e.load(I64, values), ir.Constant(I32, 0))
+            order = shuffle_line(e, table, mask, 16)
+            stored = e.b.bitcast(stored, vector(I8, 16))
+            halves.append(e.call("llvm.x86.ssse3.pshuf.b.128", vector(I8, 16), stored, order))
+            values = advance(e, values, mask, 1)
+        both = ir.Constant(vector(I32, 32), [ir.Constant(I32, lane) for lane in range(32)])
+        yield e.b.bitcast(e.b.shuffle_vector(*halves, both), vector(I16, 16))
+
+
+def _add_bytes(e: Emitter, total: ir.Value, unsigned: ir.Value, signed: ir.Value) -> ir.Value:
+    """Add products of bytes to 32-bit lanes, four to a lane."""
+    kind = ir.FunctionType(total.type, [total.type, unsigned.type, signed.type])
+    return e.b.call(
+        ir.InlineAsm(kind, "vpdpbusd $3, $2, $0", "=v,0,v,v"), [total, unsigned, signed]
+    )
+
+
+def _add_words(e: Emitter, total: ir.Value, a: ir.Value, b: ir.Value) -> ir.Value:
+    """Add products of 16-bit numbers to 32-bit lanes, two to a lane."""
+    return e.b.add(total, e.call("llvm.x86.avx2.pmadd.wd", total.type, a, b))

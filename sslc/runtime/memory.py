@@ -1,0 +1,30 @@
+"""Buffers in huge pages: a stream of weights should not wait for address translation."""
+
+import mmap
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+_ADVICE = getattr(mmap, "MADV_HUGEPAGE", None)
+_SMALL = 1 << 21
+"""Bytes of a huge page: less is left to numpy."""
+
+
+def huge_zeros(count: int, dtype: DTypeLike) -> NDArray[Any]:
+    """An array of zeros, in huge pages where the system gives them.
+
+    Args:
+        count: How many elements.
+        dtype: Of an element.
+
+    Returns:
+        Shape (count,); it starts at a page when it fills a huge one.
+    """
+    size = count * np.dtype(dtype).itemsize
+    if size < _SMALL:
+        return np.zeros(count, dtype)
+    buffer = mmap.mmap(-1, size)
+    if _ADVICE is not None:
+        buffer.madvise(_ADVICE)
+    return np.frombuffer(buffer, dtype, count)
