@@ -1,173 +1,82 @@
-"""The one entry: what a projection or a block costs by one of the models.
+"""What one projection costs: planned once, counted by every cycle model that is asked for.
 
-``published`` counts compute cycles only, ``roofline`` is the bound of compute and traffic, and
-``event`` simulates the machine; ``compiled`` gives the numbers of ``event``, faster. Each gives the
-same three runs: the matrix dense, S alone, and S with its low-rank part.
+The same three runs by each model: the matrix dense, S alone, and S with its low-rank part. After
+``models``; ``block`` adds projections up.
 """
 
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping
-from functools import partial
-from typing import Literal, get_args
+from collections.abc import Collection, Mapping
 
-from accelerator_sim.attention.context import attention_cycles, with_attention
-from accelerator_sim.machine.catalog import load_cost_table
-from accelerator_sim.machine.costs import CostTable
 from accelerator_sim.machine.hardware import Accelerator
 from accelerator_sim.mapping.candidates import Plan, plan_dense, plan_projection, plan_sparse_part
 from accelerator_sim.mapping.kept_programs import KeptPrograms
-from accelerator_sim.mapping.roofline import roofline_cycles
-from accelerator_sim.models.cycles import RUNS, BlockCycles, ProjectionCycles, Run, with_energy
-from accelerator_sim.models.energy import area
-from accelerator_sim.models.published import published_sparse_cycles
-from accelerator_sim.simulation.compiled import run_compiled
-from accelerator_sim.simulation.event import Progress, run_event
-from accelerator_sim.simulation.result import EventResult
-from workloads.masks.counts import column_counts
+from accelerator_sim.models.by_name import DISTINCT_MODELS, Model, Product, check_models, cost
+from accelerator_sim.models.cycles import RUNS, ProjectionCycles, Run
 from workloads.masks.packed import SparseLowRankGemm
-from workloads.shapes.attention import ContextAttention
-from workloads.support.errors import unknown_name
-
-Model = Literal["published", "roofline", "event", "compiled"]
-MODELS: tuple[Model, ...] = get_args(Model)
-DISTINCT_MODELS: tuple[Model, ...] = ("published", "roofline", "event")
-"""One of each kind: ``compiled`` would only repeat ``event``."""
+from workloads.shapes.gemm import Gemm
 
 
 def simulate_projection(
-    model: Model,
     projection: SparseLowRankGemm,
     accelerator: Accelerator,
-    progress: Progress | None = None,
+    *,
+    models: Collection[Model] = DISTINCT_MODELS,
     runs: Collection[Run] = RUNS,
     programs: KeptPrograms | None = None,
-) -> ProjectionCycles:
-    """What one projection costs: dense, S alone, and S with its low-rank part.
+) -> dict[Model, ProjectionCycles]:
+    """What one projection costs by each model: dense, S alone, and S with its low-rank part.
 
     Args:
-        model: ``published``, ``roofline``, ``event`` or ``compiled``.
         projection: Shape, mask, rank and tokens.
-        accelerator: The machine.
-        progress: For ``event``: called now and then with the tiles done and all tiles of the run.
-        runs: Which of the three; the cycles of the others are NaN. ``published`` has them all.
+        accelerator: The machine, overrides included.
+        models: Cycle models, such as ``roofline``; all from the same plans.
+        runs: Which of the three; the cycles of the others are NaN.
         programs: Where the programs of the whole run are kept for machines to come.
 
-    Raises:
-        InputError: The model is unknown, or no tile fits the machine.
-    """
-    if model not in MODELS:
-        raise unknown_name("model", model, MODELS)
-    if model == "published":
-        return _published(projection, accelerator)
-    whole = plan_projection(projection, accelerator, programs)
-    plans: dict[Run, Plan] = {}
-    if "dense" in runs:
-        plans["dense"] = plan_dense(projection.gemm, accelerator)
-    if "sparse" in runs:
-        plans["sparse"] = whole
-        if projection.rank:
-            program = whole.program
-            tile = program.tiled.tile
-            plans["sparse"] = plan_sparse_part(projection, program.accelerator, tile)
-    if "sum" in runs:
-        plans["sum"] = whole
-    if model == "roofline":
-        bounds = {name: float(roofline_cycles(plan.program)) for name, plan in plans.items()}
-        return _cycles(model, projection, bounds, {})
-    run = run_compiled if model == "compiled" else partial(run_event, progress=progress)
-    return _simulated(model, projection, plans, run)
-
-
-def simulate_block(
-    model: Model,
-    projections: Iterable[SparseLowRankGemm],
-    accelerator: Accelerator,
-    progress: Progress | None = None,
-    table: CostTable | None = None,
-    attention: ContextAttention | None = None,
-    runs: Collection[Run] = RUNS,
-    programs: KeptPrograms | None = None,
-) -> BlockCycles:
-    """What the projections of a block cost, one after the other with a drain between.
-
-    Args:
-        model: As for ``simulate_projection``.
-        projections: In the order in which they run; taken one at a time.
-        accelerator: The machine.
-        progress: As for ``simulate_projection``.
-        table: Energy and area; by default ``catalog.DEFAULT_COSTS``.
-        attention: Attention over a context as part of the module MHA; None: projections only.
-        runs: As for ``simulate_projection``.
-        programs: As for ``simulate_projection``.
+    Returns:
+        Cycles by model, in the order of ``models``.
 
     Raises:
-        InputError: As for ``simulate_projection``.
+        InputError: A model is unknown, or no tile fits the machine (``published`` needs none).
     """
-    costs = table or load_cost_table()
-    parts = tuple(
-        with_energy(
-            simulate_projection(model, projection, accelerator, progress, runs, programs),
-            accelerator,
-            costs,
-        )
-        for projection in projections
+    check_models(models)
+    products = _products(projection, accelerator, programs)
+    chosen = {run: product for run, product in products.items() if run in runs}
+    return {model: _cycles(model, projection.gemm, chosen) for model in models}
+
+
+def _products(
+    projection: SparseLowRankGemm, accelerator: Accelerator, programs: KeptPrograms | None
+) -> dict[Run, Product]:
+    """The three runs; S alone has the tile and the dataflow of the whole, and is it at rank 0."""
+    gemm, mask, rank = projection.gemm, projection.mask, projection.rank
+    whole = Product(
+        gemm, accelerator, lambda: plan_projection(projection, accelerator, programs), mask, rank
     )
-    if attention is not None:
-        parts = with_attention(parts, attention_cycles(model, attention, accelerator, costs))
-    return BlockCycles(model, accelerator.name, parts, area(accelerator, costs), costs.name)
+    sparse = whole
+    if rank:
+        sparse = Product(gemm, accelerator, lambda: _plan_part(projection, whole), mask)
+    dense = Product(gemm, accelerator, lambda: plan_dense(gemm, accelerator))
+    return {"sum": whole, "dense": dense, "sparse": sparse}
 
 
-def _published(projection: SparseLowRankGemm, accelerator: Accelerator) -> ProjectionCycles:
-    """Exact quotients for the dense and low-rank products, whole cycles for S.
+def _plan_part(projection: SparseLowRankGemm, whole: Product) -> Plan:
+    program = whole.plan.program
+    return plan_sparse_part(projection, program.accelerator, program.tiled.tile)
 
-    Source: Zong et al., arXiv 2510.26446v1, Table 4: dense rows are Σ m·n / 4096, low-rank rows
-    Σ r(m + n) / 4096.
-    """
-    gemm = projection.gemm
-    sparse = published_sparse_cycles(
-        column_counts(projection.mask),
-        gemm.m,
-        accelerator.dense_threshold,
-        accelerator.lines,
-        accelerator.macs_per_line,
-        gemm.tokens,
-    ).cycles
-    low_rank = gemm.low_rank_macs(projection.rank) / accelerator.peak_macs
-    dense = gemm.macs / accelerator.peak_macs
+
+def _cycles(model: Model, gemm: Gemm, products: Mapping[Run, Product]) -> ProjectionCycles:
+    costs = {run: cost(model, product) for run, product in products.items()}
+    cycles = {run: each.cycles for run, each in costs.items()}
+    results = {run: each.run for run, each in costs.items()}
     return ProjectionCycles(
-        gemm.name, gemm.module, "published", dense, float(sparse), sparse + low_rank
-    )
-
-
-def _simulated(
-    model: Model,
-    projection: SparseLowRankGemm,
-    plans: Mapping[Run, Plan],
-    run: Callable[[Plan], EventResult],
-) -> ProjectionCycles:
-    """Each plan run; without factors S alone is the whole."""
-    found: dict[Run, EventResult] = {}
-    for name, plan in plans.items():
-        same = name == "sum" and "sparse" in found and not projection.rank
-        found[name] = found["sparse"] if same else run(plan)
-    cycles = {name: float(result.cycles) for name, result in found.items()}
-    return _cycles(model, projection, cycles, found)
-
-
-def _cycles(
-    model: Model,
-    projection: SparseLowRankGemm,
-    cycles: Mapping[Run, float],
-    found: Mapping[Run, EventResult],
-) -> ProjectionCycles:
-    return ProjectionCycles(
-        name=projection.gemm.name,
-        module=projection.gemm.module,
+        name=gemm.name,
+        module=gemm.module,
         model=model,
         dense_cycles=cycles.get("dense", math.nan),
         sparse_cycles=cycles.get("sparse", math.nan),
         sum_cycles=cycles.get("sum", math.nan),
-        dense_run=found.get("dense"),
-        sparse_run=found.get("sparse"),
-        sum_run=found.get("sum"),
+        dense_run=results.get("dense"),
+        sparse_run=results.get("sparse"),
+        sum_run=results.get("sum"),
     )

@@ -82,7 +82,7 @@ def as_planned(plan: Plan, machine: Accelerator) -> Accelerator:
 
 def projection_cycles(item: SparseLowRankGemm, machine: Accelerator) -> tuple[np.ndarray, Plan]:
     """Cycles (dense, compressed) x steps; every step runs the tiles of the whole machine."""
-    published = simulate_projection("published", item, machine)
+    published = simulate_projection(item, machine, models=["published"])["published"]
     free = without_memory(machine)
     no_decode = replace(free, index=replace(free.index, decode_per_cycle=PLENTY))
     dense, whole = plan_dense(item.gemm, machine), plan_projection(item, machine)

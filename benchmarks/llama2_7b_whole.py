@@ -19,9 +19,9 @@ from typing import NamedTuple
 import numpy as np
 from joblib import Parallel, delayed
 
+from accelerator_sim.block import simulate_block
 from accelerator_sim.machine.catalog import load_accelerator
 from accelerator_sim.machine.hardware import Accelerator
-from accelerator_sim.projection import simulate_block
 from workloads.masks.counts import column_counts, tile_row_counts
 from workloads.masks.packed import PackedMask, SparseLowRankGemm
 from workloads.shapes.gemm import Gemm, largest_rank
@@ -75,7 +75,7 @@ class Done(NamedTuple):
 
 def simulate_file(path: Path, gemms: list[Gemm], machine: Accelerator) -> Done:
     start = time.process_time()
-    block = simulate_block("compiled", _items(path, gemms), machine)
+    block = simulate_block(_items(path, gemms), machine, models=["compiled"])["compiled"]
     runs = [(part.dense_run, part.sparse_run, part.sum_run) for part in block.projections]
     tiles = sum(run.tiles for part in runs for run in part if run)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from accelerator_sim.machine.catalog import load_accelerator
-from accelerator_sim.projection import DISTINCT_MODELS
+from accelerator_sim.models.by_name import DISTINCT_MODELS
 from reports.measured import describe_device, measure
 from reports.report import report_tables, write_report
 from reports.simulated import reproduce_table4, simulate_artifact
@@ -52,8 +52,8 @@ def run_demo(
     }
     artifact = artifacts["sslc"]
     machine = load_accelerator(ACCELERATOR)
-    for cycle_model in DISTINCT_MODELS:
-        result = simulate_artifact(artifact, cycle_model, machine, progress=progress)
+    results = simulate_artifact(artifact, DISTINCT_MODELS, machine, progress=progress)
+    for cycle_model, result in zip(DISTINCT_MODELS, results, strict=True):
         save_result(artifact.path, f"cycles-{machine.name}-{cycle_model}-1", result)
     _measure(artifact, progress)
     published, results, _ = reproduce_table4(machine, DISTINCT_MODELS, progress=progress)

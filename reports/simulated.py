@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from accelerator_sim.block import simulate_block
 from accelerator_sim.machine.costs import CostTable
 from accelerator_sim.machine.hardware import Accelerator
+from accelerator_sim.models.by_name import Model
 from accelerator_sim.models.cycles import BlockCycles
-from accelerator_sim.projection import Model, simulate_block
 from reports.paper.curve import Curve, block_curves, curve_table
 from reports.paper.published import table4 as published_table4
 from reports.stored.files import Subject, subject_of
@@ -31,19 +32,19 @@ READINGS = {"S keeps p minus the low-rank share": True, "S keeps p": False}
 
 def simulate_artifact(
     artifact: Artifact,
-    model: Model,
+    models: Sequence[Model],
     accelerator: Accelerator,
     tokens: int = 1,
     most_blocks: int | None = None,
     progress: Progress = silent,
     context: int | None = None,
     costs: CostTable | None = None,
-) -> dict[str, Any]:
+) -> list[dict[str, Any]]:
     """Cycles of an artifact's blocks from its real masks.
 
     Args:
         artifact: The compressed model.
-        model: One of ``accelerator_sim.projection.MODELS``.
+        models: Of ``accelerator_sim.models.by_name.MODELS``.
         accelerator: The machine.
         tokens: Tokens per product.
         most_blocks: Only the first so many blocks.
@@ -52,7 +53,7 @@ def simulate_artifact(
         costs: Energy and area; by default ``catalog.DEFAULT_COSTS``.
 
     Returns:
-        From ``speedup.cycles_result``, with the context where there is one.
+        From ``speedup.cycles_result``, one per model, with the context where there is one.
 
     Raises:
         InputError: The context is too short, or the artifact does not tell its heads.
@@ -60,9 +61,12 @@ def simulate_artifact(
     count = min(len(artifact.blocks), most_blocks or len(artifact.blocks))
     attention = attention_of(artifact.path, tokens, context)
     found = _simulate(
-        artifact.projections(tokens), count, (model,), accelerator, progress, attention, costs
+        artifact.projections(tokens), count, models, accelerator, progress, attention, costs
     )
-    return _result(subject_of(artifact), accelerator, tokens, found.blocks[model], attention)
+    subject = subject_of(artifact)
+    return [
+        _result(subject, accelerator, tokens, found.blocks[model], attention) for model in models
+    ]
 
 
 def attention_of(directory: Path, tokens: int, context: int | None) -> ContextAttention | None:
@@ -146,8 +150,8 @@ def _simulate(
         items = [item for _, item in members]
         if attention is not None:
             check_heads(attention.heads, [item.gemm for item in items])
-        for model in models:
-            block = simulate_block(model, items, accelerator, table=costs, attention=attention)
+        cycles = simulate_block(items, accelerator, models=models, costs=costs, attention=attention)
+        for model, block in cycles.items():
             found.blocks[model].append(block)
         for item in items:
             found.kept += item.mask.nnz + item.rank * (item.gemm.m + item.gemm.n)
@@ -200,10 +204,10 @@ def reproduce_table4(
             )
             found = block_curves(name, reading, block, accelerator)
             curves += found if "published" in models else []
+            progress("reproduce table4", len(results), total)
+            cycles = simulate_block(block, accelerator, models=models, attention=attention)
             for model in models:
-                progress("reproduce table4", len(results), total)
-                cycles = simulate_block(model, block, accelerator, attention=attention)
-                result = _result(subject, accelerator, tokens, [cycles], attention)
+                result = _result(subject, accelerator, tokens, [cycles[model]], attention)
                 if model == "published":
                     result["curves"] = {curve.module: curve.to_dict() for curve in found}
                 results.append((reading, result))

@@ -1,12 +1,12 @@
 """Attention with a fixed sparse mask: sampled Q Kᵀ, softmax, A V, head by head.
 
-After ``sampled``, beside ``simulate``. Each of the three stages is over before the next begins, and
-so is each head: nothing of the next one is loaded ahead.
+After ``sampled``, beside ``projection``. Each of the three stages is over before the next begins,
+and so is each head: nothing of the next one is loaded ahead.
 """
 
 import dataclasses
 import functools
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from accelerator_sim.attention.context import cache_machine, softmax_cycles
@@ -14,17 +14,14 @@ from accelerator_sim.attention.sampled import TIMED_AS, plan_sddmm, plan_spmm, s
 from accelerator_sim.machine.costs import CostTable
 from accelerator_sim.machine.hardware import Accelerator
 from accelerator_sim.mapping.candidates import Plan
-from accelerator_sim.mapping.roofline import roofline_cycles
+from accelerator_sim.models.by_name import CYCLE_MODELS, Model, Product, check_models, cost
 from accelerator_sim.models.cycles import ProjectionCycles, with_energy
-from accelerator_sim.models.published import published_sparse_cycles
-from accelerator_sim.simulation.compiled import run_compiled
-from accelerator_sim.simulation.event import run_event
-from accelerator_sim.simulation.result import EventResult
-from workloads.masks.counts import column_counts
 from workloads.masks.head_masks import HeadMask
 from workloads.masks.packed import PackedMask
+from workloads.shapes.gemm import Gemm
 
-_Pair = tuple[Plan, Plan]
+_Pair = tuple[Product, Product]
+"""A product dense and with its mask."""
 
 
 @dataclass(frozen=True)
@@ -47,40 +44,71 @@ class HeadCycles:
 
 
 def simulate_heads(
-    model: str, heads: Iterable[HeadMask], head_dim: int, accelerator: Accelerator, table: CostTable
-) -> Iterator[HeadCycles]:
-    """What heads with fixed masks cost, each alone.
+    heads: Iterable[HeadMask],
+    accelerator: Accelerator,
+    *,
+    head_dim: int,
+    models: Collection[Model],
+    costs: CostTable,
+) -> Iterator[dict[Model, HeadCycles]]:
+    """What heads with fixed masks cost, each alone, by each model; planned once for all of them.
 
     ``published`` counts compute only: perfect balance inside an engine, no softmax.
 
     Args:
-        model: ``published``, ``roofline``, ``event`` or ``compiled``.
         heads: Masks.
-        head_dim: Width of a head.
         accelerator: The machine; queries, keys, scores and values have its activations' width.
-        table: For the energy of the products; softmax has none.
+        head_dim: Width of a head.
+        models: Cycle models.
+        costs: For the energy of the products; softmax has none.
 
     Raises:
-        InputError: A product does not fit the machine.
+        InputError: A model is unknown, or a product does not fit the machine.
     """
+    check_models(models)
     machine = cache_machine(accelerator)
     for head in heads:
-        if model == "published":
-            stages = _published(head.mask, head_dim, machine)
-        else:
-            dense = _dense_plans(head.mask.rows, head_dim, machine)
-            stages = _stages(model, head.mask, dense, _plans(head.mask, head_dim, machine))
-        yield HeadCycles(
-            name=head.name,
-            repeats=head.repeats,
-            places=head.mask.nnz,
-            scores_stay=scores_stay(head.mask.nnz, machine),
-            stages=tuple(with_energy(stage, machine, table) for stage in stages),
-        )
+        scores = head.mask.rows * head.mask.columns
+        softmax = [float(softmax_cycles(count, machine)) for count in (scores, head.mask.nnz)]
+        pairs = _products(head.mask, head_dim, machine)
+        yield {
+            model: HeadCycles(
+                name=head.name,
+                repeats=head.repeats,
+                places=head.mask.nnz,
+                scores_stay=scores_stay(head.mask.nnz, machine),
+                stages=tuple(
+                    with_energy(stage, machine, costs) for stage in _stages(model, pairs, softmax)
+                ),
+            )
+            for model in models
+        }
+
+
+def _products(mask: PackedMask, head_dim: int, machine: Accelerator) -> tuple[_Pair, _Pair]:
+    """Both products, each dense and with the mask.
+
+    Source of the arithmetic of ``published``: ``Simulator/ViTCoD.py`` of GATECH-EIC/ViTCoD,
+    corrected (``docs/attention.md``): both products execute the same entries, head_dim products
+    for each.
+    """
+    keys = mask.rows
+    sddmm, spmm = (Gemm(name, "MHA", keys, keys, head_dim) for name in ("sddmm", "spmm"))
+    stay = scores_stay(mask.nnz, machine)
+    return (
+        (
+            Product(sddmm, machine, lambda: _dense_plans(keys, head_dim, machine)[0]),
+            Product(sddmm, machine, lambda: plan_sddmm(keys, head_dim, mask, machine), mask),
+        ),
+        (
+            Product(spmm, machine, lambda: _dense_plans(keys, head_dim, machine)[1]),
+            Product(spmm, machine, lambda: plan_spmm(keys, head_dim, mask, machine, stay), mask),
+        ),
+    )
 
 
 @functools.lru_cache(maxsize=16)
-def _dense_plans(keys: int, head_dim: int, machine: Accelerator) -> _Pair:
+def _dense_plans(keys: int, head_dim: int, machine: Accelerator) -> tuple[Plan, Plan]:
     stay = scores_stay(keys * keys, machine)
     return (
         plan_sddmm(keys, head_dim, None, machine),
@@ -88,62 +116,29 @@ def _dense_plans(keys: int, head_dim: int, machine: Accelerator) -> _Pair:
     )
 
 
-def _plans(mask: PackedMask, head_dim: int, machine: Accelerator) -> _Pair:
-    stay = scores_stay(mask.nnz, machine)
-    return (
-        plan_sddmm(mask.rows, head_dim, mask, machine),
-        plan_spmm(mask.rows, head_dim, mask, machine, stay),
-    )
-
-
 def _stages(
-    model: str, mask: PackedMask, dense: _Pair, sparse: _Pair
-) -> tuple[ProjectionCycles, ...]:
-    machine = dense[0].program.accelerator
-    scores = (mask.rows * mask.columns, mask.nnz)
-    before, after = (float(softmax_cycles(count, machine)) for count in scores)
-    softmax = ProjectionCycles("softmax", "MHA", model, before, after, after)
-    sddmm = _product(model, "sddmm", dense[0], sparse[0])
-    return sddmm, softmax, _product(model, "spmm", dense[1], sparse[1])
+    model: Model, pairs: tuple[_Pair, _Pair], softmax: Sequence[float]
+) -> Iterator[ProjectionCycles]:
+    sddmm, spmm = pairs
+    yield _own_dataflow(_stage(model, sddmm))
+    if not CYCLE_MODELS[model].products_only:
+        before, after = softmax
+        yield ProjectionCycles("softmax", "MHA", model, before, after, after)
+    yield _stage(model, spmm)
 
 
-def _product(model: str, name: str, dense: Plan, sparse: Plan) -> ProjectionCycles:
-    if model == "roofline":
-        bounds = [float(roofline_cycles(plan.program)) for plan in (dense, sparse)]
-        return ProjectionCycles(name, "MHA", model, bounds[0], bounds[1], bounds[1])
-    before, after = _run(model, name, dense), _run(model, name, sparse)
-    cycles = float(after.cycles)
-    return ProjectionCycles(
-        name, "MHA", model, float(before.cycles), cycles, cycles, before, after, after
-    )
+def _stage(model: Model, pair: _Pair) -> ProjectionCycles:
+    dense, sparse = (cost(model, product) for product in pair)
+    cycles = (dense.cycles, sparse.cycles, sparse.cycles)
+    runs = (dense.run, sparse.run, sparse.run)
+    return ProjectionCycles(pair[0].gemm.name, "MHA", model, *cycles, *runs)
 
 
-def _run(model: str, name: str, plan: Plan) -> EventResult:
-    """A run, with the machine's own dataflow: a sampled product is timed as the other one."""
-    result = run_compiled(plan) if model == "compiled" else run_event(plan)
-    if name == "spmm":
-        return result
-    flow = plan.program.accelerator.dataflow
-    return dataclasses.replace(result, dataflow=TIMED_AS[flow])
-
-
-def _published(
-    mask: PackedMask, head_dim: int, machine: Accelerator
-) -> tuple[ProjectionCycles, ...]:
-    """Both products execute the same entries: head_dim products for each.
-
-    Source: ``Simulator/ViTCoD.py`` of GATECH-EIC/ViTCoD, corrected: ``docs/attention.md``.
-    """
-    sparse = published_sparse_cycles(
-        column_counts(mask),
-        mask.rows,
-        machine.dense_threshold,
-        machine.lines,
-        machine.macs_per_line,
-        head_dim,
-    ).cycles
-    dense = mask.rows * mask.columns * head_dim / machine.peak_macs
-    return tuple(
-        ProjectionCycles(name, "MHA", "published", dense, float(sparse), float(sparse))
-        for name in ("sddmm", "spmm")
-    )
+def _own_dataflow(stage: ProjectionCycles) -> ProjectionCycles:
+    """Runs with the machine's own dataflow: a sampled product is timed as the other one."""
+    runs = {
+        name: dataclasses.replace(run, dataflow=TIMED_AS[run.dataflow])
+        for name in ("dense_run", "sparse_run", "sum_run")
+        if (run := getattr(stage, name)) is not None
+    }
+    return dataclasses.replace(stage, **runs)

@@ -18,14 +18,15 @@ import joblib
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from accelerator_sim.block import simulate_block
 from accelerator_sim.design_space.objectives import OBJECTIVES
 from accelerator_sim.design_space.space import FORMAT, TOKENS, VERSION, Point, Space, machine_at
 from accelerator_sim.design_space.workload import Workload, load_workload
 from accelerator_sim.machine.costs import CostTable
 from accelerator_sim.machine.hardware import Accelerator
 from accelerator_sim.mapping.kept_programs import KeptPrograms
+from accelerator_sim.models.by_name import Model
 from accelerator_sim.models.cycles import Run
-from accelerator_sim.projection import Model, simulate_block
 from workloads.masks.packed import SparseLowRankGemm
 from workloads.support.errors import InputError
 from workloads.support.files import read_json, write_atomic, write_json
@@ -256,12 +257,13 @@ def _row(
         tokens = int(point[task.keys.index(TOKENS)])
         items = [_at(item, tokens) for item in block]
         runs: tuple[Run, ...] = ("dense", "sum") if "speedup" in task.measured else ("sum",)
-        found = simulate_block(
-            task.cycle_model, items, machine, table=task.costs, runs=runs, programs=programs
-        )
+        model = task.cycle_model
+        cycles = simulate_block(
+            items, machine, models=(model,), costs=task.costs, runs=runs, programs=programs
+        )[model]
     except InputError as error:
         return {**row, "feasible": False, "reason": str(error)}
-    values = {name: OBJECTIVES[name].measure(found, machine) for name in task.measured}
+    values = {name: OBJECTIVES[name].measure(cycles, machine) for name in task.measured}
     return {**row, "feasible": True, **values}
 
 

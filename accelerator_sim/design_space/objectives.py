@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from accelerator_sim.machine.hardware import Accelerator
+from accelerator_sim.models.by_name import CYCLE_MODELS, Model
 from accelerator_sim.models.cycles import BlockCycles
 from workloads.support.errors import InputError
 
@@ -66,13 +67,12 @@ OBJECTIVES: dict[str, Objective] = {
     "area_mm2": Objective("mm²", "less", False, _area_mm2),
     "speedup": Objective("", "more", False, _speedup, always=False),
 }
-_ANALYTIC = ("published", "roofline")
 
 
-def objectives_of(cycle_model: str) -> tuple[str, ...]:
+def objectives_of(cycle_model: Model) -> tuple[str, ...]:
     """What a cycle model gives, in the order of the columns."""
     return tuple(
         name
         for name, objective in OBJECTIVES.items()
-        if cycle_model not in _ANALYTIC or not objective.simulated
+        if CYCLE_MODELS[cycle_model].simulated or not objective.simulated
     )

@@ -27,7 +27,7 @@ from accelerator_sim.machine.catalog import (
 )
 from accelerator_sim.machine.costs import CostTable
 from accelerator_sim.machine.hardware import Accelerator
-from accelerator_sim.projection import MODELS, Model
+from accelerator_sim.models.by_name import MODELS, Model
 from workloads.artifact.read import open_artifact
 from workloads.shapes.transformer import load_model
 from workloads.support.errors import InputError, unknown_name
@@ -80,7 +80,7 @@ class Space:
     Attributes:
         source: Its file, for messages.
         accelerator: The base machine.
-        cycle_model: One of ``simulate.MODELS``.
+        cycle_model: One of ``by_name.MODELS``.
         costs: Energy and area.
         workload: What runs.
         axes: Tokens first, then hardware fields.
@@ -135,7 +135,7 @@ def load_space(path: Path) -> Space:
     for key in table:
         if key not in _KEYS:
             raise InputError(f"{where.of(key)}: {unknown_name('key', key, _KEYS)}")
-    cycle_model = _choice(table, "cycle_model", MODELS, where)
+    cycle_model = typing.cast(Model, _choice(table, "cycle_model", MODELS, where))
     workload = _workload(table, path, where)
     accelerator = _accelerator(table, path)
     axes = (_tokens(table, where), *_fields(table, where))
@@ -144,7 +144,7 @@ def load_space(path: Path) -> Space:
     space = Space(
         source=str(where),
         accelerator=accelerator,
-        cycle_model=typing.cast(Model, cycle_model),
+        cycle_model=cycle_model,
         costs=_costs(table, path),
         workload=workload,
         axes=axes,
@@ -289,7 +289,7 @@ def _sobol(axes: tuple[Axis, ...], sampling: Sampling) -> Iterator[Point]:
         yield tuple(axis.at(share) for axis, share in zip(axes, row, strict=True))
 
 
-def _objectives(table: Mapping[str, Any], cycle_model: str, where: Place) -> tuple[str, ...]:
+def _objectives(table: Mapping[str, Any], cycle_model: Model, where: Place) -> tuple[str, ...]:
     """As asked, or what is spent: a ratio to the same machine run dense favours slow machines."""
     given = objectives_of(cycle_model)
     spent = [name for name in given if OBJECTIVES[name].better == "less"]

@@ -205,23 +205,18 @@ def _factor_tiles(
     lines: int,
 ) -> _Grid:
     """Tiles of Vᵀ (kind V, r×n) or U (kind U, m×r), rows dealt over ``lines`` lines."""
-    shape = (tiled.rank, tiled.gemm.n) if kind == V else (tiled.gemm.m, tiled.rank)
     if not tiled.rank:
-        rows, columns = np.zeros((2, 0, 0), dtype=np.int64)
-        if kind == U:
-            rows = np.zeros((len(tiled.row_sizes), 0), dtype=np.int64)
-            columns = rows
-    else:
-        rows, columns = np.broadcast_arrays(
-            block_sizes(shape[0], min(tiled.tile.rows, shape[0]))[:, None],
-            block_sizes(shape[1], min(tiled.tile.columns, shape[1])),
-        )
+        return {"kind": np.zeros((0, 0), dtype=np.int64)}
+    shape = (tiled.rank, tiled.gemm.n) if kind == V else (tiled.gemm.m, tiled.rank)
+    rows = block_sizes(shape[0], min(tiled.tile.rows, shape[0]))[:, None]
+    columns = block_sizes(shape[1], min(tiled.tile.columns, shape[1]))
+    every = np.zeros((len(rows), len(columns)), dtype=np.int64)
     per_row = columns_cycles(columns, tokens, accelerator.macs_per_line, accelerator.dataflow)
     rounds, rest = rows // lines, rows % lines
     denser_rows = rounds * denser_lines + np.minimum(rest, denser_lines)
     crosses = accelerator.lines > denser_lines
     return {
-        "kind": np.full_like(rows, kind),
+        "kind": every + kind,
         "denser_cycles": (rounds + (rest > 0)) * per_row * (denser_lines > 0),
         "sparser_cycles": (rounds + (rest > denser_lines)) * per_row * (lines > denser_lines),
         "weight_bits": rows * columns * accelerator.bits.factor,
@@ -229,7 +224,7 @@ def _factor_tiles(
         "link_elements": denser_rows * tokens * crosses,
         "denser_compute": denser_rows * per_row,
         "sparser_compute": (rows - denser_rows) * per_row,
-        "decode": np.zeros_like(rows),
+        "decode": every,
     }
 
 
@@ -249,10 +244,10 @@ def _placed(grid: _Grid) -> _Grid:
     """A grid with every field in full, and the place of every tile."""
     shape = grid["kind"].shape
     rows, columns = np.arange(shape[0])[:, None], np.arange(shape[1])
-    whole = {**grid, "token_block": np.zeros_like(rows), "row_block": rows, "column_block": columns}
+    zeros = np.zeros(shape, dtype=np.int64)  # adding them is the fastest way to broadcast
+    whole: _Grid = {**grid, "token_block": zeros, "row_block": rows, "column_block": columns}
     return {
-        name: values if values.shape == shape else np.broadcast_to(values, shape)
-        for name, values in whole.items()
+        name: values if values.shape == shape else values + zeros for name, values in whole.items()
     }
 
 

@@ -5,7 +5,6 @@ this order whatever the order in which Python scheduled the events: ends; hand-o
 slots; engine starts (denser before sparser); DRAM grants. ``docs/event_model.md`` has the details.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -31,24 +30,18 @@ from accelerator_sim.simulation.units import (
     Tiles,
 )
 
-Progress = Callable[[int, int], None]
-_PROGRESS_TILES = 4096
 
-
-def run_event(
-    plan: Plan, progress: Progress | None = None, trace: Observe | None = None
-) -> EventResult:
+def run_event(plan: Plan, trace: Observe | None = None) -> EventResult:
     """Run a plan on the event model.
 
     Args:
         plan: From ``planning``.
-        progress: Called now and then with the tiles done and all tiles.
         trace: Told of every operation as it is scheduled (see ``trace``).
 
     Returns:
         Cycles, accounts, traffic and action counts.
     """
-    machine = Machine(plan, progress)
+    machine = Machine(plan)
     machine.observe(trace)
     machine.run()
     return event_result(plan, machine.cycles, machine.denser, machine.sparser)
@@ -57,14 +50,12 @@ def run_event(
 class Machine:
     """The wired units, and the phases of a cycle."""
 
-    def __init__(self, plan: Plan, progress: Progress | None):
+    def __init__(self, plan: Plan):
         accelerator = plan.program.accelerator
         self._env = simpy.Environment()
         self._awake = False
         self._freed = True
         self._handoff = accelerator.handoff_cycles
-        self._progress = progress
-        self._done = 0
         tables = build_tables(plan)
         self._blocks = len(tables.pending)
         self._tiles = [_tiles(table) for table in tables.streams]
@@ -188,9 +179,6 @@ class Machine:
             self._wide_tiles[token_block] -= 1
             if not self._wide_tiles[token_block]:
                 self._gates[2 * token_block + 2] = int(self._env.now)
-        self._done += 1
-        if self._progress and self._done % _PROGRESS_TILES == 0:
-            self._progress(self._done, sum(len(tiles.parts) for tiles in self._tiles))
 
     def _credit(self, target: int) -> None:
         """A part has reached the accumulators of an output block or of Vᵀx."""

@@ -65,15 +65,20 @@ def attention(
     overrides = {"dense_threshold": _DENSE_THRESHOLD, **parse_settings(settings)}
     machine = load_accelerator(accelerator, overrides)
     source, masks = _masks(vit, mask, density, seed)
-    results, costs = [], load_cost_table()
     with Reporter() as reporter:
-        for model in models:
-            heads = []
-            reporter(f"attention ({model})", 0, len(masks))
-            for head in simulate_heads(model, masks, vit.head_dim, machine, costs):
-                heads.append(head)
-                reporter(f"attention ({model})", len(heads), len(masks))
-            results.append(attention_result(vit, source, machine, model, heads))
+        heads = []
+        stage = f"attention ({', '.join(models)})"
+        reporter(stage, 0, len(masks))
+        simulated = simulate_heads(
+            masks, machine, head_dim=vit.head_dim, models=models, costs=load_cost_table()
+        )
+        for head in simulated:
+            heads.append(head)
+            reporter(stage, len(heads), len(masks))
+    results = [
+        attention_result(vit, source, machine, model, [head[model] for head in heads])
+        for model in models
+    ]
     show([attention_table(results)], style, as_json, results)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from accelerator_sim.projection import Model
+    from accelerator_sim.models.by_name import Model
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print the full result as JSON.")]
 Style = Annotated[
@@ -90,7 +90,7 @@ def cycle_models(name: str) -> "tuple[Model, ...]":
     Raises:
         InputError: The name is unknown.
     """
-    from accelerator_sim.projection import DISTINCT_MODELS, MODELS
+    from accelerator_sim.models.by_name import DISTINCT_MODELS, MODELS
     from workloads.support.errors import unknown_name
 
     if name == "all":

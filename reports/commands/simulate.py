@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from accelerator_sim.machine.costs import CostTable
     from accelerator_sim.machine.hardware import Accelerator
     from accelerator_sim.mapping.candidates import Plan
-    from accelerator_sim.projection import Model
+    from accelerator_sim.models.by_name import Model
     from workloads.artifact.read import Artifact
     from workloads.masks.foreign import PrunedCheckpoint
     from workloads.masks.packed import SparseLowRankGemm
@@ -166,13 +166,10 @@ def _simulate(source: "Source", setting: _Setting, reporter: "Progress") -> list
         item = [(0, source)]
         return simulate_foreign(source.gemm.name, item, 1, models, machine, reporter, costs=costs)
     if isinstance(source, Artifact):
-        return [
-            simulate_artifact(
-                source, model, machine, setting.tokens, setting.blocks, reporter, setting.context,
-                costs,
-            )
-            for model in models
-        ]  # fmt: skip
+        return simulate_artifact(
+            source, models, machine, setting.tokens, setting.blocks, reporter, setting.context,
+            costs,
+        )  # fmt: skip
     return _simulate_checkpoint(source, setting, reporter)
 
 

@@ -15,8 +15,8 @@ from typing import Any
 import torch
 from matplotlib.figure import Figure
 
-from accelerator_sim.projection import DISTINCT_MODELS
-from accelerator_sim.projection import Model as CycleModel
+from accelerator_sim.models.by_name import DISTINCT_MODELS
+from accelerator_sim.models.by_name import Model as CycleModel
 from sslc.calibration.windows import Calibration
 from sslc.model.checkpoint import Checkpoint
 from workloads.results.table import Table
@@ -59,7 +59,7 @@ class Simulation:
 
     Attributes:
         accelerator: A preset or a TOML file.
-        cycle_models: Of ``accelerator_sim.projection``.
+        cycle_models: Of ``accelerator_sim.models.by_name``.
         tokens: Per product.
         seed: Of synthetic masks.
         context: Attention over so many tokens as part of MHA; None for none.

@@ -8,8 +8,8 @@ from typing import Any
 from accelerator_sim.attention.masked import HeadCycles
 from accelerator_sim.attention.sampled import scores_stay
 from accelerator_sim.machine.hardware import Accelerator
+from accelerator_sim.models.by_name import Model
 from accelerator_sim.models.cycles import ProjectionCycles
-from accelerator_sim.projection import Model
 from accelerator_sim.simulation.result import EventResult
 from reports.tables.cycles import MODEL_NOTES, PROVENANCE
 from workloads.results.codec import to_json

@@ -1,11 +1,13 @@
 """Machines, projections and hypothesis strategies that the simulator's tests share."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, get_args
 
 import numpy as np
 from hypothesis import strategies as st
 
+from accelerator_sim.block import simulate_block
 from accelerator_sim.machine.hardware import (
     Accelerator,
     Bits,
@@ -15,6 +17,9 @@ from accelerator_sim.machine.hardware import (
     LoopOrder,
     TileChoice,
 )
+from accelerator_sim.models.by_name import Model
+from accelerator_sim.models.cycles import BlockCycles, ProjectionCycles
+from accelerator_sim.projection import simulate_projection
 from workloads.masks.packed import PackedMask, SparseLowRankGemm
 from workloads.shapes.gemm import Gemm
 
@@ -44,6 +49,20 @@ def small_machine(**changes: Any) -> Accelerator:
         dram=Dram(4000, efficiency=1.0, latency_cycles=2, burst_bytes=1, channels=1),
     )
     return replace(machine, **changes)
+
+
+def block_by(
+    model: Model, items: Iterable[SparseLowRankGemm], machine: Accelerator, **options: Any
+) -> BlockCycles:
+    """A block by one model."""
+    return simulate_block(items, machine, models=[model], **options)[model]
+
+
+def projection_by(
+    model: Model, item: SparseLowRankGemm, machine: Accelerator, **options: Any
+) -> ProjectionCycles:
+    """A projection by one model."""
+    return simulate_projection(item, machine, models=[model], **options)[model]
 
 
 def with_rows(nonzeros: list[int], columns: int) -> np.ndarray:

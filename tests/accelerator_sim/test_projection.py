@@ -11,9 +11,15 @@ import pytest
 from accelerator_sim.machine.catalog import load_accelerator
 from accelerator_sim.machine.hardware import Accelerator, Bits, Buffer, Dram, Index, TileChoice
 from accelerator_sim.mapping.candidates import plan_projection
-from accelerator_sim.projection import MODELS, simulate_block, simulate_projection
+from accelerator_sim.models.by_name import MODELS
 from accelerator_sim.simulation.event import run_event
-from tests.accelerator_sim.machines import projection, random_mask, small_machine
+from tests.accelerator_sim.machines import (
+    block_by,
+    projection,
+    projection_by,
+    random_mask,
+    small_machine,
+)
 from workloads.masks.packed import SparseLowRankGemm
 from workloads.results.codec import to_json
 from workloads.support.errors import InputError
@@ -115,7 +121,7 @@ def test_simulate_projection_every_field_changes_the_cycles(key: str) -> None:
 @pytest.mark.parametrize("model", MODELS)
 def test_simulate_block_result_is_json(model: Any) -> None:
     items = [busy_projection(), busy_projection()]
-    block = simulate_block(model, items, busy_machine())
+    block = block_by(model, items, busy_machine())
     values = to_json(block)
     total = values["total"]
     assert total["low_rank_cycles"] == total["sum_cycles"] - total["sparse_cycles"]
@@ -126,13 +132,13 @@ def test_simulate_block_result_is_json(model: Any) -> None:
 
 def test_simulate_projection_unknown_model_is_an_error() -> None:
     with pytest.raises(InputError, match="unknown model 'events': did you mean event"):
-        simulate_projection("events", busy_projection(), busy_machine())  # type: ignore[arg-type]
+        projection_by("events", busy_projection(), busy_machine())  # type: ignore[arg-type]
 
 
 def test_simulate_projection_sparse_run_keeps_the_tile_of_the_whole_run() -> None:
     machine = load_accelerator("array-64x64", {"lines": 8, "macs_per_line": 8})
     item = projection(random_mask(256, 320, 0.5, seed=7), rank=16)
-    cycles = simulate_projection("event", item, machine)
+    cycles = projection_by("event", item, machine)
     assert cycles.sparse_run is not None
     assert cycles.sum_run is not None
     assert cycles.sparse_run.tile == cycles.sum_run.tile

@@ -43,7 +43,10 @@ def test_attention_one_mask_for_all_heads_is_one_head_counted_often(
     assert result["kept_fraction"] == pytest.approx(mask.mean())
     machine = load_accelerator("vitcod", {"dense_threshold": 0.9})
     item = HeadMask("every head", PackedMask.pack(mask), 72)
-    [head] = simulate_heads("compiled", [item], 64, machine, load_cost_table())
+    simulated = simulate_heads(
+        [item], machine, head_dim=64, models=["compiled"], costs=load_cost_table()
+    )
+    [head] = (by_model["compiled"] for by_model in simulated)
     assert result["heads"] == [to_json(head)]
     for name, stage in zip(("sddmm", "softmax", "spmm"), head.stages, strict=True):
         assert result["stages"][name]["sparse_cycles"] == 72 * stage.sum_cycles

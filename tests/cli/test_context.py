@@ -24,7 +24,9 @@ def test_simulate_context_adds_attention_to_mha_alone(
     results = {r["cycle_model"]: r for r in json.loads(done.stdout)}
     machine, costs = load_accelerator("array-64x64"), load_cost_table()
     for model, result in results.items():
-        parts = attention_cycles(model, ContextAttention(LLAMA, 3, 500), machine, costs)
+        parts = attention_cycles(
+            ContextAttention(LLAMA, 3, 500), machine, models=[model], costs=costs
+        )[model]
         added = sum(part.sum_cycles for part in parts)
         before, after = plain[model]["mean_per_block"], result["mean_per_block"]
         for name in ("dense_cycles", "sparse_cycles", "sum_cycles"):

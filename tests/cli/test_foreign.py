@@ -8,7 +8,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from accelerator_sim.machine.catalog import load_accelerator
-from accelerator_sim.projection import simulate_block
+from tests.accelerator_sim.machines import block_by
 from tests.cli.conftest import Run
 from workloads.masks.packed import PackedMask, SparseLowRankGemm
 from workloads.results.codec import to_json
@@ -84,7 +84,7 @@ def test_simulate_one_mask_is_the_simulated_projection(sslc: Run, tmp_path: Path
     machine = load_accelerator("vitcod", {"lines": 32})
     item = SparseLowRankGemm(Gemm("mine", "FFN", 96, 160, 3), PackedMask.pack(mask), 8)
     for result in json.loads(done.stdout):
-        expected = to_json(simulate_block(result["cycle_model"], [item], machine))
+        expected = to_json(block_by(result["cycle_model"], [item], machine))
         assert result["blocks"] == [json.loads(json.dumps(expected))]
         assert result["subject"]["masks"] == "real (mine)"
         kept = (mask.sum() + 8 * (96 + 160)) / (96 * 160)
@@ -156,7 +156,7 @@ def test_simulate_index_format_and_loop_order_are_set_as_typed(
     tile = {"tile.tokens": 8, "tile.columns": 32}
     item = SparseLowRankGemm(Gemm("mine", "FFN", 64, 160, 40), PackedMask.pack(mask), 0)
     machines = (load_accelerator("array-64x64", tile | more) for more in ({}, value))
-    plain, expected = (to_json(simulate_block("compiled", [item], made)) for made in machines)
+    plain, expected = (to_json(block_by("compiled", [item], made)) for made in machines)
     (result,) = json.loads(done.stdout)
     assert result["blocks"] == [json.loads(json.dumps(expected))]
     assert plain["projections"][0]["sum_run"] != expected["projections"][0]["sum_run"]

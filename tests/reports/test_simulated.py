@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from accelerator_sim.projection import simulate_block
 from reports.commands.options import cycle_models
 from reports.report import write_report
 from reports.stored.files import Subject, save_result
 from reports.tables.cycles import cycles_result
+from tests.accelerator_sim.machines import block_by
 from tests.accelerator_sim.test_projection import busy_machine, busy_projection
 from workloads.support.errors import InputError
 
@@ -28,7 +28,7 @@ def test_write_report_compiled_results_have_the_cycles_of_event_and_a_stalls_fig
     items = [item, dataclasses.replace(item, gemm=dataclasses.replace(item.gemm, module="FFN"))]
     subject = Subject("m", "sslc", 0.5, "synthetic")
     event, compiled = (
-        cycles_result(subject, "small", 3, [simulate_block(model, items, busy_machine())])
+        cycles_result(subject, "small", 3, [block_by(model, items, busy_machine())])
         for model in ("event", "compiled")
     )
     assert compiled["provenance"] == "simulated (compiled)"

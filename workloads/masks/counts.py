@@ -63,13 +63,33 @@ def tile_row_counts(
     if key not in kept:
         if len(kept) == _KEPT_PER_MASK:
             del kept[next(iter(kept))]
-        kept[key] = _frozen(_count_tiles(mask, tile_columns, sparse))
+        half = kept.get((tile_columns // 2, sparse.tobytes())) if tile_columns % 2 == 0 else None
+        made = _count_tiles(mask, tile_columns, sparse) if half is None else _in_pairs(half)
+        kept[key] = _frozen(made)
     return kept[key]
 
 
 def _frozen(counts: _Array) -> _Array:
     counts.flags.writeable = False
     return counts
+
+
+def _in_pairs(half: _Counts) -> _Counts:
+    """Counts of tiles twice as wide."""
+    counts = np.zeros((half.shape[0], -(-half.shape[1] // 2)), dtype=np.int32)
+    _add_pairs(half, counts)
+    return counts
+
+
+@compiled
+def _add_pairs(half: _Counts, counts: _Counts) -> None:
+    """Add neighbours; the last may have none."""
+    pairs = half.shape[1] // 2
+    for row in range(half.shape[0]):
+        for tile in range(pairs):
+            counts[row, tile] = half[row, 2 * tile] + half[row, 2 * tile + 1]
+        if counts.shape[1] > pairs:
+            counts[row, pairs] = half[row, 2 * pairs]
 
 
 def _count_tiles(mask: PackedMask, tile_columns: int, sparse: NDArray[np.uint8]) -> _Counts:

@@ -37,8 +37,8 @@ def table4(study: Study) -> Reproduced:
         def simulate(name: Any = cycle_model) -> dict[str, Any]:
             blocks = study.limits.blocks
             return simulate_artifact(
-                model.artifact, name, machine, how.tokens, blocks, study.progress, how.context
-            )
+                model.artifact, [name], machine, how.tokens, blocks, study.progress, how.context
+            )[0]
 
         found.append(study.cached("cycles", about, simulate))
     model.discard()

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from accelerator_sim.attention.context import attention_cycles, cache_machine, softmax_cycles
 from accelerator_sim.machine.catalog import load_accelerator, load_cost_table
 from accelerator_sim.machine.hardware import Accelerator, Bits
+from accelerator_sim.models.by_name import MODELS, Model
 from accelerator_sim.models.cycles import ProjectionCycles
-from accelerator_sim.projection import MODELS, Model, simulate_block
-from tests.accelerator_sim.machines import machines, small_machine
+from tests.accelerator_sim.machines import block_by, machines, small_machine
 from workloads.masks.synthetic import synthetic_block
 from workloads.results.codec import to_json
 from workloads.shapes.attention import ContextAttention, Heads
@@ -24,14 +24,15 @@ COSTS = load_cost_table()
 
 
 def attend(
-    model: str, heads: tuple[int, int, int], tokens: int, context: int, machine: Accelerator
+    model: Model, heads: tuple[int, int, int], tokens: int, context: int, machine: Accelerator
 ) -> dict[str, ProjectionCycles]:
     attention = ContextAttention(Heads(*heads), tokens, context)
-    return {part.name: part for part in attention_cycles(model, attention, machine, COSTS)}
+    parts = attention_cycles(attention, machine, models=[model], costs=COSTS)[model]
+    return {part.name: part for part in parts}
 
 
 @pytest.mark.parametrize("model", ["event", "compiled"])
-def test_attention_cycles_one_shared_head_by_hand(model: str) -> None:
+def test_attention_cycles_one_shared_head_by_hand(model: Model) -> None:
     """2 query heads of 2 on one K and V head, 1 token, 4 keys; 2 lines of 2 MACs, 4 bytes a cycle.
 
     Q Kᵀ: K is 4x2 bytes, 2 cycles at the port; 2 queries of 2 bytes, 1 cycle; latency 2 and a
@@ -148,12 +149,15 @@ def test_simulate_block_context_adds_attention_before_the_output_projection(mode
     machine = load_accelerator("array-64x64")
     items = synthetic_block(SMALL, 0.5, 8, tokens=2, seed=0)
     attention = ContextAttention(Heads(4, 2, 32), 2, 100)
-    without = simulate_block(model, items, machine)
-    block = simulate_block(model, items, machine, attention=attention)
+    without = block_by(model, items, machine)
+    block = block_by(model, items, machine, attention=attention)
     names = [part.name for part in block.projections]
     middle = ["qk", "av"] if model == "published" else ["qk", "softmax", "av"]
     assert names == ["q_proj", "k_proj", "v_proj", *middle, "o_proj", *names[-3:]]
-    added = sum(part.sum_cycles for part in attention_cycles(model, attention, machine, COSTS))
+    added = sum(
+        part.sum_cycles
+        for part in attention_cycles(attention, machine, models=[model], costs=COSTS)[model]
+    )
     assert added > 0
     assert block.modules["MHA"].sum_cycles == without.modules["MHA"].sum_cycles + added
     assert block.modules["MHA"].low_rank_cycles == without.modules["MHA"].low_rank_cycles
@@ -165,8 +169,8 @@ def test_simulate_block_context_adds_the_energy_of_the_products_alone() -> None:
     machine = load_accelerator("array-64x64")
     items = synthetic_block(SMALL, 0.5, 8, tokens=2, seed=0)
     attention = ContextAttention(Heads(4, 2, 32), 2, 100)
-    without = simulate_block("event", items, machine).energy["MHA"]["sum"]
-    block = simulate_block("event", items, machine, attention=attention)
+    without = block_by("event", items, machine).energy["MHA"]["sum"]
+    block = block_by("event", items, machine, attention=attention)
     added = [part.energy["sum"].total_pj for part in block.projections[3:6] if part.energy]
     assert len(added) == 2
     whole = block.energy["MHA"]["sum"].total_pj
@@ -179,10 +183,10 @@ def test_simulate_block_softmax_rate_changes_softmax_alone(rate: int) -> None:
     shape = load_model("smollm2-135m")
     attention = ContextAttention(Heads(shape.heads, shape.kv_heads, shape.head_dim), 1, 333)
     machine = load_accelerator("array-64x64", {"softmax_elements_per_cycle": rate})
-    block = simulate_block("event", items, machine, attention=attention)
+    block = block_by("event", items, machine, attention=attention)
     by_name = {part.name: part.sum_cycles for part in block.projections}
     assert by_name["softmax"] == 3 * -(-3 * 333 // rate)
-    usual = simulate_block("event", items, load_accelerator("array-64x64"), attention=attention)
+    usual = block_by("event", items, load_accelerator("array-64x64"), attention=attention)
     others = {part.name: part.sum_cycles for part in usual.projections}
     del by_name["softmax"], others["softmax"]
     assert by_name == others

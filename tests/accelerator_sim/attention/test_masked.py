@@ -7,7 +7,8 @@ from accelerator_sim.attention.context import cache_machine
 from accelerator_sim.attention.masked import HeadCycles, simulate_heads
 from accelerator_sim.attention.sampled import plan_sddmm, plan_spmm
 from accelerator_sim.machine.catalog import load_accelerator, load_cost_table
-from accelerator_sim.projection import MODELS
+from accelerator_sim.machine.hardware import Accelerator
+from accelerator_sim.models.by_name import MODELS, Model
 from accelerator_sim.simulation.event import run_event
 from tests.accelerator_sim.machines import random_mask
 from tests.reference.vitcod_script import compute_cycles
@@ -40,9 +41,16 @@ LOGGED_TOTAL = 4709
 LOGGED_SPARSER_SHARE = 0.03630901957304232
 
 
-def heads_of(model: str, masks: list[HeadMask], accelerator: str = "vitcod") -> list[HeadCycles]:
+def heads_by(
+    model: Model, masks: list[HeadMask], machine: Accelerator, head_dim: int
+) -> list[HeadCycles]:
+    found = simulate_heads(masks, machine, head_dim=head_dim, models=[model], costs=COSTS)
+    return [by_model[model] for by_model in found]
+
+
+def heads_of(model: Model, masks: list[HeadMask], accelerator: str = "vitcod") -> list[HeadCycles]:
     machine = load_accelerator(accelerator, {"dense_threshold": 0.255})
-    return list(simulate_heads(model, masks, SHAPE.head_dim, machine, COSTS))
+    return heads_by(model, masks, machine, SHAPE.head_dim)
 
 
 @pytest.mark.parametrize(("columns", "logged", "sparser"), LOG)
@@ -73,9 +81,7 @@ def test_simulate_heads_published_is_the_log_without_its_rounding() -> None:
         mask[:, :columns] = True
         others = np.arange(sparser)
         mask[others // (197 - columns), columns + others % (197 - columns)] = True
-        [head] = simulate_heads(
-            "published", [HeadMask("h", PackedMask.pack(mask), 3)], 64, machine, COSTS
-        )
+        [head] = heads_by("published", [HeadMask("h", PackedMask.pack(mask), 3)], machine, 64)
         for stage, theirs in zip(head.stages, (max(logged[:2]), max(logged[2:])), strict=True):
             assert 0.81 * theirs <= 3 * stage.sum_cycles < theirs + 3
             total += 3 * stage.sum_cycles
@@ -109,7 +115,7 @@ def test_simulate_heads_scores_beyond_a_slot_are_moved_both_ways() -> None:
     mask = HeadMask("h", PackedMask.pack(random_mask(40, 40, 0.7, seed=1)), 1)
     places = mask.mask.nnz
     assert places * 4 > 5300 // 2
-    [head] = simulate_heads("event", [mask], 16, machine, COSTS)
+    [head] = heads_by("event", [mask], machine, 16)
     assert not head.scores_stay
     sddmm, _, spmm = head.stages
     assert sddmm.sum_run is not None
@@ -140,7 +146,7 @@ def test_simulate_heads_fewer_places_take_fewer_cycles() -> None:
     machine = load_accelerator("vitcod", {"dense_threshold": 0.255})
     shape = VitShape("one", tokens=197, heads=1, head_dim=64, layers=1)
     masks = [synthetic_attention_masks(shape, density, 0)[0] for density in (0.05, 0.2)]
-    few, many = simulate_heads("compiled", masks, 64, machine, COSTS)
+    few, many = heads_by("compiled", masks, machine, 64)
     for less, more in zip(few.stages, many.stages, strict=True):
         assert less.sum_cycles < more.sum_cycles < more.dense_cycles
         assert less.dense_cycles == more.dense_cycles

@@ -11,7 +11,7 @@ from accelerator_sim.design_space import evaluation as sweep
 from accelerator_sim.design_space.evaluation import estimate, run_sweep
 from accelerator_sim.design_space.space import Space
 from accelerator_sim.machine.catalog import load_accelerator
-from accelerator_sim.projection import simulate_block
+from tests.accelerator_sim.machines import block_by
 from tests.accelerator_sim.spaces import BASE, FIELDS, space_from
 from workloads.masks.synthetic import synthetic_block
 from workloads.shapes.transformer import load_model
@@ -33,7 +33,7 @@ def test_run_sweep_every_row_is_the_simulated_block(tmp_path: Path) -> None:
     for row in rows:
         settings = {key: row[key] for key in ("lines", "dense_threshold")}
         block = synthetic_block(load_model("smollm2-135m"), 0.5, 16, row["tokens"], 0)
-        found = simulate_block("published", block, load_accelerator("array-64x64", settings))
+        found = block_by("published", block, load_accelerator("array-64x64", settings))
         assert row["cycles"] == found.total.sum_cycles
         assert row["speedup"] == found.total.speedup
         assert row["feasible"]
@@ -49,7 +49,7 @@ def test_run_sweep_event_model_counts_bytes_and_keeps_infeasible_points(tmp_path
     assert [rows[2][name] for name in spent] == [None] * 4
     machine = load_accelerator("array-64x64", {"tile.rows": 64, "tile.columns": 64, "lines": 32})
     block = synthetic_block(load_model("smollm2-135m"), 0.5, 16, 2, 0)
-    found = simulate_block("event", block, machine)
+    found = block_by("event", block, machine)
     runs = [part.sum_run for part in found.projections]
     assert rows[0]["dram_bytes"] == sum(run.traffic.total for run in runs if run is not None)
     assert rows[0]["cycles"] == sum(run.cycles for run in runs if run is not None)

@@ -11,8 +11,8 @@ from accelerator_sim.machine.catalog import (
     load_cost_table,
     parse_override,
 )
-from accelerator_sim.projection import simulate_block
 from reports.tables.catalogue import accelerators_table
+from tests.accelerator_sim.machines import block_by
 from workloads.masks.packed import SparseLowRankGemm
 from workloads.masks.synthetic import wanda_lognormal_mask
 from workloads.results.table import render
@@ -45,7 +45,7 @@ def test_load_accelerator_preset_runs_a_token_and_costs_energy(name: str) -> Non
     machine = load_accelerator(name)
     mask = wanda_lognormal_mask(96, 256, 96 * 128, seed=1)
     item = SparseLowRankGemm(Gemm("p", "MHA", 96, 256), mask, rank=8)
-    block = simulate_block("event", [item], machine)
+    block = block_by("event", [item], machine)
     run = block.projections[0].sum_run
     assert run is not None
     assert run.cycles >= run.roofline_cycles

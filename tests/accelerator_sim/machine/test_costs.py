@@ -11,10 +11,15 @@ from accelerator_sim.machine.costs import CostTable
 from accelerator_sim.machine.hardware import Accelerator, Bits, Buffer, Dram
 from accelerator_sim.mapping.candidates import plan_projection
 from accelerator_sim.models.energy import Area, Energy, area, energy
-from accelerator_sim.projection import simulate_block
 from accelerator_sim.simulation.event import run_event
 from accelerator_sim.simulation.sram import sram_bytes
-from tests.accelerator_sim.machines import projection, random_mask, small_machine, with_rows
+from tests.accelerator_sim.machines import (
+    block_by,
+    projection,
+    random_mask,
+    small_machine,
+    with_rows,
+)
 from workloads.masks.packed import SparseLowRankGemm
 from workloads.results.codec import to_json
 from workloads.support.errors import InputError
@@ -115,7 +120,7 @@ def test_sram_bytes_tile_on_both_engines_adds_twice_to_each_row() -> None:
 
 def test_energy_total_is_the_sum_of_parts_over_a_block() -> None:
     item, made = busy()
-    block = simulate_block("event", [item, item], made)
+    block = block_by("event", [item, item], made)
     values = to_json(block)
     for runs in values["energy"].values():
         for run, parts in runs.items():
@@ -130,7 +135,7 @@ def test_energy_total_is_the_sum_of_parts_over_a_block() -> None:
 @pytest.mark.parametrize("model", ["published", "roofline"])
 def test_simulate_block_without_a_run_has_area_and_no_energy(model: Any) -> None:
     item, made = busy()
-    block = simulate_block(model, [item], made)
+    block = block_by(model, [item], made)
     assert block.energy == {}
     assert block.area == area(made, load_cost_table())
 

@@ -11,11 +11,11 @@ from accelerator_sim.machine.hardware import Bits, Index, TileChoice
 from accelerator_sim.mapping.candidates import plan_dense, plan_projection
 from accelerator_sim.mapping.indices import StoredTiles, row_decode, stored_tiles
 from accelerator_sim.mapping.tiling import TiledProjection, TileShape, cut, cut_dense
-from accelerator_sim.projection import simulate_projection
 from accelerator_sim.simulation.event import run_event
 from tests.accelerator_sim.machines import (
     n_of_m_part,
     projection,
+    projection_by,
     random_mask,
     small_machine,
     with_rows,
@@ -250,10 +250,10 @@ def test_simulate_projection_new_formats_in_all_models_agree_on_the_rest() -> No
     item = projection(mask, rank=3, tokens=3)
     for kind in ("run_length", "2:4"):
         machine = small_machine(index=Index(kind, 2), bits=Bits(16, 8, 8, 32))
-        event, compiled = (simulate_projection(m, item, machine) for m in ("event", "compiled"))
+        event, compiled = (projection_by(m, item, machine) for m in ("event", "compiled"))
         assert event.sum_run == compiled.sum_run
         assert event.dense_run == compiled.dense_run
-        assert simulate_projection("published", item, machine).sparse_cycles > 0
+        assert projection_by("published", item, machine).sparse_cycles > 0
 
 
 def test_stored_tiles_of_tiles_without_a_mask_say_what_is_missing() -> None:

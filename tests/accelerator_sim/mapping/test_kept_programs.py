@@ -10,12 +10,12 @@ from accelerator_sim.machine.hardware import Accelerator, Buffer, Dram
 from accelerator_sim.mapping.candidates import plan_projection
 from accelerator_sim.mapping.kept_programs import KeptPrograms
 from accelerator_sim.mapping.program import Program
-from accelerator_sim.projection import simulate_projection
 from accelerator_sim.simulation.compiled import run_compiled
 from accelerator_sim.simulation.result import EventResult
 from tests.accelerator_sim.machines import (
     machines,
     projection,
+    projection_by,
     projections,
     random_mask,
     small_machine,
@@ -86,8 +86,8 @@ def test_kept_programs_drop_the_least_recently_used_beyond_their_tiles() -> None
 
 def test_simulate_projection_only_the_sum_has_the_same_sum() -> None:
     item = projection(random_mask(12, 14, 0.5, 0), rank=2)
-    whole = simulate_projection("compiled", item, small_machine())
-    alone = simulate_projection("compiled", item, small_machine(), runs=["sum"])
+    whole = projection_by("compiled", item, small_machine())
+    alone = projection_by("compiled", item, small_machine(), runs=["sum"])
     assert alone.sum_run == whole.sum_run
     assert alone.dense_run is None
     assert math.isnan(alone.dense_cycles)

@@ -11,8 +11,14 @@ from accelerator_sim.mapping.candidates import plan_dense, plan_projection
 from accelerator_sim.mapping.roofline import roofline_cycles
 from accelerator_sim.mapping.split import proportional_lines
 from accelerator_sim.models.published import published_curve, published_sparse_cycles
-from accelerator_sim.projection import simulate_block, simulate_projection
-from tests.accelerator_sim.machines import projection, random_mask, small_machine, with_rows
+from tests.accelerator_sim.machines import (
+    block_by,
+    projection,
+    projection_by,
+    random_mask,
+    small_machine,
+    with_rows,
+)
 from workloads.masks.packed import PackedMask, SparseLowRankGemm
 from workloads.shapes.gemm import Gemm
 from workloads.shapes.transformer import load_model
@@ -37,7 +43,7 @@ def test_simulate_block_published_equals_the_printed_rows(
 ) -> None:
     """Zong et al., arXiv 2510.26446v1, Table 4: dense and low-rank rows, rank 128, one token."""
     shapes = load_model(model).projections()
-    block = simulate_block("published", map(empty, shapes), load_accelerator("array-64x64"))
+    block = block_by("published", map(empty, shapes), load_accelerator("array-64x64"))
     cycles = {str(name): value for name, value in block.modules.items()}[module]
     assert (cycles.dense_cycles, cycles.low_rank_cycles) == (dense, low_rank)
 
@@ -101,6 +107,6 @@ def test_roofline_cycles_llama2_block_equals_bytes_over_bandwidth() -> None:
 def test_simulate_projection_roofline_never_exceeds_event() -> None:
     item = projection(random_mask(24, 40, 0.5, seed=2), rank=3, tokens=2)
     machine = small_machine(tile=TileChoice(8, 16, 2), dense_threshold=0.5)
-    bound, event = (simulate_projection(m, item, machine) for m in ("roofline", "event"))
+    bound, event = (projection_by(m, item, machine) for m in ("roofline", "event"))
     for run in ("dense_cycles", "sparse_cycles", "sum_cycles"):
         assert getattr(bound, run) <= getattr(event, run)

@@ -10,13 +10,13 @@ from hypothesis import HealthCheck, assume, given, settings
 from accelerator_sim.machine.catalog import load_accelerator
 from accelerator_sim.machine.hardware import Accelerator, Dram, TileChoice
 from accelerator_sim.mapping.candidates import Plan, plan_dense, plan_projection, plan_sparse_part
-from accelerator_sim.projection import simulate_projection
 from accelerator_sim.simulation.compiled import run_compiled
 from accelerator_sim.simulation.event import run_event
 from accelerator_sim.simulation.result import EventResult
 from tests.accelerator_sim.machines import (
     cases,
     projection,
+    projection_by,
     random_mask,
     small_machine,
 )
@@ -124,7 +124,7 @@ def test_plan_dense_tokens_beyond_64_bits_are_refused() -> None:
 def test_simulate_projection_compiled_equals_event() -> None:
     item = projection(random_mask(40, 50, 0.5, seed=2), rank=5, tokens=3)
     machine = small_machine(dense_threshold=0.5, tile=TileChoice(8, 8, 2))
-    event = simulate_projection("event", item, machine)
-    compiled = simulate_projection("compiled", item, machine)
+    event = projection_by("event", item, machine)
+    compiled = projection_by("compiled", item, machine)
     assert compiled.model == "compiled"
     assert dataclasses.replace(compiled, model="event") == event

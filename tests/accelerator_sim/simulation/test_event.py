@@ -9,13 +9,13 @@ from hypothesis import HealthCheck, assume, given, settings
 from accelerator_sim.machine.hardware import Accelerator, Bits, Buffer, Dram, Index, TileChoice
 from accelerator_sim.mapping.bounds import lower_bound
 from accelerator_sim.mapping.candidates import Plan, plan_dense, plan_projection
-from accelerator_sim.projection import simulate_projection
 from accelerator_sim.simulation.event import run_event
 from accelerator_sim.simulation.result import EventResult
 from tests.accelerator_sim.machines import (
     PLENTY,
     cases,
     projection,
+    projection_by,
     random_mask,
     small_machine,
     with_rows,
@@ -223,16 +223,8 @@ def test_run_event_no_or_every_column_dense_runs_on_one_engine(threshold: float)
 
 def test_simulate_projection_every_column_dense_equals_dense_run() -> None:
     mask = np.ones((12, 16), dtype=bool)
-    cycles = simulate_projection("event", projection(mask), small_machine(dense_threshold=0.5))
+    cycles = projection_by("event", projection(mask), small_machine(dense_threshold=0.5))
     assert cycles.sum_cycles == cycles.dense_cycles
-
-
-def test_run_event_progress_is_called_with_done_and_all_tiles() -> None:
-    calls: list[tuple[int, int]] = []
-    machine = small_machine(tile=TileChoice(1, 1, 1))
-    item = projection(np.ones((80, 80), dtype=bool))
-    run_event(plan_projection(item, machine), lambda done, tiles: calls.append((done, tiles)))
-    assert calls == [(4096, 6400)]
 
 
 def test_plan_projection_auto_dataflow_is_reduction_for_one_token_and_token_for_many() -> None:

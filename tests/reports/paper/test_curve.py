@@ -5,11 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from accelerator_sim.projection import simulate_block
 from reports.figures.cycles import write_figure
 from reports.paper.curve import THRESHOLDS, Curve, block_curves, curve_figure, curve_table
 from reports.paper.published import PublishedCycles
-from tests.accelerator_sim.machines import random_mask, small_machine
+from tests.accelerator_sim.machines import block_by, random_mask, small_machine
 from workloads.masks.packed import PackedMask, SparseLowRankGemm
 from workloads.results.table import to_dict
 from workloads.shapes.gemm import Gemm
@@ -28,7 +27,7 @@ def block(density: float = 0.5) -> list[SparseLowRankGemm]:
 @pytest.mark.parametrize("threshold", [0.0, 0.5, 0.7, 1.0])
 def test_block_curves_points_are_the_published_model_at_that_threshold(threshold: float) -> None:
     machine = small_machine(dense_threshold=threshold)
-    modules = simulate_block("published", block(), machine).modules
+    modules = block_by("published", block(), machine).modules
     for curve in block_curves("m", "any", block(), machine):
         assert curve.at(threshold) == modules[curve.module].sparse_cycles
         assert curve.dense_cycles == modules[curve.module].dense_cycles

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from accelerator_sim.machine.catalog import load_accelerator
-from accelerator_sim.projection import simulate_block
 from reports.figures.cycles import cycles_figure, stalls_figure, write_figure
 from reports.paper.published import table4
 from reports.simulated import synthetic_block
 from reports.stored.files import Subject
 from reports.tables.cycles import cycles_result, runtime_table, speedup_table
+from tests.accelerator_sim.machines import block_by
 from workloads.shapes.transformer import ModelShape, load_model
 
 SMALL = ModelShape("small", 128, 192, 4, 2, 32, 2)
@@ -24,7 +24,7 @@ def results() -> dict[str, dict[str, Any]]:
     found = {}
     for model in ("published", "roofline", "event"):
         blocks = [
-            simulate_block(
+            block_by(
                 model,  # type: ignore[arg-type]
                 _block(seed),
                 machine,

@@ -8,11 +8,10 @@ import pytest
 
 from accelerator_sim.machine.catalog import load_cost_table
 from accelerator_sim.machine.costs import CostTable
-from accelerator_sim.projection import simulate_block
 from reports.stored.files import Subject
 from reports.tables.cycles import cycles_result
 from reports.tables.energy import energy_table
-from tests.accelerator_sim.machines import projection, random_mask, small_machine
+from tests.accelerator_sim.machines import block_by, projection, random_mask, small_machine
 from workloads.results.table import to_dict
 
 SUBJECT = Subject("tiny", "wanda", 0.5, "real")
@@ -21,8 +20,8 @@ SUBJECT = Subject("tiny", "wanda", 0.5, "real")
 def found(model: Any, *densities: float, costs: CostTable | None = None) -> dict[str, Any]:
     machine = small_machine()
     blocks = [
-        simulate_block(
-            model, [projection(random_mask(8, 16, density, seed=1), rank=2)], machine, table=costs
+        block_by(
+            model, [projection(random_mask(8, 16, density, seed=1), rank=2)], machine, costs=costs
         )
         for density in densities
     ]
