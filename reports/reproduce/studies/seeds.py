@@ -41,7 +41,7 @@ def table8(study: Study) -> Reproduced:
     title = f"Seeds at {study.kept_fraction:.0%} kept (as Table 8): {study.checkpoint.name}"
     notes = (
         *limits_notes(study),
-        "±: sample standard deviation over the seeds (n - 1). A seed places the calibration "
+        "sd: sample standard deviation over the seeds (n - 1). A seed places the calibration "
         "windows; everything else is the same.",
         f"Published: {TITLE}, table8, {whose}, five seeds.",
         *NOTES["table8"],
@@ -55,7 +55,9 @@ def _columns(study: Study) -> tuple[Column, ...]:
     ours += ["Zero-shot mean"] if study.tasks else []
     theirs = [f"{name}, published" for name in _PUBLISHED]
     pairs = [
-        pair for name in (*ours, *theirs) for pair in (Column(name, ".2f"), Column("±", ".3f"))
+        column
+        for name in (*ours, *theirs)
+        for column in (Column(f"{name}, mean", ".2f"), Column(f"{name}, sd", ".3f"))
     ]
     return (Column("Method"), Column("Seeds"), *pairs)
 
