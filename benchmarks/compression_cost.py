@@ -109,7 +109,7 @@ def selections(m: int, n: int) -> None:
     """Half of each row selected: ours beside torch's."""
     scores = torch.rand(m, n)
     ways = {
-        "ours": lambda: keep_top(scores, m * n // 2, "row"),
+        "ours": lambda: keep_top(scores, m * n // 2, group="row"),
         "torch.topk": lambda: scores.topk(n // 2, dim=1).indices,
         "torch.sort, stable": lambda: scores.sort(dim=1, stable=True).indices,
         "torch.kthvalue": lambda: scores.kthvalue(n // 2, dim=1).values,

@@ -13,7 +13,7 @@ import torch
 
 from sslc.calibration.statistics import InputSums
 from sslc.calibration.windows import Calibration
-from sslc.compression.block_loop import compress
+from sslc.compression.block_loop import compress_checkpoint
 from sslc.compression.output import Output
 from sslc.evaluation.perplexity import evaluation_windows, perplexity
 from sslc.methods.registry import load_method
@@ -54,11 +54,17 @@ def main(directory: Path, names: tuple[str, ...]) -> None:
     for name in names:
         output = Output(directory / name, resume=True)
         method = (name, load_method(name, {}))
-        artifacts[name] = compress(checkpoint, method, Calibration(), output)
+        artifacts[name] = compress_checkpoint(
+            checkpoint, method, calibration=Calibration(), output=output
+        )
         source = ArtifactWeights(artifacts[name])
-        perplexities[name] = perplexity(source, "embedded", WINDOW_TOKENS, TOKENS).perplexity
+        perplexities[name] = perplexity(
+            source, "embedded", window_tokens=WINDOW_TOKENS, max_tokens=TOKENS
+        ).perplexity
         print(f"{name}: {perplexities[name]:.2f}", file=sys.stderr, flush=True)
-    dense = perplexity(checkpoint, "embedded", WINDOW_TOKENS, TOKENS).perplexity
+    dense = perplexity(
+        checkpoint, "embedded", window_tokens=WINDOW_TOKENS, max_tokens=TOKENS
+    ).perplexity
     errors = output_errors(checkpoint, artifacts)
     print(render(_table(dense, perplexities, errors), "markdown"))
 
@@ -69,7 +75,13 @@ def output_errors(
     """Each artifact's output errors, in one pass of the dense model over held-out windows."""
     model = BlockwiseModel(checkpoint)
     text = load_text("embedded", "evaluation")
-    cut = evaluation_windows(checkpoint, text, WINDOW_TOKENS, WINDOW_TOKENS, TOKENS)
+    cut = evaluation_windows(
+        checkpoint,
+        text,
+        window_tokens=WINDOW_TOKENS,
+        stride_tokens=WINDOW_TOKENS,
+        max_tokens=TOKENS,
+    )
     hidden = model.embed(torch.from_numpy(cut.tokens))
     found: dict[str, dict[str, list[float]]] = {name: {"MHA": [], "FFN": []} for name in artifacts}
     for index in range(model.blocks):

@@ -24,8 +24,8 @@ from workloads.support.files import write_atomic
 OUT = Path("runs/results")
 DOCUMENT = Path("docs/results.md")
 FIGURES = Path("docs/figures")
-WHOLE = "--windows 8 --window-tokens 256 --most-tokens 8192"
-PART = "--blocks 6 --windows 8 --window-tokens 256 --most-tokens 2048"
+WHOLE = "--windows 8 --window-tokens 256 --max-tokens 8192"
+PART = "--blocks 6 --windows 8 --window-tokens 256 --max-tokens 2048"
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from reports.simulated import reproduce_table4, simulate_artifact
 from reports.stored.files import Subject, perplexity_result, save_result, subject_of
 from reports.tables.cycles import runtime_result
 from sslc.calibration.windows import Calibration
-from sslc.compression.block_loop import compress
+from sslc.compression.block_loop import compress_checkpoint
 from sslc.compression.output import Output
 from sslc.evaluation.perplexity import perplexity
 from sslc.methods.registry import load_method
@@ -68,7 +68,9 @@ def _compress(
 ) -> Artifact:
     output = Output(directory, resume=not overwrite, overwrite=overwrite)
     loaded = load_method(method, {})
-    artifact = compress(checkpoint, (method, loaded), Calibration(), output, progress=progress)
+    artifact = compress_checkpoint(
+        checkpoint, (method, loaded), calibration=Calibration(), output=output, progress=progress
+    )
     weights = ArtifactWeights(artifact)
     found = perplexity(weights, progress=progress, label=f"evaluate {method}")
     save_result(directory, "perplexity", perplexity_result(subject_of(artifact), found))

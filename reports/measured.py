@@ -5,15 +5,14 @@ the two thin products Vᵀ X and U (Vᵀ X). Nothing is assumed: where the spars
 than the dense product, the ratio is below one.
 """
 
-import platform
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch.utils.benchmark import Timer
 
+from sslc.model.devices import device_name
 from sslc.model.weights import dense_weight, sparse_part, to_torch
 from workloads.artifact.read import Artifact, CompressedTensors
 from workloads.support.errors import InputError
@@ -54,26 +53,8 @@ class Device:
 
 def describe_device(device: torch.device) -> Device:
     """The device at hand by the name that its vendor gives it."""
-    if device.type == "cuda":
-        return Device(torch.cuda.get_device_name(device), 1, torch.__version__)
-    return Device(_cpu_name(), torch.get_num_threads(), torch.__version__)
-
-
-def find_device(name: str) -> torch.device:
-    """A torch device by name.
-
-    Raises:
-        InputError: It is not a device, or not there.
-    """
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise InputError(f"device {name!r}: not a device; give cpu, cuda or cuda:N") from error
-    if device.type not in ("cpu", "cuda"):
-        raise InputError(f"device {name!r}: only cpu and cuda are supported")
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise InputError(f"device {name!r}: torch sees no CUDA device here")
-    return device
+    threads = 1 if device.type == "cuda" else torch.get_num_threads()
+    return Device(device_name(device), threads, torch.__version__)
 
 
 def measure(
@@ -136,12 +117,3 @@ def _measure_projection(
 def _median(statement: str, seconds: float, **names: torch.Tensor) -> float:
     timer = Timer(statement, globals=names, num_threads=torch.get_num_threads())
     return float(timer.blocked_autorange(min_run_time=seconds).median)
-
-
-def _cpu_name() -> str:
-    info = Path("/proc/cpuinfo")
-    if info.is_file():
-        for line in info.read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()

@@ -1,15 +1,54 @@
 """How a model is compressed: calibration, scores, low-rank factors and the block loop (torch).
 
-``sslc.load(artifact)`` gives a working transformers model.
+The face of the package. Importing it costs nothing: torch comes with the first function that is
+asked for.
+
+    artifact = sslc.compress("smollm2-135m", "runs/a", kept_fraction=0.5)
+    result = sslc.evaluate(artifact, max_tokens=4096)
 """
 
-from typing import Any
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sslc.operations import compress, evaluate, export, load, recover
+    from workloads.artifact.read import Artifact
+    from workloads.support.errors import InputError
+
+    __version__: str
+
+__all__ = [
+    "Artifact",
+    "InputError",
+    "__version__",
+    "compress",
+    "evaluate",
+    "export",
+    "load",
+    "recover",
+]
+_HOMES = {
+    "Artifact": "workloads.artifact.read",
+    "InputError": "workloads.support.errors",
+    "compress": "sslc.operations",
+    "evaluate": "sslc.operations",
+    "export": "sslc.operations",
+    "load": "sslc.operations",
+    "recover": "sslc.operations",
+}
 
 
 def __getattr__(name: str) -> Any:
-    """Give ``sslc.load`` without importing torch before it is asked for."""
-    if name == "load":
-        from sslc.model.loading import load
+    """Import what is asked for, when it is asked for."""
+    if name == "__version__":
+        from workloads.results.identity import version
 
-        return load
-    raise AttributeError(f"module 'sslc' has no attribute {name!r}")
+        return version()
+    if name not in _HOMES:
+        raise AttributeError(f"module 'sslc' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    """The face, for completion."""
+    return sorted(__all__)

@@ -1,7 +1,7 @@
 """``sslc compress`` and ``export``: what happens to the model."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -9,7 +9,6 @@ from reports.commands.options import (
     DeviceName,
     JsonFlag,
     Settings,
-    parse_bytes,
     parse_settings,
 )
 
@@ -79,40 +78,32 @@ def compress(
     Example: sslc compress smollm2-135m --out runs/sslc --exclude down_proj --set iterations=20
     """
     from reports.console import Reporter, say, show
-    from reports.measured import find_device
     from reports.tables.artifact import (
         artifact_summary,
         artifact_table,
         estimate_summary,
         estimate_tables,
     )
-    from sslc.calibration.windows import Calibration
-    from sslc.compression.block_loop import compress as run
-    from sslc.compression.dry_run import dry_run as estimate
-    from sslc.compression.output import Output
-    from sslc.compression.plan import Choice, read_overrides
-    from sslc.methods.registry import load_method
-    from sslc.model.opening import open_checkpoint
+    from sslc.operations import compress as run
+    from sslc.operations import estimate_run
     from workloads.support.errors import InputError
 
     if out is None and not dry_run:
         raise InputError("--out DIR is missing: where does the artifact go?")
-    chosen = {"kept_fraction": kept_fraction, "rank_share": rank_share}
-    given = {name: value for name, value in chosen.items() if value is not None}
-    named = (method, load_method(method, given | parse_settings(settings)))
-    tables = () if overrides is None else read_overrides(overrides)
-    choice = Choice(tuple(include or ()), tuple(exclude or ()), tables)
-    cut = Calibration(calibration, windows, window_tokens, seed)
-    target, most = find_device(device), parse_bytes(max_memory)
     with Reporter() as reporter:
-        checkpoint = open_checkpoint(model, reporter)
+        asked: dict[str, Any] = {
+            "method": method, "kept_fraction": kept_fraction, "rank_share": rank_share,
+            "settings": parse_settings(settings), "include": include or (),
+            "exclude": exclude or (), "overrides": overrides, "calibration": calibration,
+            "windows": windows, "window_tokens": window_tokens, "seed": seed, "dtype": dtype,
+            "device": device, "workers": workers, "max_memory": max_memory, "progress": reporter,
+        }  # fmt: skip
         if out is None or dry_run:
-            found = estimate(checkpoint, named, cut, dtype, target, workers, choice, most)
+            estimate = estimate_run(model, **asked)
         else:
-            output = Output(out, dtype, resume, overwrite)
-            artifact = run(checkpoint, named, cut, output, target, reporter, workers, choice, most)
+            artifact = run(model, out, resume=resume, overwrite=overwrite, **asked)
     if out is None or dry_run:
-        show(estimate_tables(found), "text", as_json, estimate_summary(found))
+        show(estimate_tables(estimate), "text", as_json, estimate_summary(estimate))
         return
     show([artifact_table(artifact)], "text", as_json, artifact_summary(artifact))
     say(f"wrote {out}")
@@ -134,18 +125,9 @@ def export(
     Example: sslc export runs/sslc --as adapter --out runs/sslc-base
     """
     from reports.console import Reporter, say, show
-    from sslc.exporting.adapter_export import export_adapter
-    from sslc.exporting.dense import export_dense
-    from workloads.artifact.read import open_artifact
-    from workloads.support.errors import unknown_name
+    from sslc.operations import export as run
 
-    if layout not in ("dense", "adapter"):
-        raise unknown_name("layout", layout, ("dense", "adapter"))
-    opened = open_artifact(artifact)
     with Reporter() as reporter:
-        if layout == "dense":
-            export_dense(opened, out, dtype, reporter)
-        else:
-            export_adapter(opened, out, reporter)
+        run(artifact, out, layout=layout, dtype=dtype, progress=reporter)  # type: ignore[arg-type]
     show([], "text", as_json, {"path": str(out), "layout": layout})
     say(f"wrote {out}")

@@ -38,7 +38,7 @@ def evaluate(
         int | None,
         typer.Option(help="Tokens between window starts; only new tokens count [no overlap]."),
     ] = None,
-    most_tokens: Annotated[
+    max_tokens: Annotated[
         int, typer.Option(min=0, help="Use at most so many tokens; 0 uses all.")
     ] = 16_384,
     tasks: Tasks = None,
@@ -60,7 +60,7 @@ def evaluate(
 ) -> None:
     """Perplexity on held-out text, or zero-shot tasks, of an artifact or any model.
 
-    The published setting of perplexity is --window-tokens 2048 with --most-tokens 524288 for c4
+    The published setting of perplexity is --window-tokens 2048 with --max-tokens 524288 for c4
     and 0 for wikitext2. Tasks need lm-eval: pip install 'sslc[eval]'.
 
     Example: sslc evaluate runs/sslc --text my.txt --stride 256 --json
@@ -68,9 +68,9 @@ def evaluate(
     Example: sslc evaluate runs/sslc --tasks piqa,boolq,hellaswag,winogrande,arc_easy,arc_challenge
     """
     from reports.console import Reporter, say, show
-    from reports.measured import find_device
     from reports.stored.files import file_name, save_result, subject_of_source
     from sslc.evaluation.zero_shot import ZeroShotSettings
+    from sslc.model.devices import find_device
     from sslc.model.opening import open_source
     from workloads.artifact.read import MANIFEST
 
@@ -79,7 +79,7 @@ def evaluate(
         names, {"--text": text, "--stride": stride}, {"--limit": limit, "--shots": shots}
     )
     target = find_device(device)
-    windows = {"window_tokens": window_tokens, "most_tokens": most_tokens, "stride_tokens": stride}
+    windows = {"window_tokens": window_tokens, "max_tokens": max_tokens, "stride_tokens": stride}
     settings = ZeroShotSettings(limit, shots, batch_size, dtype)
     with Reporter() as reporter:
         source = open_source(model, reporter)
@@ -125,7 +125,7 @@ def _zero_shot(
     from reports.tables.zero_shot import zero_shot_result, zero_shot_table
     from sslc.evaluation.zero_shot import zero_shot
 
-    scores = zero_shot(source, tasks, settings, device, progress)
+    scores = zero_shot(source, tasks, settings=settings, device=device, progress=progress)
     results = [zero_shot_result(subject, score, settings) for score in scores]
     return zero_shot_table(results), results
 

@@ -24,10 +24,11 @@ def measure(
     """
 
     from reports.console import Reporter, say, show
-    from reports.measured import describe_device, find_device
+    from reports.measured import describe_device
     from reports.measured import measure as run
     from reports.stored.files import save_result, subject_of
     from reports.tables.cycles import runtime_result, runtime_table
+    from sslc.model.devices import find_device
     from workloads.artifact.read import open_artifact
 
     target = find_device(device)

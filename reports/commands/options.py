@@ -1,6 +1,5 @@
 """Options that several subcommands share."""
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -43,9 +42,6 @@ CostTableName = Annotated[
     str,
     typer.Option("--energy", help="Energy and area: a table's name (28nm) or a TOML file."),
 ]
-_BYTES = {"": 1, "B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12} | {
-    "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40
-}  # fmt: skip
 Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Change one setting; may be repeated."),
@@ -61,27 +57,6 @@ def parse_settings(texts: Sequence[str] | None) -> dict[str, Any]:
     from accelerator_sim.machine.catalog import parse_override
 
     return dict(parse_override(text) for text in texts or ())
-
-
-def parse_bytes(text: str | None) -> int | None:
-    """Bytes from a text such as ``4GiB``, ``800 MB`` or ``1000000``; None from None.
-
-    Raises:
-        InputError: It is not a positive number with one of the units.
-    """
-    from workloads.support.errors import InputError
-
-    if text is None:
-        return None
-    number = text.strip().rstrip("BGKMTik").strip()
-    unit = text.strip()[len(number) :].strip()
-    try:
-        size = float(number) * _BYTES[unit]
-    except (ValueError, KeyError):
-        size = 0.0
-    if not 0 < size < math.inf:
-        raise InputError(f"{text!r} is not a memory size; write one such as 4GiB, 800MB or 2e9")
-    return int(size)
 
 
 def cycle_models(name: str) -> "tuple[Model, ...]":

@@ -40,19 +40,27 @@ def recover(
     Example: sslc recover runs/sslc --out runs/sslc-recovered --data instructions.jsonl
     """
     from reports.console import Reporter, say, show
-    from reports.measured import find_device
     from reports.tables.recovery import recovery_summary, recovery_table
-    from sslc.compression.output import Output
-    from sslc.recovery.recovered import recover as run
-    from sslc.recovery.settings import Training
+    from sslc.operations import recover as run
     from workloads.artifact.read import open_artifact
 
-    training = Training(
-        data, steps, window_tokens, batch_size, learning_rate, seed=seed, rank_share=rank_share
-    )
-    before, target = open_artifact(artifact), find_device(device)
+    before = open_artifact(artifact)
     with Reporter() as reporter:
-        after = run(before, training, Output(out, "auto", resume, overwrite), target, reporter)
+        after = run(
+            before,
+            out,
+            data=data,
+            steps=steps,
+            window_tokens=window_tokens,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            seed=seed,
+            rank_share=rank_share,
+            device=device,
+            resume=resume,
+            overwrite=overwrite,
+            progress=reporter,
+        )
     details = recovery_summary(before, after)
     show([recovery_table(before, after)], "text", as_json, details)
     say(f"wrote {out}")

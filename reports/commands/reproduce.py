@@ -68,7 +68,7 @@ def reproduce(
     window_tokens: Annotated[
         int | None, typer.Option(min=2, help="Tokens per window, both parts [512].")
     ] = None,
-    most_tokens: Annotated[
+    max_tokens: Annotated[
         int | None, typer.Option(min=0, help="Evaluate at most so many; 0 all [16384].")
     ] = None,
     limit: Annotated[
@@ -97,7 +97,7 @@ def reproduce(
     """The paper's tables and figures for any model, ours beside the published numbers.
 
     Finished cells stay in OUT/cells: an interrupted table goes on, and tables share them. The
-    paper's setting is --windows 128 --window-tokens 2048 --most-tokens 524288 --calibration c4
+    paper's setting is --windows 128 --window-tokens 2048 --max-tokens 524288 --calibration c4
     --text wikitext2,c4 with the six tasks. `calibration` sets calibration texts against evaluation
     texts. Without --model, table4 takes the paper's models by their shapes, masks synthetic.
 
@@ -118,7 +118,7 @@ def reproduce(
     )
     given = {
         "blocks": blocks, "windows": windows, "window_tokens": window_tokens, "steps": steps,
-        "most_tokens": most_tokens, "questions": limit, "seeds": seeds,
+        "max_tokens": max_tokens, "questions": limit, "seeds": seeds,
     }  # fmt: skip
     limits = _limits(quick, given)
     directory = _OUT if out is None else out
@@ -147,9 +147,9 @@ def _study(
     published: str | None,
 ) -> "Study":
     """The study of a model; of none where only table4 is wanted and its models by their shapes."""
-    from reports.measured import find_device
     from reports.paper.published import published_model, published_models
     from reports.reproduce.study import Study
+    from sslc.model.devices import find_device
     from sslc.model.opening import open_checkpoint
     from workloads.support.errors import unknown_name
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from reports.reproduce.study import Study, digest
 from reports.tables.zero_shot import ACCURACY
-from sslc.compression.block_loop import compress
+from sslc.compression.block_loop import compress_checkpoint
 from sslc.compression.output import Output
 from sslc.compression.plan import Choice, Override
 from sslc.evaluation.perplexity import perplexity
@@ -23,7 +23,7 @@ from sslc.methods.registry import load_method
 from sslc.model.config import load_config
 from sslc.model.source import WeightSource
 from sslc.model.weights import ArtifactWeights
-from sslc.recovery.recovered import recover
+from sslc.recovery.recovered import recover_artifact
 from sslc.recovery.settings import Training
 from workloads.artifact.read import Artifact
 from workloads.support.files import sha256_file
@@ -113,7 +113,7 @@ def measure(study: Study, recipe: Recipe, label: str, *, stay: bool = False) -> 
 
 def _perplexity(study: Study, model: "CellModel", about: dict[str, Any], text: str) -> float:
     limits = study.limits
-    cut = {"window_tokens": limits.window_tokens, "most_tokens": limits.most_tokens}
+    cut = {"window_tokens": limits.window_tokens, "max_tokens": limits.max_tokens}
     content = load_text(text, "evaluation")
     key = {**about, **cut, "text": content.source, "text_sha256": content.sha256}
 
@@ -137,7 +137,9 @@ def _scores(
 
     def compute() -> list[Any]:
         settings = ZeroShotSettings(limit)
-        found = zero_shot(model.source, [task], settings, study.device, model.progress)
+        found = zero_shot(
+            model.source, [task], settings=settings, device=study.device, progress=model.progress
+        )
         return [[score.task, {m.name: m.value for m in score.metrics}] for score in found]
 
     return [(name, score) for name, score in study.cached("zero-shot", key, compute)]
@@ -197,15 +199,17 @@ class CellModel:
         study, directory = self.study, self._directory(None)
         directory.parent.mkdir(parents=True, exist_ok=True)
         output = Output(directory, resume=True)
-        made = compress(
-            study.checkpoint, (self.recipe.method, self._method), self._calibration, output,
-            study.device, self.progress, choice=self._choice,
+        made = compress_checkpoint(
+            study.checkpoint, (self.recipe.method, self._method), calibration=self._calibration,
+            output=output, device=study.device, progress=self.progress, choice=self._choice,
         )  # fmt: skip
         training = self.recipe.recovery
         if training is None:
             return made
         output = Output(self._directory(training), resume=True)
-        return recover(made, training, output, study.device, self.progress)
+        return recover_artifact(
+            made, training, output=output, device=study.device, progress=self.progress
+        )
 
     def discard(self) -> None:
         """Remove the artifacts, which everything wanted was measured on."""

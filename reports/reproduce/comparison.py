@@ -87,7 +87,7 @@ def limits_notes(study: Study) -> tuple[str, ...]:
         if some
         else f"all {whole} blocks are compressed"
     )
-    tokens = f"at most {limits.most_tokens:,} tokens" if limits.most_tokens else "all tokens"
+    tokens = f"at most {limits.max_tokens:,} tokens" if limits.max_tokens else "all tokens"
     device = describe_device(study.device)
     notes = (
         f"Measured on {device.name}, float32: {blocks}. Calibration: {limits.windows} windows of "

@@ -33,7 +33,7 @@ class Limits:
         blocks: Compress the first so many blocks and leave the others dense; None compresses all.
         windows: Calibration windows.
         window_tokens: Tokens in each, and in each window of evaluation.
-        most_tokens: Evaluate at most so many tokens of a text; 0 takes all.
+        max_tokens: Evaluate at most so many tokens of a text; 0 takes all.
         questions: Ask at most so many questions of each task; None asks all.
         seeds: Seeds in tables over seeds.
         steps: Optimizer steps of a recovery.
@@ -42,14 +42,14 @@ class Limits:
     blocks: int | None = None
     windows: int = 16
     window_tokens: int = 512
-    most_tokens: int = 16_384
+    max_tokens: int = 16_384
     questions: int | None = None
     seeds: int = 5
     steps: int = 100
 
 
 QUICK = Limits(
-    blocks=2, windows=8, window_tokens=256, most_tokens=4096, questions=100, seeds=3, steps=20
+    blocks=2, windows=8, window_tokens=256, max_tokens=4096, questions=100, seeds=3, steps=20
 )
 
 

@@ -74,7 +74,7 @@ def measure_blocks(
     end = blocks[-1] + 1
     inputs = DenseInputs(
         study.checkpoint,
-        lambda: calibration_windows(study.checkpoint, text, calibration),
+        lambda: calibration_windows(study.checkpoint, text, calibration=calibration),
         study.device,
         passed=lambda done: study.progress(kind, done, end),
     )

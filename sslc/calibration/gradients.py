@@ -20,7 +20,7 @@ from workloads.support.progress import Progress, silent
 
 
 def collect_gradients(
-    model: BlockwiseModel, windows: torch.Tensor, directory: Path, progress: Progress = silent
+    model: BlockwiseModel, windows: torch.Tensor, *, directory: Path, progress: Progress = silent
 ) -> None:
     """Root of the sum over windows of squared weight gradients, one file per block.
 
@@ -46,7 +46,7 @@ def collect_gradients(
     progress("gradients, backward", model.blocks, model.blocks)
 
 
-def read_gradients(directory: Path, index: int, device: torch.device) -> dict[str, torch.Tensor]:
+def read_gradients(directory: Path, index: int, *, device: torch.device) -> dict[str, torch.Tensor]:
     """What ``collect_gradients`` left for a block: dotted projection name to an m×n tensor."""
     file = open_tensors(directory / _file("gradients", index))
     return {name: torch.from_numpy(np.array(file.read(name))).to(device) for name in file.tensors}

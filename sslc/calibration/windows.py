@@ -35,7 +35,7 @@ class Calibration:
 
 
 def calibration_windows(
-    checkpoint: Checkpoint, text: Text, calibration: Calibration
+    checkpoint: Checkpoint, text: Text, *, calibration: Calibration
 ) -> torch.Tensor:
     """Token ids of the windows, shape (w, L).
 

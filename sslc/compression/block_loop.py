@@ -43,9 +43,10 @@ from workloads.support.progress import Progress, silent
 from workloads.texts.windows import Text, load_text
 
 
-def compress(
+def compress_checkpoint(
     checkpoint: Checkpoint,
     method: tuple[str, Method],
+    *,
     calibration: Calibration,
     output: Output,
     device: torch.device | None = None,
@@ -84,12 +85,19 @@ def compress(
         finished = finished_artifact(output, settings)
         if finished is not None:
             return finished
-    windows = calibration_windows(checkpoint, text, calibration)
+    windows = calibration_windows(checkpoint, text, calibration=calibration)
     model = BlockwiseModel(checkpoint, device)
-    plan = make_plan(choice, method, projection_names(model), model.blocks)
-    estimates = estimate_projections(model, plan, settings.dtype)
+    plan = make_plan(choice, method, names=projection_names(model), blocks=model.blocks)
+    estimates = estimate_projections(model, plan, dtype=settings.dtype)
     workers = workers or default_workers(model.device)
-    workers = fit_workers(model, plan, estimates, calibration, workers, max_memory_bytes)
+    workers = fit_workers(
+        model,
+        plan,
+        estimates=estimates,
+        calibration=calibration,
+        workers=workers,
+        max_memory_bytes=max_memory_bytes,
+    )
     writer = start_artifact(
         output.directory, settings, resume=output.resume, overwrite=output.overwrite
     )
@@ -104,9 +112,16 @@ def compress(
             if index > last:
                 statistics = unit_statistics(model, methods)
             else:
-                statistics = input_statistics(model, index, methods, hidden)
+                statistics = input_statistics(model, index, methods=methods, hidden=hidden)
                 statistics = _with_gradients(statistics, gradients, index, model.device)
-            made = compress_block(model, index, methods, statistics, settings.dtype, workers)
+            made = compress_block(
+                model,
+                index,
+                methods=methods,
+                statistics=statistics,
+                dtype=settings.dtype,
+                workers=workers,
+            )
             stored = {name: tensors for name, (_, tensors) in made.items()}
             writer.write_block(tuple(record for record, _ in made.values()), stored)
         if index < last:
@@ -143,7 +158,7 @@ def _gradients(
         return None
     directory = writer.partial / "gradients"
     if len(writer.blocks) < model.blocks:
-        collect_gradients(model, windows, directory, progress)
+        collect_gradients(model, windows, directory=directory, progress=progress)
     return directory
 
 
@@ -153,7 +168,7 @@ def _with_gradients(
     index: int,
     device: torch.device,
 ) -> dict[str, InputStatistics]:
-    found = {} if directory is None else read_gradients(directory, index, device)
+    found = {} if directory is None else read_gradients(directory, index, device=device)
     return {name: replace(each, gradient=found.get(name)) for name, each in statistics.items()}
 
 

@@ -41,6 +41,7 @@ class RunEstimate:
 def dry_run(
     checkpoint: Checkpoint,
     method: Named,
+    *,
     calibration: Calibration,
     dtype: str = "auto",
     device: torch.device | None = None,
@@ -55,10 +56,17 @@ def dry_run(
     """
     kind = stored_dtype(checkpoint, dtype)
     model = BlockwiseModel(checkpoint, device)
-    plan = make_plan(choice, method, projection_names(model), model.blocks)
-    projections = estimate_projections(model, plan, kind)
+    plan = make_plan(choice, method, names=projection_names(model), blocks=model.blocks)
+    projections = estimate_projections(model, plan, dtype=kind)
     wanted = workers or default_workers(model.device)
-    used = fit_workers(model, plan, projections, calibration, wanted, max_memory_bytes)
-    peak = peak_bytes(model, plan, projections, calibration, used)
-    seconds = estimate_seconds(model, plan, calibration, used)
+    used = fit_workers(
+        model,
+        plan,
+        estimates=projections,
+        calibration=calibration,
+        workers=wanted,
+        max_memory_bytes=max_memory_bytes,
+    )
+    peak = peak_bytes(model, plan, estimates=projections, calibration=calibration, workers=used)
+    seconds = estimate_seconds(model, plan, calibration=calibration, workers=used)
     return RunEstimate(projections, kind, used, peak, seconds)

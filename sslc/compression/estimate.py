@@ -129,11 +129,11 @@ def budget(method: Method, m: int, n: int) -> tuple[int, int]:
         return rank, nonzeros
     rank = largest_rank(m, n, getattr(method, "rank_share", 0.0))
     group = getattr(method, "group", "row")
-    return rank, sparse_nonzeros(m, n, method.kept_fraction, rank, group)
+    return rank, sparse_nonzeros(m, n, kept_fraction=method.kept_fraction, rank=rank, group=group)
 
 
 def estimate_projections(
-    model: BlockwiseModel, plan: Plan, dtype: str
+    model: BlockwiseModel, plan: Plan, *, dtype: str
 ) -> tuple[ProjectionEstimate, ...]:
     """What every projection will get.
 
@@ -166,6 +166,7 @@ def estimate_projections(
 def peak_bytes(
     model: BlockwiseModel,
     plan: Plan,
+    *,
     estimates: tuple[ProjectionEstimate, ...],
     calibration: CalibrationShape,
     workers: int,
@@ -210,6 +211,7 @@ def peak_bytes(
 def fit_workers(
     model: BlockwiseModel,
     plan: Plan,
+    *,
     estimates: tuple[ProjectionEstimate, ...],
     calibration: CalibrationShape,
     workers: int,
@@ -225,7 +227,9 @@ def fit_workers(
     if max_memory_bytes is None:
         return workers
     for count in range(workers, 0, -1):
-        needed = peak_bytes(model, plan, estimates, calibration, count)
+        needed = peak_bytes(
+            model, plan, estimates=estimates, calibration=calibration, workers=count
+        )
         if needed <= max_memory_bytes:
             return count
     raise InputError(

@@ -62,7 +62,9 @@ class DenseInputs:
         model, hidden = self._walk_to(index)
         methods = dict.fromkeys(projection_names(model), DENSE)
         found = {}
-        for name, statistics in input_statistics(model, index, methods, hidden).items():
+        for name, statistics in input_statistics(
+            model, index, methods=methods, hidden=hidden
+        ).items():
             if not torch.isfinite(statistics.norms).all():
                 raise InputError(
                     f"{self._source.directory}: block {index}, {name}: the calibration inputs are "

@@ -31,10 +31,7 @@ def stored_dtype(checkpoint: Checkpoint, dtype: str) -> str:
         InputError: It is not one in which we store.
     """
     if dtype == "auto":
-        projection = next(
-            (n for n in sorted(checkpoint.names()) if n.endswith("q_proj.weight")), ""
-        )
-        dtype = checkpoint.dtypes.get(projection, "F32")
+        dtype = checkpoint.projection_dtype
     if dtype not in TORCH_DTYPES:
         raise InputError(f"dtype {dtype} cannot be stored; give one of {', '.join(TORCH_DTYPES)}")
     return dtype

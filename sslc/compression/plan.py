@@ -120,7 +120,7 @@ def read_overrides(path: Path) -> tuple[Override, ...]:
     return tuple(overrides)
 
 
-def make_plan(choice: Choice, method: Named, names: tuple[str, ...], blocks: int) -> Plan:
+def make_plan(choice: Choice, method: Named, *, names: tuple[str, ...], blocks: int) -> Plan:
     """Give every projection its method.
 
     Args:

@@ -33,7 +33,7 @@ Made = tuple[ProjectionRecord, CompressedTensors]
 
 
 def input_statistics(
-    model: BlockwiseModel, index: int, methods: Mapping[str, Named], hidden: torch.Tensor
+    model: BlockwiseModel, index: int, *, methods: Mapping[str, Named], hidden: torch.Tensor
 ) -> dict[str, InputStatistics]:
     """Statistics of every projection's inputs, collected once where projections share them.
 
@@ -80,6 +80,7 @@ def unit_statistics(
 def compress_block(
     model: BlockwiseModel,
     index: int,
+    *,
     methods: Mapping[str, Named],
     statistics: Mapping[str, InputStatistics],
     dtype: str,
@@ -131,7 +132,7 @@ def _compress_projection(
     weight, bias = given
     if not torch.isfinite(statistics.norms).all():
         raise ValueError("the calibration inputs are not finite; check the weights before it")
-    stored = to_stored(method.compress(weight, statistics), dtype, bias)
+    stored = to_stored(method.compress(weight, statistics), dtype, bias=bias)
     m, n = weight.shape
     record = ProjectionRecord(
         name=name,

@@ -10,7 +10,7 @@ from workloads.masks.packed import PackedMask
 
 
 def to_stored(
-    projection: CompressedProjection, dtype: str, bias: torch.Tensor | None
+    projection: CompressedProjection, dtype: str, *, bias: torch.Tensor | None
 ) -> CompressedTensors:
     """Round a compressed projection to the dtype in which it is stored.
 

@@ -26,7 +26,7 @@ _MULTIPLE = 32
 
 
 def estimate_seconds(
-    model: BlockwiseModel, plan: Plan, calibration: CalibrationShape, workers: int
+    model: BlockwiseModel, plan: Plan, *, calibration: CalibrationShape, workers: int
 ) -> float:
     """Estimated wall time of a run on the CPU.
 

@@ -24,6 +24,7 @@ class Perplexity:
         windows: Windows that the text was cut into.
         window_tokens: Tokens in each.
         stride_tokens: From one window's start to the next; ``window_tokens`` without overlap.
+        max_tokens: The most that were asked for; 0 for all.
         text: Source of the text.
         text_sha256: Its hash.
     """
@@ -34,12 +35,13 @@ class Perplexity:
     windows: int
     window_tokens: int
     stride_tokens: int
+    max_tokens: int
     text: str
     text_sha256: str
 
 
 def evaluation_windows(
-    source: WeightSource, text: Text, window_tokens: int, stride_tokens: int, most_tokens: int
+    source: WeightSource, text: Text, *, window_tokens: int, stride_tokens: int, max_tokens: int
 ) -> ScoredWindows:
     """A text's windows, tokenised whole and with the tokenizer's own special tokens.
 
@@ -51,14 +53,15 @@ def evaluation_windows(
     """
     encoded = load_tokenizer(source.directory)(text.content, verbose=False)
     tokens = np.asarray(encoded["input_ids"], dtype=np.int64)
-    return scored_windows(tokens, window_tokens, stride_tokens, most_tokens)
+    return scored_windows(tokens, window_tokens, stride_tokens, max_tokens)
 
 
 def perplexity(
     source: WeightSource,
     text_source: str = "embedded",
+    *,
     window_tokens: int = 512,
-    most_tokens: int = 16_384,
+    max_tokens: int = 16_384,
     device: torch.device | None = None,
     progress: Progress = silent,
     label: str = "evaluate",
@@ -70,7 +73,7 @@ def perplexity(
         source: A checkpoint or an artifact.
         text_source: A name (its evaluation part) or a text file.
         window_tokens: Tokens per window; a token sees those before it in its window.
-        most_tokens: Use at most so many tokens; 0 uses all.
+        max_tokens: Use at most so many tokens; 0 uses all.
         device: Where the arithmetic runs.
         progress: Told after every block.
         label: The stage's name in the progress.
@@ -84,7 +87,9 @@ def perplexity(
     """
     text = load_text(text_source, "evaluation")
     stride = window_tokens if stride_tokens is None else stride_tokens
-    cut = evaluation_windows(source, text, window_tokens, stride, most_tokens)
+    cut = evaluation_windows(
+        source, text, window_tokens=window_tokens, stride_tokens=stride, max_tokens=max_tokens
+    )
     windows = torch.from_numpy(cut.tokens)
     model = BlockwiseModel(source, device)
     hidden = model.embed(windows)
@@ -98,5 +103,5 @@ def perplexity(
     progress(label, model.blocks + 1, model.blocks + 1)
     mean = float(counted.mean())
     value = math.exp(mean) if mean < 700 else math.inf
-    size = (len(counted), len(windows), window_tokens, stride)
+    size = (len(counted), len(windows), window_tokens, stride, max_tokens)
     return Perplexity(value, mean, *size, text.source, text.sha256)

@@ -102,7 +102,7 @@ class Needed:
 
 
 def needed(
-    before: torch.Tensor, after: torch.Tensor, low_rank: float, powers: Sequence[int]
+    before: torch.Tensor, after: torch.Tensor, *, low_rank: float, powers: Sequence[int]
 ) -> list[Needed]:
     """Parameters needed to keep 80% of the salience, with and without a low-rank part.
 

@@ -18,23 +18,15 @@ import torch
 
 from sslc.model.config import load_tokenizer
 from sslc.model.loading import load_whole
-from sslc.model.source import TORCH_DTYPES, WeightSource
-from workloads.support.errors import InputError, unknown_name
+from sslc.model.source import WeightSource, torch_dtype
+from workloads.results.kinds import Metric
+from workloads.support.errors import InputError
 from workloads.support.progress import Progress, silent
 
 # The tasks of SSLC's Tables 1, 2 and 10.
 PUBLISHED_TASKS = ("piqa", "boolq", "hellaswag", "winogrande", "arc_easy", "arc_challenge")
 _READ_NAMES = "read the names of lm-eval's tasks"
 _RANDOM_SEED, _OTHER_SEED = 0, 1234  # lm-eval's own defaults
-
-
-@dataclass(frozen=True)
-class Metric:
-    """One number of a task: its name in lm-eval, its value and standard error if there is one."""
-
-    name: str
-    value: float
-    stderr: float | None
 
 
 @dataclass(frozen=True)
@@ -79,6 +71,7 @@ class ZeroShotSettings:
 def zero_shot(
     source: WeightSource,
     tasks: Sequence[str],
+    *,
     settings: ZeroShotSettings | None = None,
     device: torch.device | None = None,
     progress: Progress = silent,
@@ -99,13 +92,12 @@ def zero_shot(
             or the model cannot be loaded.
     """
     settings = settings or ZeroShotSettings()
-    if settings.dtype not in TORCH_DTYPES:
-        raise unknown_name("dtype", settings.dtype, TORCH_DTYPES)
+    dtype = torch_dtype(settings.dtype)
     _require_lm_eval()
     with _quiet():
-        loaded = load_tasks(tasks, settings.shots, progress)
+        loaded = load_tasks(tasks, settings.shots, progress=progress)
         progress("load the model", 0, 1)
-        model = load_whole(source, TORCH_DTYPES[settings.dtype]).to(device or "cpu")
+        model = load_whole(source, dtype).to(device or "cpu")
         progress("load the model", 1, 1)
         tokenizer = load_tokenizer(source.directory)
         harness = _harness(model, tokenizer, settings.batch_size, progress)
@@ -117,7 +109,7 @@ def zero_shot(
 
 
 def load_tasks(
-    tasks: Sequence[str], shots: int | None = None, progress: Progress = silent
+    tasks: Sequence[str], shots: int | None = None, *, progress: Progress = silent
 ) -> dict[str, Any]:
     """lm-eval's task objects by what was asked for, their data read.
 

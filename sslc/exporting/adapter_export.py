@@ -17,7 +17,7 @@ from workloads.support.files import write_atomic, write_json, write_tensors
 from workloads.support.progress import Progress, silent
 
 
-def export_adapter(artifact: Artifact, target: Path, progress: Progress = silent) -> None:
+def export_adapter(artifact: Artifact, target: Path, *, progress: Progress = silent) -> None:
     """Write S as a checkpoint and U, V as a PEFT LoRA adapter in its folder ``adapter``.
 
     The adapter's A = Vᵀ and B = U; r and alpha are equal for every projection, so its scale is 1
@@ -46,11 +46,11 @@ def export_adapter(artifact: Artifact, target: Path, progress: Progress = silent
 
     def write(partial: Path) -> None:
         dtype = artifact.settings.dtype
-        write_checkpoint(artifact, base, partial, dtype, progress)
+        write_checkpoint(artifact, base, directory=partial, dtype=dtype, progress=progress)
         _write_adapter(artifact, partial / FOLDER, target)
         size = weight_bytes_of(partial) + weight_bytes_of(partial / FOLDER)
         for folder, library in ((partial, "transformers"), (partial / FOLDER, "peft")):
-            card = model_card(artifact, "adapter", dtype, size, library)
+            card = model_card(artifact, "adapter", dtype=dtype, weight_bytes=size, library=library)
             write_atomic(folder / "README.md", card.encode())
 
     atomically(target, write)

@@ -13,7 +13,7 @@ from workloads.support.progress import Progress, silent
 
 
 def export_dense(
-    artifact: Artifact, target: Path, dtype: str = "F32", progress: Progress = silent
+    artifact: Artifact, target: Path, *, dtype: str = "F32", progress: Progress = silent
 ) -> None:
     """Write W' = S + U Vᵀ as a checkpoint that transformers loads unchanged, atomically.
 
@@ -32,8 +32,10 @@ def export_dense(
 
     def write(partial: Path) -> None:
         weights = ArtifactWeights(artifact)
-        write_checkpoint(artifact, weights.tensor, partial, dtype, progress)
-        card = model_card(artifact, "dense", dtype, weight_bytes_of(partial))
+        write_checkpoint(
+            artifact, weights.tensor, directory=partial, dtype=dtype, progress=progress
+        )
+        card = model_card(artifact, "dense", dtype=dtype, weight_bytes=weight_bytes_of(partial))
         write_atomic(partial / "README.md", card.encode())
 
     atomically(target, write)

@@ -45,7 +45,12 @@ _WHAT = {
 
 
 def model_card(
-    artifact: Artifact, layout: Layout, dtype: str, weight_bytes: int, library: str = "transformers"
+    artifact: Artifact,
+    layout: Layout,
+    *,
+    dtype: str,
+    weight_bytes: int,
+    library: str = "transformers",
 ) -> str:
     """The text of README.md.
 

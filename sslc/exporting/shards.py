@@ -39,7 +39,7 @@ def atomically(target: Path, write: Callable[[Path], None]) -> None:
 
 
 def write_checkpoint(
-    artifact: Artifact, tensor: Tensor, directory: Path, dtype: str, progress: Progress
+    artifact: Artifact, tensor: Tensor, *, directory: Path, dtype: str, progress: Progress
 ) -> None:
     """Write tensors as a checkpoint in shards, with the artifact's configuration and tokenizer.
 

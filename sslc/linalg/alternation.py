@@ -21,6 +21,7 @@ _FIRST_REACH = np.uint32(1 << 23)
 def alternate_rows(
     scaled: torch.Tensor,
     always: torch.Tensor,
+    *,
     rank: int,
     nonzeros: int,
     iterations: int,
@@ -45,7 +46,7 @@ def alternate_rows(
     base, extra = row_budgets(nonzeros, m)
     keep = np.full(m, base, dtype=np.int64)
     keep[:extra] += 1
-    v = random_factor(n, rank, generator, scaled.device)
+    v = random_factor(n, rank, generator=generator, device=scaled.device)
     residual = scaled.masked_fill(always, 0)
     projected = residual @ v
     refit = _Refit(scaled, always, keep)

@@ -10,7 +10,7 @@ from sslc.linalg.selection import keep_top
 
 
 def whitened_low_rank(
-    matrix: torch.Tensor, hessian: torch.Tensor, q: torch.Tensor, steps: int
+    matrix: torch.Tensor, hessian: torch.Tensor, *, q: torch.Tensor, steps: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The low-rank part of R that matters most for R X: L = Q Qᵀ R.
 
@@ -32,7 +32,7 @@ def whitened_low_rank(
 
 
 def thresholded_support(
-    target: torch.Tensor, sparse: torch.Tensor, hessian: torch.Tensor, nonzeros: int
+    target: torch.Tensor, sparse: torch.Tensor, *, hessian: torch.Tensor, nonzeros: int
 ) -> torch.Tensor:
     """Places of S after one gradient step from S, per output row: booleans, m×n.
 
@@ -50,12 +50,13 @@ def thresholded_support(
     """
     diagonal = hessian.diagonal()
     stepped = sparse + (target - sparse) @ hessian / diagonal
-    return keep_top(stepped.abs() * diagonal.sqrt(), nonzeros, "row")
+    return keep_top(stepped.abs() * diagonal.sqrt(), nonzeros, group="row")
 
 
 def solve_on_support(
     target: torch.Tensor,
     sparse: torch.Tensor,
+    *,
     mask: torch.Tensor,
     hessian: torch.Tensor,
     steps: int,

@@ -14,7 +14,7 @@ Step = Callable[[torch.Tensor, torch.Tensor, torch.Generator], tuple[torch.Tenso
 
 
 def random_factor(
-    columns: int, rank: int, generator: torch.Generator, device: torch.device
+    columns: int, rank: int, *, generator: torch.Generator, device: torch.device
 ) -> torch.Tensor:
     """A Gaussian n×r factor, the same on every device."""
     return torch.randn(columns, rank, generator=generator).to(device)
@@ -77,7 +77,7 @@ def godec_step(
     Source: Zhou & Tao 2011 (GoDec), Section 3. L = Y₁ (Y₁ᵀ Y₁)⁻¹ Y₁ᵀ R is Q Qᵀ R with
     Q = orth(Y₁), which needs no inverse. Losses may rise: each draw starts from nothing.
     """
-    fresh = random_factor(v.shape[0], v.shape[1], generator, matrix.device)
+    fresh = random_factor(v.shape[0], v.shape[1], generator=generator, device=matrix.device)
     q, _ = torch.linalg.qr(matrix @ (matrix.T @ (matrix @ fresh)))
     return q, matrix.T @ q
 
@@ -93,8 +93,8 @@ def brp_step(
     Source: SSLC Eq. 6-7; A₂ is read as m×r (printed r×m).
     """
     (m, n), rank = matrix.shape, v.shape[1]
-    first = random_factor(n, rank, generator, matrix.device)
-    second = random_factor(m, rank, generator, matrix.device)
+    first = random_factor(n, rank, generator=generator, device=matrix.device)
+    second = random_factor(m, rank, generator=generator, device=matrix.device)
     y1, y2 = matrix @ first, matrix.T @ second
     inverse, failed = torch.linalg.inv_ex(second.T @ y1)
     u = y1 @ inverse

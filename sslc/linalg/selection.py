@@ -23,7 +23,7 @@ def check_group(group: str) -> None:
         raise ValueError(f"group must be row, matrix or N:M such as 2:4, got {group!r}")
 
 
-def sparse_nonzeros(m: int, n: int, kept_fraction: float, rank: int, group: str) -> int:
+def sparse_nonzeros(m: int, n: int, *, kept_fraction: float, rank: int, group: str) -> int:
     """Nonzeros of S in a budget: what the factors leave, or what an N:M pattern fixes.
 
     Args:
@@ -58,7 +58,7 @@ def sparse_nonzeros(m: int, n: int, kept_fraction: float, rank: int, group: str)
     return nonzeros
 
 
-def keep_top(scores: torch.Tensor, nonzeros: int, group: str) -> torch.Tensor:
+def keep_top(scores: torch.Tensor, nonzeros: int, *, group: str) -> torch.Tensor:
     """Places of the largest scores inside each comparison group.
 
     Args:

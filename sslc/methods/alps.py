@@ -50,7 +50,7 @@ class Alps:
     def compress(self, weight: torch.Tensor, statistics: InputStatistics) -> CompressedProjection:
         """ADMM in the space where the Hessian has a unit diagonal, then the values."""
         m, n = weight.shape
-        nonzeros = sparse_nonzeros(m, n, self.kept_fraction, 0, self.group)
+        nonzeros = sparse_nonzeros(m, n, kept_fraction=self.kept_fraction, rank=0, group=self.group)
         search = SupportSearch(statistics.damped_hessian(self.damping), nonzeros, self.group)
         for iteration in range(1, self.iterations + 1):
             changed_share = search.advance(weight)
@@ -116,13 +116,16 @@ class SupportSearch:
     def solve(self, target: torch.Tensor, mask: torch.Tensor, steps: int) -> torch.Tensor:
         """Values at the places by conjugate gradients, m×n (Algorithm 2)."""
         scaled = target * self._root
-        return solve_on_support(scaled, scaled * mask, mask, self._unit, steps) / self._root
+        return (
+            solve_on_support(scaled, scaled * mask, mask=mask, hessian=self._unit, steps=steps)
+            / self._root
+        )
 
     def _select(self, candidate: torch.Tensor) -> torch.Tensor:
         scores = candidate.abs()
         if self._forced is not None:
             scores.add_(self._forced)
-        return keep_top(scores, self._nonzeros, self._group)
+        return keep_top(scores, self._nonzeros, group=self._group)
 
 
 def _growth(changed_share: float) -> float:

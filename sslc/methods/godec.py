@@ -52,13 +52,13 @@ class GoDec:
         m, n = weight.shape
         rank, nonzeros = self.budget(m, n)
         generator = torch.Generator().manual_seed(self.seed)
-        v = random_factor(n, rank, generator, weight.device)
+        v = random_factor(n, rank, generator=generator, device=weight.device)
         sparse, whole = torch.zeros_like(weight), float(weight.square().sum())
         last = 1.0
         for _ in range(self.iterations):
             u, v = godec_step(weight - sparse, v, generator)
             residual = weight - u @ v.T
-            mask = keep_top(residual.abs(), nonzeros, self.group)
+            mask = keep_top(residual.abs(), nonzeros, group=self.group)
             sparse = residual * mask
             lost = float((residual - sparse).square().sum()) / whole if whole else 0.0
             if abs(last - lost) < self.tolerance:
@@ -68,11 +68,13 @@ class GoDec:
 
     def budget(self, m: int, n: int) -> tuple[int, int]:
         """Rank and nonzeros of S for an m×n projection."""
-        return split_budget(m, n, self.kept_fraction, self.rank_share, self.group)
+        return split_budget(
+            m, n, kept_fraction=self.kept_fraction, rank_share=self.rank_share, group=self.group
+        )
 
 
 def split_budget(
-    m: int, n: int, kept_fraction: float, rank_share: float, group: str
+    m: int, n: int, *, kept_fraction: float, rank_share: float, group: str
 ) -> tuple[int, int]:
     """Rank r and nonzeros k of S with r(m + n) + k = ⌊p m n⌋.
 
@@ -80,7 +82,7 @@ def split_budget(
         ValueError: The factors alone exceed the budget, or a pattern does not fit it.
     """
     rank = largest_rank(m, n, rank_share)
-    nonzeros = sparse_nonzeros(m, n, kept_fraction, rank, group)
+    nonzeros = sparse_nonzeros(m, n, kept_fraction=kept_fraction, rank=rank, group=group)
     if nonzeros < 0:
         raise ValueError(
             f"factors of rank {rank} take {rank * (m + n)} of {m * n} parameters, "

@@ -26,7 +26,7 @@ class Magnitude:
         """Keep the entries with the largest |W_ij|; the statistics are not looked at."""
         del statistics
         m, n = weight.shape
-        nonzeros = sparse_nonzeros(m, n, self.kept_fraction, 0, self.group)
+        nonzeros = sparse_nonzeros(m, n, kept_fraction=self.kept_fraction, rank=0, group=self.group)
         return CompressedProjection.sparse_only(
-            weight, keep_top(weight.abs(), nonzeros, self.group)
+            weight, keep_top(weight.abs(), nonzeros, group=self.group)
         )

@@ -46,7 +46,7 @@ class Oats:
         for _ in range(self.iterations):
             u, v = truncated_svd(scaled - sparse, rank)
             residual = scaled - u @ v.T
-            mask = keep_top(residual.abs(), nonzeros, "row")
+            mask = keep_top(residual.abs(), nonzeros, group="row")
             sparse = residual * mask
         return CompressedProjection(mask, sparse / scale, u, v / scale[:, None])
 

@@ -46,6 +46,8 @@ class PrunerZero:
     def compress(self, weight: torch.Tensor, statistics: InputStatistics) -> CompressedProjection:
         """Keep the entries with the largest scores."""
         m, n = weight.shape
-        nonzeros = sparse_nonzeros(m, n, self.kept_fraction, 0, self.group)
+        nonzeros = sparse_nonzeros(m, n, kept_fraction=self.kept_fraction, rank=0, group=self.group)
         scores = pruner_zero_scores(weight, statistics.relative_gradient())
-        return CompressedProjection.sparse_only(weight, keep_top(scores, nonzeros, self.group))
+        return CompressedProjection.sparse_only(
+            weight, keep_top(scores, nonzeros, group=self.group)
+        )

@@ -43,6 +43,6 @@ class Ria:
     def compress(self, weight: torch.Tensor, statistics: InputStatistics) -> CompressedProjection:
         """Keep the entries with the largest scores."""
         m, n = weight.shape
-        nonzeros = sparse_nonzeros(m, n, self.kept_fraction, 0, self.group)
-        mask = keep_top(ria_scores(weight, statistics, self.power), nonzeros, self.group)
+        nonzeros = sparse_nonzeros(m, n, kept_fraction=self.kept_fraction, rank=0, group=self.group)
+        mask = keep_top(ria_scores(weight, statistics, self.power), nonzeros, group=self.group)
         return CompressedProjection.sparse_only(weight, mask)

@@ -54,21 +54,23 @@ class Rpca:
         """Solve the convex problem and cut; the statistics are not looked at."""
         del statistics
         rank, nonzeros = self.budget(*weight.shape)
-        low, sparse = principal_components(weight, self.iterations, self.tolerance)
+        low, sparse = principal_components(weight, self.iterations, tolerance=self.tolerance)
         u, v = truncated_svd(low, rank)
         residual = weight - u @ v.T
         unchosen = -1 / residual.abs()
         scores = torch.where(sparse != 0, sparse.abs(), unchosen)
-        mask = keep_top(scores, nonzeros, self.group)
+        mask = keep_top(scores, nonzeros, group=self.group)
         return CompressedProjection(mask, residual * mask, u, v)
 
     def budget(self, m: int, n: int) -> tuple[int, int]:
         """Rank and nonzeros of S for an m×n projection."""
-        return split_budget(m, n, self.kept_fraction, self.rank_share, self.group)
+        return split_budget(
+            m, n, kept_fraction=self.kept_fraction, rank_share=self.rank_share, group=self.group
+        )
 
 
 def principal_components(
-    matrix: torch.Tensor, iterations: int, tolerance: float
+    matrix: torch.Tensor, iterations: int, *, tolerance: float
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """L and S of robust PCA by inexact augmented Lagrange multipliers, both m×n.
 

@@ -47,7 +47,9 @@ class ThresholdStep:
 
     def __call__(self, residual: torch.Tensor, sparse: torch.Tensor) -> torch.Tensor:
         """Select and copy."""
-        mask = keep_top(self._scores(residual).add_(self._forced), self._nonzeros, self._group)
+        mask = keep_top(
+            self._scores(residual).add_(self._forced), self._nonzeros, group=self._group
+        )
         sparse.copy_(mask).mul_(residual)
         if self._removed:
             sparse.masked_fill_(self._forced > 0, 0)

@@ -52,7 +52,7 @@ class SparseGpt:
         rest = weight.clone()
         rest[:, statistics.norms == 0] = 0
         factor = inverse_factor(statistics, self.damping)
-        nonzeros = sparse_nonzeros(m, n, self.kept_fraction, 0, self.group)
+        nonzeros = sparse_nonzeros(m, n, kept_fraction=self.kept_fraction, rank=0, group=self.group)
         mask = torch.zeros_like(weight, dtype=torch.bool)
         for start in range(0, n, self.block_columns):
             stop = min(start + self.block_columns, n)
@@ -80,7 +80,7 @@ class SparseGpt:
             if column % of == 0:
                 reach = slice(column, column + of)
                 scores = (block[:, reach] / factor.diagonal()[reach]).square()
-                mask[:, reach] = keep_top(scores, keep, self.group)
+                mask[:, reach] = keep_top(scores, keep, group=self.group)
             lost = block[:, column].masked_fill(mask[:, column], 0) / factor[column, column]
             block[:, column:] -= torch.outer(lost, factor[column, column:])
             errors[:, column] = lost

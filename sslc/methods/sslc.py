@@ -95,7 +95,14 @@ class Sslc:
         places = self._preserved(scaled, nonzeros)
         if rank and self._is_plain(scaled, nonzeros):
             generator = torch.Generator().manual_seed(self.seed)
-            u, v, mask = alternate_rows(scaled, places, rank, nonzeros, self.iterations, generator)
+            u, v, mask = alternate_rows(
+                scaled,
+                places,
+                rank=rank,
+                nonzeros=nonzeros,
+                iterations=self.iterations,
+                generator=generator,
+            )
             v = v / scale[:, None]
             sparse = torch.addmm(weight, u, v.T, alpha=-1, out=scaled)
             sparse.masked_fill_(~mask, 0)
@@ -146,7 +153,9 @@ class Sslc:
         rank = largest_rank(m, n, self.rank_share) if self.rank < 0 else self.rank
         if rank >= min(m, n):
             raise ValueError(f"rank {rank} does not fit a {m}x{n} projection")
-        nonzeros = sparse_nonzeros(m, n, self.kept_fraction, rank, self.group)
+        nonzeros = sparse_nonzeros(
+            m, n, kept_fraction=self.kept_fraction, rank=rank, group=self.group
+        )
         if nonzeros < 0:
             raise ValueError(
                 f"factors of rank {rank} take {rank * (m + n)} of {m * n} parameters, "
@@ -166,7 +175,7 @@ class Sslc:
         if ":" in self.group:
             return torch.zeros_like(scaled, dtype=torch.bool)
         count = min(int(self.preserved_fraction * scaled.numel()), nonzeros)
-        return keep_top(scaled.abs(), count, self.group)
+        return keep_top(scaled.abs(), count, group=self.group)
 
     def _sparse_step(
         self, statistics: InputStatistics, places: torch.Tensor, nonzeros: int
@@ -203,7 +212,7 @@ class Sslc:
             yield _Round(u, v, step(scaled, sparse), scaled, sparse)
             return
         generator = torch.Generator().manual_seed(self.seed)
-        v = random_factor(n, rank, generator, scaled.device)
+        v = random_factor(n, rank, generator=generator, device=scaled.device)
         residual = torch.empty_like(scaled)
         last = math.inf
         for _ in range(self.iterations):

@@ -62,12 +62,14 @@ class SslcH:
         nonzeros = int(torch.count_nonzero(mask))
         for left in reversed(range(self.rounds)):
             if u.shape[1]:
-                u, v = whitened_low_rank(weight - sparse, hessian, u, self.subspace_steps)
+                u, v = whitened_low_rank(weight - sparse, hessian, q=u, steps=self.subspace_steps)
             target = weight - u @ v.T
             if left:
-                mask = thresholded_support(target, sparse, hessian, nonzeros)
+                mask = thresholded_support(target, sparse, hessian=hessian, nonzeros=nonzeros)
                 sparse = sparse * mask
-            sparse = solve_on_support(target, sparse, mask, hessian, self.solver_steps)
+            sparse = solve_on_support(
+                target, sparse, mask=mask, hessian=hessian, steps=self.solver_steps
+            )
         return CompressedProjection(mask, sparse, u, v)
 
     def budget(self, m: int, n: int) -> tuple[int, int]:

@@ -28,6 +28,6 @@ class Wanda:
     def compress(self, weight: torch.Tensor, statistics: InputStatistics) -> CompressedProjection:
         """Keep the entries with the largest |W_ij|·d_j."""
         m, n = weight.shape
-        nonzeros = sparse_nonzeros(m, n, self.kept_fraction, 0, self.group)
-        mask = keep_top(weight.abs().mul_(statistics.scale()), nonzeros, self.group)
+        nonzeros = sparse_nonzeros(m, n, kept_fraction=self.kept_fraction, rank=0, group=self.group)
+        mask = keep_top(weight.abs().mul_(statistics.scale()), nonzeros, group=self.group)
         return CompressedProjection.sparse_only(weight, mask)

@@ -76,6 +76,12 @@ class Checkpoint:
             digest.update(f"{file.name} {sha256_file(file)}\n".encode())
         return digest.hexdigest()
 
+    @property
+    def projection_dtype(self) -> str:
+        """Safetensors dtype of the projections; F32 where there are none."""
+        names = (name for name in sorted(self.names()) if name.endswith("q_proj.weight"))
+        return self.dtypes.get(next(names, ""), "F32")
+
     def companions(self) -> tuple[Path, ...]:
         """Configuration and tokenizer files, which an artifact copies."""
         found = {file for pattern in COMPANIONS for file in self.directory.glob(pattern)}

@@ -1,7 +1,6 @@
 """An artifact as a working transformers model that keeps S and U, V apart; and other models."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,7 +10,7 @@ from sslc.model.adapter import AdaptedWeights
 from sslc.model.config import load_config
 from sslc.model.source import WeightSource
 from sslc.model.weights import ArtifactWeights, sparse_part, to_torch
-from workloads.artifact.read import Artifact, CompressedTensors, open_artifact
+from workloads.artifact.read import Artifact, CompressedTensors
 from workloads.support.errors import InputError
 
 Layer = Callable[[CompressedTensors, torch.dtype], nn.Module]
@@ -40,11 +39,11 @@ class SparseLowRankLinear(nn.Module):
         return nn.functional.linear(x, self.sparse, self.bias) + (x @ self.v) @ self.u.T
 
 
-def load(path: Path | str, dtype: torch.dtype = torch.float32) -> Any:
+def load_artifact(artifact: Artifact, dtype: torch.dtype = torch.float32) -> Any:
     """A transformers causal LM whose projections are ``SparseLowRankLinear``.
 
     Args:
-        path: An artifact.
+        artifact: The compressed model.
         dtype: Of every tensor.
 
     Returns:
@@ -52,9 +51,9 @@ def load(path: Path | str, dtype: torch.dtype = torch.float32) -> Any:
         gradients, as in SSLC Eq. 9.
 
     Raises:
-        InputError: The artifact is missing or broken.
+        InputError: The artifact is broken.
     """
-    return _build(open_artifact(Path(path)), dtype, SparseLowRankLinear)
+    return _build(artifact, dtype, SparseLowRankLinear)
 
 
 def load_base(artifact: Artifact, dtype: torch.dtype = torch.float32) -> Any:
@@ -104,7 +103,7 @@ def load_whole(source: WeightSource, dtype: torch.dtype = torch.float32) -> Any:
     from transformers import AutoModelForCausalLM
 
     if isinstance(source, ArtifactWeights):
-        return load(source.artifact.path, dtype)
+        return load_artifact(source.artifact, dtype)
     load_config(source.directory)
     try:
         model: Any = AutoModelForCausalLM.from_pretrained(

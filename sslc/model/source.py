@@ -5,7 +5,20 @@ from typing import Protocol
 
 import torch
 
+from workloads.support.errors import unknown_name
+
 TORCH_DTYPES = {"BF16": torch.bfloat16, "F16": torch.float16, "F32": torch.float32}
+
+
+def torch_dtype(name: str) -> torch.dtype:
+    """A dtype by the name that safetensors has for it.
+
+    Raises:
+        InputError: It is not one of ``TORCH_DTYPES``.
+    """
+    if name not in TORCH_DTYPES:
+        raise unknown_name("dtype", name, TORCH_DTYPES)
+    return TORCH_DTYPES[name]
 
 
 class WeightSource(Protocol):

@@ -27,7 +27,7 @@ class TrainingData:
     examples: tuple[Tokens, ...]
 
 
-def load_training_data(source: str, directory: Path, window_tokens: int) -> TrainingData:
+def load_training_data(source: str, directory: Path, *, window_tokens: int) -> TrainingData:
     """Examples by name or path.
 
     Args:

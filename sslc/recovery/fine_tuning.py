@@ -43,6 +43,7 @@ _AVERAGED_STEPS = 10
 def fine_tune(
     model: Any,
     examples: Sequence[Tokens],
+    *,
     training: Training,
     directory: Path,
     device: torch.device,
@@ -79,7 +80,7 @@ def fine_tune(
         trainer.train(resume_from_checkpoint=None if newest is None else str(newest))
 
 
-def adapted_model(artifact: Artifact, ranks: Mapping[str, int], seed: int) -> Any:
+def adapted_model(artifact: Artifact, ranks: Mapping[str, int], *, seed: int) -> Any:
     """S with a LoRA adapter of scale 1 on some projections, in float32.
 
     Args:

@@ -37,9 +37,10 @@ from workloads.support.files import LazyTensors, TensorFile, open_tensors, sha25
 from workloads.support.progress import Progress, silent
 
 
-def recover(
+def recover_artifact(
     artifact: Artifact,
     training: Training,
+    *,
     output: Output,
     device: torch.device | None = None,
     progress: Progress = silent,
@@ -68,7 +69,7 @@ def recover(
     """
     _check(artifact, output)
     ranks = trained_ranks(artifact, training.rank_share)
-    data = load_training_data(training.data, artifact.path, training.window_tokens)
+    data = load_training_data(training.data, artifact.path, window_tokens=training.window_tokens)
     settings = _settings(artifact, training, data, ranks)
     work = output.directory.with_name(output.directory.name + ".training")
     if output.resume:
@@ -187,9 +188,16 @@ def _train(
     directory, device, progress = where
     found = fine_tuning.trained_factors(directory, training.steps)
     if found is None:
-        model = fine_tuning.adapted_model(artifact, ranks, training.seed)
+        model = fine_tuning.adapted_model(artifact, ranks, seed=training.seed)
         target = device or torch.device("cpu")
-        fine_tuning.fine_tune(model, data.examples, training, directory, target, progress)
+        fine_tuning.fine_tune(
+            model,
+            data.examples,
+            training=training,
+            directory=directory,
+            device=target,
+            progress=progress,
+        )
         found = fine_tuning.trained_factors(directory, training.steps)
         assert found is not None
     return found, fine_tuning.training_loss(directory, training.steps)

@@ -26,7 +26,7 @@ def test_evaluate_stride_and_text_have_their_own_file(
 ) -> None:
     text = tmp_path / "my text.txt"
     text.write_text("It was the best of times, it was the worst of times. " * 20)
-    cut = ("--window-tokens", 64, "--most-tokens", 0, "--save", tmp_path)
+    cut = ("--window-tokens", 64, "--max-tokens", 0, "--save", tmp_path)
     plain = _json(sslc, "evaluate", llama, *cut)
     strided = _json(sslc, "evaluate", llama, "--text", text, "--stride", 16, *cut)
     assert (plain["text"], plain["stride_tokens"]) == ("embedded:evaluation", 64)
@@ -79,7 +79,7 @@ def test_evaluate_adapter_export_is_base_and_adapter(
 ) -> None:
     done = sslc("export", artifact, "--out", tmp_path / "base", "--as", "adapter")
     assert done.returncode == 0, done.stderr
-    cut = ("--window-tokens", 64, "--most-tokens", 640)
+    cut = ("--window-tokens", 64, "--max-tokens", 640)
     ours, adapted = (_json(sslc, "evaluate", path, *cut) for path in (artifact, tmp_path / "base"))
     assert adapted["perplexity"] == pytest.approx(ours["perplexity"], rel=1e-5)
     assert adapted["subject"]["method"] == "base + adapter"

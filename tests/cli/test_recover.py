@@ -79,7 +79,7 @@ def test_recovered_artifact_goes_through_every_command(
     assert "compressed by wanda + LoRA" in card
     assert "embedded:calibration: 3 steps of 2 examples of at most 32 tokens" in card
     assert sslc("export", lora, "--out", tmp_path / "dense").returncode == 0
-    cut = ("--window-tokens", 64, "--most-tokens", 640)
+    cut = ("--window-tokens", 64, "--max-tokens", 640)
     ours, adapted, dense, before = (
         _json(sslc, "evaluate", path, *cut)
         for path in (lora, tmp_path / "base", tmp_path / "dense", wanda)

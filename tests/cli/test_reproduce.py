@@ -8,7 +8,7 @@ import pytest
 from tests.cli.conftest import Run, kill_when
 from tests.tasks import Task, write_task
 
-SMALL = ("--windows", 2, "--window-tokens", 32, "--most-tokens", 128)
+SMALL = ("--windows", 2, "--window-tokens", 32, "--max-tokens", 128)
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def test_reproduce_quick_says_its_limits(
 ) -> None:
     """QUICK compresses two of the model's three blocks."""
     texts = small[len(SMALL) :]
-    asked = ("--model", llama, "--quick", "--most-tokens", 512, "--method", "wanda", *texts)
+    asked = ("--model", llama, "--quick", "--max-tokens", 512, "--method", "wanda", *texts)
     done = sslc("reproduce", "table1", *asked, "--out", tmp_path)
     assert done.returncode == 0, done.stderr
     assert "ONLY THE FIRST 2 OF 3 BLOCKS" in done.stdout
@@ -85,7 +85,7 @@ def test_reproduce_table10_and_table1_with_a_local_task(
         ("known: alps", ["table1", "--model", "LLAMA", "--method", "wnda"]),
         ("did you mean llama2-7b", ["table1", "--model", "LLAMA", "--published", "lama2-7b"]),
         ("kept_fraction", ["table7", "--model", "LLAMA", "--kept-fraction", "1.5"]),
-        ("the text has", ["table1", "--model", "LLAMA", "--most-tokens", "8"]),
+        ("the text has", ["table1", "--model", "LLAMA", "--max-tokens", "8"]),
     ],
 )
 def test_reproduce_bad_argument_is_refused(

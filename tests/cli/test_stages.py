@@ -37,7 +37,7 @@ def test_evaluate_artifact_and_dense_leave_results(
 ) -> None:
     for model, save in ((artifact, artifact), (llama, tmp_path)):
         found = _json(
-            sslc, "evaluate", model, "--window-tokens", 64, "--most-tokens", 640, "--save", save
+            sslc, "evaluate", model, "--window-tokens", 64, "--max-tokens", 640, "--save", save
         )
         assert isinstance(found, dict)
         assert found["windows"] == 10
@@ -112,7 +112,7 @@ def test_export_writes_a_checkpoint_that_evaluates(
 ) -> None:
     said = _json(sslc, "export", artifact, "--out", tmp_path / "dense")
     assert said == {"path": str(tmp_path / "dense"), "layout": "dense"}
-    cut = ("--window-tokens", 64, "--most-tokens", 640)
+    cut = ("--window-tokens", 64, "--max-tokens", 640)
     ours, dense = (_json(sslc, "evaluate", path, *cut) for path in (artifact, tmp_path / "dense"))
     assert isinstance(ours, dict)
     assert isinstance(dense, dict)

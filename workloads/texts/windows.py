@@ -105,7 +105,7 @@ def random_windows(
 
 
 def scored_windows(
-    tokens: NDArray[np.int64], length: int, stride: int, most_tokens: int
+    tokens: NDArray[np.int64], length: int, stride: int, max_tokens: int
 ) -> ScoredWindows:
     """Windows from the start of a text in which every token is counted at most once.
 
@@ -118,7 +118,7 @@ def scored_windows(
         tokens: The tokenised text, shape (any,).
         length: Tokens per window.
         stride: Tokens from one window's start to the next, 1 to ``length``.
-        most_tokens: Use at most so many tokens; 0 uses all.
+        max_tokens: Use at most so many tokens; 0 uses all.
 
     Raises:
         InputError: Not one whole window fits, or the stride is out of range.
@@ -128,7 +128,7 @@ def scored_windows(
     """
     if not 1 <= stride <= length:
         raise InputError(f"the stride must be 1 to the window's {length} tokens, got {stride}")
-    usable = tokens[:most_tokens] if most_tokens else tokens
+    usable = tokens[:max_tokens] if max_tokens else tokens
     _check_length(usable, length, length)
     beyond = len(usable) - length
     steps = beyond // stride if stride == length else -(-beyond // stride)

@@ -117,8 +117,8 @@ def figure4(study: Study) -> Reproduced:
 def _needed(
     method: Sslc, weight: torch.Tensor, statistics: InputStatistics
 ) -> dict[str, dict[str, float]]:
-    parts = _low_rank_taken(method, weight, statistics)
-    found = needed(*parts, powers=tuple(_READINGS.values()))
+    before, after, share = _low_rank_taken(method, weight, statistics)
+    found = needed(before, after, low_rank=share, powers=tuple(_READINGS.values()))
     return {name: asdict(each) for name, each in zip(_READINGS, found, strict=True)}
 
 

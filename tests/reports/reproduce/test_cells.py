@@ -16,7 +16,7 @@ from reports.reproduce.studies.ablations import constant_rank, kept_by, table6, 
 from reports.reproduce.study import Limits, Study
 from sslc.calibration.statistics import InputStatistics
 from sslc.calibration.windows import Calibration
-from sslc.compression.block_loop import compress
+from sslc.compression.block_loop import compress_checkpoint
 from sslc.compression.output import Output
 from sslc.evaluation.perplexity import perplexity
 from sslc.methods.registry import load_method
@@ -26,7 +26,7 @@ from workloads.shapes.transformer import load_model
 from workloads.support.errors import InputError
 from workloads.support.progress import silent
 
-LIMITS = Limits(windows=3, window_tokens=32, most_tokens=256, seeds=2, steps=2)
+LIMITS = Limits(windows=3, window_tokens=32, max_tokens=256, seeds=2, steps=2)
 
 
 @pytest.fixture
@@ -54,13 +54,15 @@ def compressions(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def test_measure_equals_compress_and_evaluate_by_hand(study: Study, tmp_path: Path) -> None:
     found = measure(study, Recipe("wanda", seed=1), "x")
-    by_hand = compress(
+    by_hand = compress_checkpoint(
         study.checkpoint,
         ("wanda", load_method("wanda", {})),
-        Calibration(study.calibration, 3, 32, 1),
-        Output(tmp_path / "hand"),
+        calibration=Calibration(study.calibration, 3, 32, 1),
+        output=Output(tmp_path / "hand"),
     )
-    expected = perplexity(ArtifactWeights(by_hand), study.texts[0], 32, 256).perplexity
+    expected = perplexity(
+        ArtifactWeights(by_hand), study.texts[0], window_tokens=32, max_tokens=256
+    ).perplexity
     assert found.perplexities == {study.texts[0]: expected}
     errors = [r.scaled_error for block in by_hand.blocks for r in block.projections]
     assert found.scaled_error == pytest.approx(np.mean(errors))  # type: ignore[arg-type]

@@ -137,7 +137,7 @@ def test_figure_budget_that_does_not_fit_names_block_and_projection(study: Study
 
 def _dense(study: Study, index: int) -> dict[str, Any]:
     text = load_text("embedded", "calibration")
-    windows = calibration_windows(study.checkpoint, text, study.calibrate())
+    windows = calibration_windows(study.checkpoint, text, calibration=study.calibrate())
     return DenseInputs(study.checkpoint, lambda: windows).at(index)
 
 

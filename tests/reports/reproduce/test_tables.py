@@ -16,7 +16,7 @@ from reports.reproduce.study import Limits, Study
 from sslc.model.opening import open_checkpoint
 from workloads.texts.windows import load_text
 
-LIMITS = Limits(blocks=2, windows=3, window_tokens=32, most_tokens=256, seeds=3, steps=2)
+LIMITS = Limits(blocks=2, windows=3, window_tokens=32, max_tokens=256, seeds=3, steps=2)
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from sslc.calibration import gradients
 from sslc.calibration.gradients import collect_gradients, read_gradients
 from sslc.calibration.statistics import InputStatistics
 from sslc.calibration.windows import Calibration
-from sslc.compression.block_loop import compress
+from sslc.compression.block_loop import compress_checkpoint
 from sslc.compression.output import Output
 from sslc.methods.registry import load_method
 from sslc.model.blocks import BlockwiseModel
@@ -51,11 +51,11 @@ def test_collect_gradients_equals_autograd_of_the_whole_model(
     path: Path = request.getfixturevalue(family)
     windows = _windows(path)
     expected = _whole_model_gradients(path, windows)
-    collect_gradients(BlockwiseModel(open_checkpoint(str(path))), windows, tmp_path)
+    collect_gradients(BlockwiseModel(open_checkpoint(str(path))), windows, directory=tmp_path)
     found = {
         f"{index}.{name}.weight": gradient
         for index in range(3)
-        for name, gradient in read_gradients(tmp_path, index, CPU).items()
+        for name, gradient in read_gradients(tmp_path, index, device=CPU).items()
     }
     assert found.keys() == expected.keys()
     for name, gradient in found.items():
@@ -73,7 +73,9 @@ class _KilledError(Exception):
 
 def _run(model: Path, out: Path, **output: Any) -> Artifact:
     method = ("pruner-zero", load_method("pruner-zero", {}))
-    return compress(open_checkpoint(str(model)), method, CUT, Output(out, **output))
+    return compress_checkpoint(
+        open_checkpoint(str(model)), method, calibration=CUT, output=Output(out, **output)
+    )
 
 
 def _bytes(directory: Path) -> dict[str, bytes]:
@@ -110,9 +112,11 @@ def test_compress_killed_in_the_gradient_pass_resumes_to_the_same_bytes(
 
 def test_collect_gradients_of_a_finished_pass_does_nothing(llama: Path, tmp_path: Path) -> None:
     model = BlockwiseModel(open_checkpoint(str(llama)))
-    collect_gradients(model, _windows(llama), tmp_path)
+    collect_gradients(model, _windows(llama), directory=tmp_path)
     before = {file.name: file.stat().st_mtime_ns for file in tmp_path.iterdir()}
-    collect_gradients(BlockwiseModel(open_checkpoint(str(llama))), _windows(llama), tmp_path)
+    collect_gradients(
+        BlockwiseModel(open_checkpoint(str(llama))), _windows(llama), directory=tmp_path
+    )
     assert {file.name: file.stat().st_mtime_ns for file in tmp_path.iterdir()} == before
 
 
@@ -131,7 +135,7 @@ def test_collect_gradients_holds_one_block_at_a_time(
         return differentiate(self, index, *arguments)
 
     monkeypatch.setattr(BlockwiseModel, "differentiate", spy)
-    collect_gradients(model, _windows(llama), tmp_path)
+    collect_gradients(model, _windows(llama), directory=tmp_path)
     assert real == [True] * 9
 
 

@@ -11,7 +11,7 @@ from transformers import AutoModelForCausalLM
 
 from sslc.calibration.statistics import InputStatistics
 from sslc.calibration.windows import Calibration
-from sslc.compression.block_loop import compress
+from sslc.compression.block_loop import compress_checkpoint
 from sslc.compression.output import Output
 from sslc.compression.plan import Choice
 from sslc.evaluation.perplexity import perplexity
@@ -33,7 +33,9 @@ CUT = Calibration(windows=3, window_tokens=40)
 
 def _run(model: Path, out: Path, method: str = "sslc", **output: Any) -> Artifact:
     loaded = load_method(method, {})
-    return compress(open_checkpoint(str(model)), (method, loaded), CUT, Output(out, **output))
+    return compress_checkpoint(
+        open_checkpoint(str(model)), (method, loaded), calibration=CUT, output=Output(out, **output)
+    )
 
 
 def _bytes(directory: Path) -> dict[str, bytes]:
@@ -85,7 +87,7 @@ def test_export_dense_equals_artifact_in_transformers(
     windows = torch.from_numpy(tokens[: 20 * 64].reshape(20, 64))
     with torch.no_grad():
         losses = [float(model(w[None], labels=w[None]).loss) for w in windows]
-    found = perplexity(ArtifactWeights(artifact), window_tokens=64, most_tokens=1300)
+    found = perplexity(ArtifactWeights(artifact), window_tokens=64, max_tokens=1300)
     assert found.windows == 20
     assert found.predicted_tokens == 20 * 63
     assert found.perplexity == pytest.approx(np.exp(np.mean(losses)), rel=1e-4)
@@ -129,7 +131,7 @@ def test_perplexity_dense_equals_transformers(llama: Path) -> None:
     window = torch.from_numpy(tokens)[None]
     with torch.no_grad():
         loss = float(model(window, labels=window).loss)
-    found = perplexity(open_checkpoint(str(llama)), window_tokens=128, most_tokens=128)
+    found = perplexity(open_checkpoint(str(llama)), window_tokens=128, max_tokens=128)
     assert found.negative_log_likelihood == pytest.approx(loss, rel=1e-5)
 
 
@@ -154,7 +156,7 @@ def test_compress_any_number_of_workers_gives_the_same_bytes(llama: Path, tmp_pa
     checkpoint, method = open_checkpoint(str(llama)), ("sslc", load_method("sslc", {}))
     for workers in (1, 3):
         output = Output(tmp_path / str(workers), dtype="BF16")
-        compress(checkpoint, method, CUT, output, workers=workers)
+        compress_checkpoint(checkpoint, method, calibration=CUT, output=output, workers=workers)
     assert _bytes(tmp_path / "1") == _bytes(tmp_path / "3")
 
 
@@ -222,11 +224,11 @@ def test_compress_failed_overwrite_leaves_the_old_artifact(llama: Path, tmp_path
     before = _bytes(tmp_path / "a")
     method = load_method("sslc", {"rank": 30})
     with pytest.raises(InputError, match=r"block 0, self_attn.q_proj: .*rank 30"):
-        compress(
+        compress_checkpoint(
             open_checkpoint(str(llama)),
             ("sslc", method),
-            CUT,
-            Output(tmp_path / "a", overwrite=True),
+            calibration=CUT,
+            output=Output(tmp_path / "a", overwrite=True),
         )
     assert _bytes(tmp_path / "a") == before
 
@@ -244,11 +246,11 @@ def test_compress_first_block_only_runs_nothing_behind_it(
         original(self, index, *rest, **options)
 
     monkeypatch.setattr(BlockwiseModel, "run", counted)
-    first = compress(
+    first = compress_checkpoint(
         open_checkpoint(str(llama)),
         ("wanda", Wanda()),
-        CUT,
-        Output(tmp_path / "first"),
+        calibration=CUT,
+        output=Output(tmp_path / "first"),
         choice=Choice(include=("layers.0.*",)),
     )
     assert ran == [0]

@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 
 import sslc
 from sslc.calibration.windows import Calibration
-from sslc.compression.block_loop import compress
+from sslc.compression.block_loop import compress_checkpoint
 from sslc.compression.output import Output
 from sslc.compression.plan import Choice, Override, make_plan, read_overrides
 from sslc.evaluation.perplexity import perplexity
@@ -30,12 +30,12 @@ def _overrides(**tables: dict[str, object]) -> tuple[Override, ...]:
 
 
 def _dense(choice: Choice) -> set[str]:
-    plan = make_plan(choice, METHOD, NAMES, 12)
+    plan = make_plan(choice, METHOD, names=NAMES, blocks=12)
     return {f"{index}.{name}" for index, name, (method, _) in plan if method == "dense"}
 
 
 def test_plan_without_a_choice_gives_the_run_s_method() -> None:
-    plan = make_plan(Choice(), METHOD, NAMES, 2)
+    plan = make_plan(Choice(), METHOD, names=NAMES, blocks=2)
     assert list(plan) == [(i, n, METHOD) for i in range(2) for n in NAMES]
 
 
@@ -61,7 +61,7 @@ def test_plan_later_override_wins_and_keeps_the_rest() -> None:
             "layers.1.*": {"method": "wanda"},
         }
     )
-    plan = make_plan(Choice(overrides=overrides), METHOD, NAMES, 2)
+    plan = make_plan(Choice(overrides=overrides), METHOD, names=NAMES, blocks=2)
     name, changed = plan.blocks[0]["mlp.up_proj"]
     assert (name, changed) == (
         "sslc",
@@ -90,7 +90,7 @@ def test_plan_later_override_wins_and_keeps_the_rest() -> None:
 )
 def test_plan_bad_choice_is_refused(choice: Choice, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        make_plan(choice, METHOD, NAMES, 12)
+        make_plan(choice, METHOD, names=NAMES, blocks=12)
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,9 @@ CHOICE = Choice(
 
 def _run(model: Path, out: Path, choice: Choice = CHOICE, resume: bool = False) -> Artifact:
     output = Output(out, resume=resume)
-    return compress(open_checkpoint(str(model)), METHOD, CUT, output, choice=choice)
+    return compress_checkpoint(
+        open_checkpoint(str(model)), METHOD, calibration=CUT, output=output, choice=choice
+    )
 
 
 @pytest.fixture(scope="module")
@@ -171,5 +173,5 @@ def test_dense_projection_works_in_every_later_stage(chosen: Artifact, tmp_path:
     adapted = PeftModel.from_pretrained(base, tmp_path / "base" / "adapter")
     with torch.no_grad():
         assert torch.allclose(adapted(tokens).logits, logits, atol=1e-4)
-    found = perplexity(ArtifactWeights(chosen), window_tokens=32, most_tokens=64)
+    found = perplexity(ArtifactWeights(chosen), window_tokens=32, max_tokens=64)
     assert np.isfinite(found.perplexity)

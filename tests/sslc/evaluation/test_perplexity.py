@@ -54,7 +54,13 @@ def test_perplexity_any_stride_equals_transformers(
     family: str, stride: int, text: Path, request: pytest.FixtureRequest
 ) -> None:
     path: Path = request.getfixturevalue(family)
-    found = perplexity(open_checkpoint(str(path)), str(text), LENGTH, 0, stride_tokens=stride)
+    found = perplexity(
+        open_checkpoint(str(path)),
+        str(text),
+        window_tokens=LENGTH,
+        max_tokens=0,
+        stride_tokens=stride,
+    )
     assert found.stride_tokens == stride
     expected = independent_perplexity(path, text, LENGTH, stride)
     assert found.perplexity == pytest.approx(expected, rel=1e-5)
@@ -74,16 +80,18 @@ def test_perplexity_first_token_of_the_tokenizer_is_predicted_from(
         single=f"{first} $A", pair=None, special_tokens=[(first, 5)]
     )
     tokenizer.save_pretrained(copy)
-    found = perplexity(open_checkpoint(str(copy)), str(text), LENGTH, 0, stride_tokens=32)
+    found = perplexity(
+        open_checkpoint(str(copy)), str(text), window_tokens=LENGTH, max_tokens=0, stride_tokens=32
+    )
     assert found.predicted_tokens == plain
     expected = independent_perplexity(copy, text, LENGTH, 32)
     assert found.perplexity == pytest.approx(expected, rel=1e-5)
 
 
-def test_perplexity_most_tokens_bounds_what_is_counted(llama: Path, text: Path) -> None:
+def test_perplexity_max_tokens_bounds_what_is_counted(llama: Path, text: Path) -> None:
     source = open_checkpoint(str(llama))
-    plain = perplexity(source, str(text), LENGTH, 200)
-    strided = perplexity(source, str(text), LENGTH, 200, stride_tokens=32)
+    plain = perplexity(source, str(text), window_tokens=LENGTH, max_tokens=200)
+    strided = perplexity(source, str(text), window_tokens=LENGTH, max_tokens=200, stride_tokens=32)
     assert (plain.windows, plain.predicted_tokens) == (3, 3 * (LENGTH - 1))
     assert (strided.windows, strided.predicted_tokens) == (6, 199)
     assert np.isfinite(strided.perplexity)
@@ -92,4 +100,10 @@ def test_perplexity_most_tokens_bounds_what_is_counted(llama: Path, text: Path) 
 @pytest.mark.parametrize("stride", [0, -3, LENGTH + 1])
 def test_perplexity_stride_out_of_range_is_refused(llama: Path, text: Path, stride: int) -> None:
     with pytest.raises(InputError, match=f"stride must be 1 to the window's {LENGTH} tokens"):
-        perplexity(open_checkpoint(str(llama)), str(text), LENGTH, 0, stride_tokens=stride)
+        perplexity(
+            open_checkpoint(str(llama)),
+            str(text),
+            window_tokens=LENGTH,
+            max_tokens=0,
+            stride_tokens=stride,
+        )

@@ -41,7 +41,7 @@ def test_salience_is_weight_times_input_norm_with_dead_channels_lifted() -> None
 # 5 + 3 of 10 are just 80%; of the squares, 25 + 9 of 36 are 94% and 25 alone 69%.
 def test_needed_exact_boundary_is_met() -> None:
     before = torch.tensor([[1.0, 5.0], [3.0, 1.0]])
-    plain, squared = needed(before, before, 0.0, powers=(1, 2))
+    plain, squared = needed(before, before, low_rank=0.0, powers=(1, 2))
     assert (plain.pruning, squared.pruning) == (0.5, 0.5)
     assert plain.sparse == plain.pruning
     assert squared.sparse == squared.pruning
@@ -51,19 +51,19 @@ def test_needed_exact_boundary_is_met() -> None:
 def test_needed_low_rank_part_leaves_less_to_keep() -> None:
     before = torch.tensor([[4.0, 4.0, 3.0, 3.0], [2.0, 2.0, 1.0, 1.0]])
     after = torch.tensor([[3.0, 0.0, 3.0, 0.0], [1.0, 0.0, 1.0, 0.0]])
-    (found,) = needed(before, after, 0.25, powers=(1,))
+    (found,) = needed(before, after, low_rank=0.25, powers=(1,))
     assert found.pruning == 5 / 8  # 4 + 4 + 3 + 3 + 2 = 16 of 20
     assert found.sparse == 2 / 8
     assert found.synergistic == 0.5
 
 
 def test_needed_low_rank_part_alone_is_enough() -> None:
-    (found,) = needed(torch.ones(2, 5), torch.full((2, 5), 0.19), 0.3, powers=(1,))
+    (found,) = needed(torch.ones(2, 5), torch.full((2, 5), 0.19), low_rank=0.3, powers=(1,))
     assert (found.sparse, found.synergistic) == (0.0, 0.3)
 
 
 def test_needed_zero_matrix_needs_nothing() -> None:
-    (found,) = needed(torch.zeros(3, 4), torch.zeros(3, 4), 0.1, powers=(1,))
+    (found,) = needed(torch.zeros(3, 4), torch.zeros(3, 4), low_rank=0.1, powers=(1,))
     assert (found.pruning, found.sparse) == (0.0, 0.0)
 
 
@@ -86,7 +86,9 @@ def test_entries_needed_by_hand(values: list[float], most_lost: float, kept: int
 def test_needed_equals_taking_entries_one_by_one(m: int, n: int, seed: int, power: int) -> None:
     random = np.random.default_rng(seed)
     before, after = random.integers(0, 9, (2, m, n)).astype(np.float32)
-    (found,) = needed(torch.from_numpy(before), torch.from_numpy(after), 0.0, powers=(power,))
+    (found,) = needed(
+        torch.from_numpy(before), torch.from_numpy(after), low_rank=0.0, powers=(power,)
+    )
 
     def slowly(matrix: np.ndarray) -> int:
         left = sorted((int(value) ** power for value in matrix.flat), reverse=True)
@@ -196,7 +198,7 @@ CALIBRATION = Calibration(windows=2, window_tokens=24)
 
 def _windows(model: Path) -> torch.Tensor:
     text = load_text(CALIBRATION.source, "calibration")
-    return calibration_windows(open_checkpoint(str(model)), text, CALIBRATION)
+    return calibration_windows(open_checkpoint(str(model)), text, calibration=CALIBRATION)
 
 
 def test_dense_inputs_equal_those_of_the_whole_model(llama: Path) -> None:

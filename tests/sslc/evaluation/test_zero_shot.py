@@ -13,7 +13,7 @@ from peft.tuners.lora import LoraLayer
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from sslc.calibration.windows import Calibration
-from sslc.compression.block_loop import compress
+from sslc.compression.block_loop import compress_checkpoint
 from sslc.compression.output import Output
 from sslc.evaluation.perplexity import perplexity
 from sslc.evaluation.zero_shot import TaskScore, ZeroShotSettings, load_tasks, zero_shot
@@ -40,7 +40,9 @@ def artifact(llama: Path, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
     out = tmp_path_factory.mktemp("zero") / "a"
     named = ("sslc", load_method("sslc", {"iterations": 2}))
     cut = Calibration(windows=2, window_tokens=32)
-    return compress(open_checkpoint(str(llama)), named, cut, Output(out))
+    return compress_checkpoint(
+        open_checkpoint(str(llama)), named, calibration=cut, output=Output(out)
+    )
 
 
 def _values(score: TaskScore) -> dict[str, float]:
@@ -90,7 +92,7 @@ def test_perplexity_adapter_export_equals_the_artifact(artifact: Artifact, tmp_p
     export_adapter(artifact, tmp_path / "base")
     base = open_checkpoint(str(tmp_path / "base"))
     ours, adapted, bare = (
-        perplexity(source, window_tokens=64, most_tokens=640).perplexity
+        perplexity(source, window_tokens=64, max_tokens=640).perplexity
         for source in (ArtifactWeights(artifact), AdaptedWeights(base), base)
     )
     assert adapted == pytest.approx(ours, rel=1e-5)
@@ -118,11 +120,13 @@ def test_adapted_weights_scale_is_alpha_over_rank(artifact: Artifact, tmp_path: 
 
 def test_zero_shot_limit_and_shots_are_obeyed(llama: Path, task: Task) -> None:
     settings = ZeroShotSettings(limit=5, shots=2, batch_size=3)
-    [score] = zero_shot(open_checkpoint(str(llama)), [str(task.file)], settings)
+    [score] = zero_shot(open_checkpoint(str(llama)), [str(task.file)], settings=settings)
     assert (score.documents, score.of_documents, score.shots) == (5, QUESTIONS, 2)
     first = Task(task.file, task.questions[:5])
     model = AutoModelForCausalLM.from_pretrained(llama)
-    [plain] = zero_shot(open_checkpoint(str(llama)), [str(task.file)], ZeroShotSettings(limit=5))
+    [plain] = zero_shot(
+        open_checkpoint(str(llama)), [str(task.file)], settings=ZeroShotSettings(limit=5)
+    )
     acc, acc_norm = accuracies(model, AutoTokenizer.from_pretrained(llama), first)
     assert _values(plain) == {"acc": acc, "acc_norm": acc_norm}
 

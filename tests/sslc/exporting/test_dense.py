@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM
 
 import sslc
 from sslc.calibration.windows import Calibration
-from sslc.compression.block_loop import compress
+from sslc.compression.block_loop import compress_checkpoint
 from sslc.compression.output import Output
 from sslc.compression.plan import Choice, Override
 from sslc.exporting.adapter_export import export_adapter
@@ -42,7 +42,9 @@ def artifact(llama: Path, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
     out = Output(tmp_path_factory.mktemp("export") / "a")
     method = ("sslc", load_method("sslc", {"rank_share": 0.1}))
     choice = Choice(exclude=("o_proj",), overrides=(Override("k_proj", {"kept_fraction": 0.7}),))
-    return compress(open_checkpoint(str(llama)), method, CUT, out, choice=choice)
+    return compress_checkpoint(
+        open_checkpoint(str(llama)), method, calibration=CUT, output=out, choice=choice
+    )
 
 
 def _public_logits(directory: Path, *adapter: Path) -> torch.Tensor:
@@ -93,7 +95,7 @@ def _card(directory: Path) -> tuple[dict[str, object], str]:
 
 
 def test_model_card_says_what_the_manifest_says(artifact: Artifact, tmp_path: Path) -> None:
-    export_dense(artifact, tmp_path / "dense", "BF16")
+    export_dense(artifact, tmp_path / "dense", dtype="BF16")
     fields, body = _card(tmp_path / "dense")
     name = artifact.settings.base_model["name"]
     assert (fields["base_model"], fields["library_name"]) == (name, "transformers")
@@ -153,7 +155,7 @@ def test_artifact_projections_are_as_small_as_their_bits(
     """Half of 16 bits and one mask bit are 9/16 of the dense bytes."""
     output = Output(tmp_path / "a", dtype="BF16")
     named = (method, load_method(method, {}))
-    made = compress(open_checkpoint(str(llama)), named, CUT, output)
+    made = compress_checkpoint(open_checkpoint(str(llama)), named, calibration=CUT, output=output)
     records = [record for block in made.blocks for record in block.projections]
     dense = sum(2 * record.m * record.n for record in records)
     files = sum((made.path / block.file).stat().st_size for block in made.blocks)

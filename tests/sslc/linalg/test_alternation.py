@@ -42,7 +42,12 @@ def test_alternate_rows_equals_the_float64_alternation(m: int, n: int, seed: int
     always = keep_top_rows(np.abs(weight), row_budgets(9, m))
     scaled = torch.from_numpy(weight).float()
     u, v, mask = alternate_rows(
-        scaled, torch.from_numpy(always), 4, nonzeros, 6, torch.Generator().manual_seed(seed)
+        scaled,
+        torch.from_numpy(always),
+        rank=4,
+        nonzeros=nonzeros,
+        iterations=6,
+        generator=torch.Generator().manual_seed(seed),
     )
     start = torch.randn(n, 4, generator=torch.Generator().manual_seed(seed)).double().numpy()
     low_rank, kept = sslc_warm(scaled.double().numpy(), always, start, nonzeros, 6)
@@ -56,7 +61,12 @@ def test_alternate_rows_loss_never_rises() -> None:
     losses = []
     for iterations in range(1, 15):
         u, v, mask = alternate_rows(
-            scaled, always, 3, 32 * 20, iterations, torch.Generator().manual_seed(0)
+            scaled,
+            always,
+            rank=3,
+            nonzeros=32 * 20,
+            iterations=iterations,
+            generator=torch.Generator().manual_seed(0),
         )
         losses.append(float(torch.linalg.norm((scaled - u @ v.T) * ~mask)))
     assert all(after <= before * (1 + 1e-6) for before, after in itertools.pairwise(losses))
@@ -66,14 +76,14 @@ def test_alternate_rows_loss_never_rises() -> None:
 def test_keep_top_rows_longer_than_the_scratch_equal_full_sort() -> None:
     scores = torch.randn(1, 300_000, generator=torch.Generator().manual_seed(0))
     scores[0, ::3] = scores[0, 1::3]
-    mask = keep_top(scores, 100_000, "matrix").numpy()
+    mask = keep_top(scores, 100_000, group="matrix").numpy()
     assert (mask == keep_top_rows(scores.double().numpy(), [100_000])).all()
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_keep_top_negative_scores_and_both_zeros_keep_from_the_left(dtype: torch.dtype) -> None:
     scores = torch.tensor([[-3.0, 0.0, -0.0, 0.0, -1.0]], dtype=dtype)
-    assert keep_top(scores, 2, "row").tolist() == [[False, True, True, False, False]]
+    assert keep_top(scores, 2, group="row").tolist() == [[False, True, True, False, False]]
 
 
 def test_orthonormal_spans_its_columns() -> None:

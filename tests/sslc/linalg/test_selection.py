@@ -14,7 +14,7 @@ def test_keep_top_rows_equal_full_sort_even_with_ties(
 ) -> None:
     scores = np.random.default_rng(seed).integers(0, 4, (m, n)).astype(np.float64)
     nonzeros = int(share * m * n)
-    mask = keep_top(torch.from_numpy(scores).float(), nonzeros, "row")
+    mask = keep_top(torch.from_numpy(scores).float(), nonzeros, group="row")
     assert (mask.numpy() == keep_top_rows(scores, row_budgets(nonzeros, m))).all()
 
 
@@ -22,7 +22,7 @@ def test_keep_top_rows_equal_full_sort_even_with_ties(
 def test_keep_top_matrix_equals_full_sort(m: int, n: int, share: float, seed: int) -> None:
     scores = np.random.default_rng(seed).integers(0, 9, (m, n)).astype(np.float64)
     nonzeros = int(share * m * n)
-    mask = keep_top(torch.from_numpy(scores).float(), nonzeros, "matrix")
+    mask = keep_top(torch.from_numpy(scores).float(), nonzeros, group="matrix")
     expected = keep_top_rows(scores.reshape(1, -1), [nonzeros]).reshape(m, n)
     assert (mask.numpy() == expected).all()
 
@@ -31,13 +31,13 @@ def test_keep_top_matrix_equals_full_sort(m: int, n: int, share: float, seed: in
 def test_keep_top_infinite_scores_come_first(group: str) -> None:
     scores = torch.rand(4, 10)
     scores[:, 7] = torch.inf
-    assert keep_top(scores, 8, group)[:, 7].all()
+    assert keep_top(scores, 8, group=group)[:, 7].all()
 
 
 def test_keep_top_leaves_scores_as_they_were() -> None:
     scores = torch.rand(5, 9)
     before = scores.clone()
-    keep_top(scores, 20, "row")
+    keep_top(scores, 20, group="row")
     assert torch.equal(scores, before)
 
 
@@ -53,17 +53,17 @@ def test_keep_top_pattern_equals_sorting_each_neighbourhood(
     keep, of = pattern
     scores = np.random.default_rng(seed).integers(0, 4, (m, groups * of)).astype(np.float64)
     nonzeros = m * groups * keep
-    mask = keep_top(torch.from_numpy(scores).float(), nonzeros, f"{keep}:{of}")
+    mask = keep_top(torch.from_numpy(scores).float(), nonzeros, group=f"{keep}:{of}")
     expected = keep_top_rows(scores.reshape(-1, of), [keep] * (m * groups)).reshape(scores.shape)
     assert (mask.numpy() == expected).all()
 
 
 def test_sparse_nonzeros_pattern_needs_room_for_the_factors() -> None:
-    assert sparse_nonzeros(64, 64, 0.5, 0, "2:4") == 2048
-    assert sparse_nonzeros(64, 64, 0.5625, 2, "2:4") == 2048
+    assert sparse_nonzeros(64, 64, kept_fraction=0.5, rank=0, group="2:4") == 2048
+    assert sparse_nonzeros(64, 64, kept_fraction=0.5625, rank=2, group="2:4") == 2048
     with pytest.raises(ValueError, match=r"2:4 and rank 2 keep 0\.5625"):
-        sparse_nonzeros(64, 64, 0.5, 2, "2:4")
+        sparse_nonzeros(64, 64, kept_fraction=0.5, rank=2, group="2:4")
     with pytest.raises(ValueError, match=r"the kept fraction is 0\.7"):
-        sparse_nonzeros(64, 64, 0.7, 0, "2:4")
+        sparse_nonzeros(64, 64, kept_fraction=0.7, rank=0, group="2:4")
     with pytest.raises(ValueError, match="does not divide 63"):
-        sparse_nonzeros(64, 63, 0.5, 0, "2:4")
+        sparse_nonzeros(64, 63, kept_fraction=0.5, rank=0, group="2:4")

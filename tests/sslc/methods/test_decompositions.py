@@ -26,7 +26,7 @@ def _low_rank_plus_spikes(m: int, n: int, rank: int, spikes: int) -> tuple[torch
 def test_rpca_recovers_low_rank_and_spikes() -> None:
     """The theorem of Candès et al. in a case well inside its conditions: both parts come back."""
     low, sparse = _low_rank_plus_spikes(60, 50, 2, 120)
-    found_low, found_sparse = principal_components(low + sparse, 100, 1e-6)
+    found_low, found_sparse = principal_components(low + sparse, 100, tolerance=1e-6)
     assert torch.allclose(found_low, low, atol=1e-3)
     assert torch.allclose(found_sparse, sparse, atol=1e-3)
     kept = (120 + 2 * 110) / 3000
@@ -39,7 +39,9 @@ def test_principal_components_equal_float64_alternating_directions() -> None:
     """A fixed small penalty in float64 for many iterations minimises the same convex problem."""
     generator = torch.Generator().manual_seed(5)
     matrix = torch.randn(16, 12, generator=generator)
-    low, sparse = (part.double().numpy() for part in principal_components(matrix, 200, 1e-7))
+    low, sparse = (
+        part.double().numpy() for part in principal_components(matrix, 200, tolerance=1e-7)
+    )
     exact_low, exact_sparse = robust_pca(matrix.double().numpy(), iterations=20_000)
 
     def value(low: np.ndarray, sparse: np.ndarray) -> float:
@@ -63,7 +65,7 @@ def test_rpca_fewer_spikes_than_places_takes_the_largest_rest() -> None:
     signs = torch.randn(30, generator=generator).sign(), torch.randn(20, generator=generator).sign()
     weight = torch.outer(signs[0], signs[1])
     weight[::6] *= 2
-    assert not principal_components(weight, 100, 1e-6)[1].any()
+    assert not principal_components(weight, 100, tolerance=1e-6)[1].any()
     result = Rpca(kept_fraction=1 / 6, rank_share=0.0).compress(weight, NOTHING)
     assert torch.equal(result.mask, weight.abs() == 2)
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from sslc.calibration.windows import Calibration
-from sslc.compression.block_loop import compress
+from sslc.compression.block_loop import compress_checkpoint
 from sslc.compression.output import Output
 from sslc.methods.registry import METHODS, load_method
 from sslc.model.opening import open_checkpoint
@@ -29,7 +29,13 @@ def test_method_artifact_round_trip(
 
     monkeypatch.setattr(type(method), "compress", spy)
     cut = Calibration(windows=4, window_tokens=40)
-    compress(open_checkpoint(str(llama)), (name, method), cut, Output(tmp_path / "a"), workers=1)
+    compress_checkpoint(
+        open_checkpoint(str(llama)),
+        (name, method),
+        calibration=cut,
+        output=Output(tmp_path / "a"),
+        workers=1,
+    )
     artifact = open_artifact(tmp_path / "a")
     artifact.verify_hashes()
     records = [

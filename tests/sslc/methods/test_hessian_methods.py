@@ -159,7 +159,7 @@ def test_sslc_h_output_error_falls_with_rounds_below_sslc() -> None:
 def test_thresholded_support_diagonal_hessian_gives_the_places_of_sslc() -> None:
     weight, inputs = _problem(20, 30)
     hessian = torch.diag(inputs.norm(dim=1).square())
-    found = thresholded_support(weight, torch.randn(20, 30), hessian, 300)
+    found = thresholded_support(weight, torch.randn(20, 30), hessian=hessian, nonzeros=300)
     assert torch.equal(found, Wanda().compress(weight, _statistics(inputs)).mask)
 
 
@@ -170,7 +170,9 @@ def test_thresholded_support_equals_float64_gradient_step() -> None:
     gradient = (sparse - weight).double().numpy() @ exact
     stepped = sparse.double().numpy() - gradient / np.diag(exact)
     expected = keep_top_rows(np.abs(stepped) * np.sqrt(np.diag(exact)), row_budgets(100, 12))
-    assert (thresholded_support(weight, sparse, hessian, 100).numpy() == expected).all()
+    assert (
+        thresholded_support(weight, sparse, hessian=hessian, nonzeros=100).numpy() == expected
+    ).all()
 
 
 def test_sslc_h_chosen_places_beat_those_of_sslc_with_solved_values() -> None:
@@ -181,8 +183,10 @@ def test_sslc_h_chosen_places_beat_those_of_sslc_with_solved_values() -> None:
     hessian = statistics.damped_hessian(0.01).float()
     sparse, u, v = first.sparse, first.u, first.v
     for _ in range(30):
-        u, v = whitened_low_rank(weight - sparse, hessian, u, 2)
-        sparse = solve_on_support(weight - u @ v.T, sparse, first.mask, hessian, 6)
+        u, v = whitened_low_rank(weight - sparse, hessian, q=u, steps=2)
+        sparse = solve_on_support(
+            weight - u @ v.T, sparse, mask=first.mask, hessian=hessian, steps=6
+        )
     fixed = float(torch.linalg.norm((weight - sparse - u @ v.T) @ inputs))
     fixed /= float(torch.linalg.norm(weight @ inputs))
     assert _output_error("sslc-h", weight, inputs, shrinkage=0.0) < 0.95 * fixed
@@ -204,10 +208,10 @@ def test_full_hessian_steps_never_raise_the_objective(seed: int) -> None:
 
     last = loss()
     for _ in range(4):
-        q, v = whitened_low_rank(weight - sparse, hessian, q, 1)
+        q, v = whitened_low_rank(weight - sparse, hessian, q=q, steps=1)
         assert loss() <= last * (1 + 1e-9)
         last = loss()
-        sparse = solve_on_support(weight - q @ v.T, sparse, mask, hessian, 3)
+        sparse = solve_on_support(weight - q @ v.T, sparse, mask=mask, hessian=hessian, steps=3)
         assert loss() <= last * (1 + 1e-9)
         last = loss()
         assert (sparse[~mask] == 0).all()
@@ -219,7 +223,7 @@ def test_solve_on_support_enough_steps_equal_least_squares() -> None:
     hessian = (inputs @ inputs.T).double() + 0.1 * torch.eye(15)
     target = weight.double()
     mask = torch.rand(6, 15, generator=torch.Generator().manual_seed(1)) < 0.5
-    found = solve_on_support(target, torch.zeros_like(target), mask, hessian, 60)
+    found = solve_on_support(target, torch.zeros_like(target), mask=mask, hessian=hessian, steps=60)
     for row in range(6):
         kept = mask[row]
         solution = torch.linalg.solve(hessian[kept][:, kept], (target[row] @ hessian)[kept])

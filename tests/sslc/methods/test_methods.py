@@ -289,7 +289,7 @@ def test_subspace_step_error_never_rises_and_reaches_svd(seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)
     matrix = torch.randn(12, 9, generator=generator, dtype=torch.float64)
     matrix *= 0.6 ** torch.arange(9)
-    v = random_factor(9, 3, generator, torch.device("cpu")).double()
+    v = random_factor(9, 3, generator=generator, device=torch.device("cpu")).double()
     errors = []
     for _ in range(200):
         q, v = subspace_step(matrix, v, generator)

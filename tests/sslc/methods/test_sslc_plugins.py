@@ -120,7 +120,9 @@ def test_sslc_alps_values_solve_least_squares_on_the_places() -> None:
     result = Sslc(score="alps", iterations=5).compress(weight, statistics)
     hessian = statistics.damped_hessian(0.01)
     target = (weight - result.u @ result.v.T).double()
-    solved = solve_on_support(target, result.sparse.double(), result.mask, hessian, 200)
+    solved = solve_on_support(
+        target, result.sparse.double(), mask=result.mask, hessian=hessian, steps=200
+    )
 
     def error(sparse: torch.Tensor) -> float:
         lost = target - sparse

@@ -19,7 +19,7 @@ def test_bundled_model_perplexity_equals_transformers(
     """Two held-out windows; a language model that was read wrongly would not stay under 60."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     checkpoint = open_checkpoint("smollm2-135m")
-    found = perplexity(checkpoint, window_tokens=128, most_tokens=256)
+    found = perplexity(checkpoint, window_tokens=128, max_tokens=256)
 
     package, name = BUNDLED["smollm2-135m"]
     file = Path(str(find_spec(package).origin)).with_name(name)  # type: ignore[union-attr]

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from sslc.calibration.windows import Calibration
-from sslc.compression.block_loop import compress
+from sslc.compression.block_loop import compress_checkpoint
 from sslc.compression.output import Output
 from sslc.methods.registry import load_method
 from sslc.model.opening import open_checkpoint
@@ -32,7 +32,9 @@ def _edit(model: Path, change: Callable[[dict[str, torch.Tensor]], None]) -> Non
 def _compress(model: Path) -> None:
     cut = Calibration(windows=1, window_tokens=16)
     method = ("wanda", load_method("wanda", {}))
-    compress(open_checkpoint(str(model)), method, cut, Output(model.parent / "out"))
+    compress_checkpoint(
+        open_checkpoint(str(model)), method, calibration=cut, output=Output(model.parent / "out")
+    )
 
 
 NAME = "model.layers.1.mlp.up_proj.weight"

@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM
 
 import sslc
 from sslc.calibration.windows import Calibration
-from sslc.compression.block_loop import compress
+from sslc.compression.block_loop import compress_checkpoint
 from sslc.compression.output import Output
 from sslc.evaluation.perplexity import perplexity
 from sslc.exporting.dense import export_dense
@@ -68,7 +68,9 @@ def sharded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 def test_family_sharded_is_compressed_evaluated_and_exported(sharded: Path, tmp_path: Path) -> None:
     method, cut = ("sslc", load_method("sslc", {})), Calibration(windows=2, window_tokens=48)
-    artifact = compress(open_checkpoint(str(sharded)), method, cut, Output(tmp_path / "a"))
+    artifact = compress_checkpoint(
+        open_checkpoint(str(sharded)), method, calibration=cut, output=Output(tmp_path / "a")
+    )
     assert artifact.settings.dtype == "BF16"
     biased = {r.name for r in artifact.blocks[0].projections if r.bias}
     expected = {f"self_attn.{name}_proj" for name in "qkv"} if "qwen" in sharded.name else set()
@@ -81,7 +83,7 @@ def test_family_sharded_is_compressed_evaluated_and_exported(sharded: Path, tmp_
         losses = [float(dense(w[None], labels=w[None]).loss) for w in windows]
         logits = sslc.load(artifact.path)(windows).logits
         assert torch.allclose(logits, dense(windows).logits, atol=1e-4)
-    found = perplexity(ArtifactWeights(artifact), window_tokens=48, most_tokens=4 * 48)
+    found = perplexity(ArtifactWeights(artifact), window_tokens=48, max_tokens=4 * 48)
     assert found.perplexity == pytest.approx(np.exp(np.mean(losses)), rel=1e-4)
 
 
@@ -91,7 +93,7 @@ def test_family_dense_perplexity_equals_transformers(sharded: Path) -> None:
     window = tokens[:64]
     with torch.no_grad():
         loss = float(model(window[None], labels=window[None]).loss)
-    found = perplexity(open_checkpoint(str(sharded)), window_tokens=64, most_tokens=64)
+    found = perplexity(open_checkpoint(str(sharded)), window_tokens=64, max_tokens=64)
     assert found.negative_log_likelihood == pytest.approx(loss, rel=1e-5)
 
 

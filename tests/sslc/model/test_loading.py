@@ -6,7 +6,7 @@ from transformers import AutoModelForCausalLM
 
 import sslc
 from sslc.calibration.windows import Calibration
-from sslc.compression.block_loop import compress
+from sslc.compression.block_loop import compress_checkpoint
 from sslc.compression.output import Output
 from sslc.exporting.dense import export_dense
 from sslc.methods.registry import load_method
@@ -21,7 +21,9 @@ def test_load_logits_equal_the_dense_export(
     path = request.getfixturevalue(family)
     cut = Calibration(windows=2, window_tokens=32)
     method = ("sslc", load_method("sslc", {}))
-    artifact = compress(open_checkpoint(str(path)), method, cut, Output(tmp_path / "a"))
+    artifact = compress_checkpoint(
+        open_checkpoint(str(path)), method, calibration=cut, output=Output(tmp_path / "a")
+    )
     export_dense(artifact, tmp_path / "dense")
     model = sslc.load(tmp_path / "a")
     dense = AutoModelForCausalLM.from_pretrained(tmp_path / "dense")

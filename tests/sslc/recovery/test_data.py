@@ -40,7 +40,7 @@ def ending(llama: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _examples(tmp_path: Path, directory: Path, window: int, *rows: object) -> tuple[Tokens, ...]:
     path = tmp_path / "rows.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return load_training_data(str(path), directory, window).examples
+    return load_training_data(str(path), directory, window_tokens=window).examples
 
 
 def test_training_data_instruction_learns_response_and_end_token_only(
@@ -81,15 +81,15 @@ def test_training_data_text_is_cut_into_consecutive_windows(llama: Path, tmp_pat
     path = tmp_path / "a.txt"
     path.write_text(load_text("embedded", "evaluation").content[:2000])
     tokens = tokenize(llama, path.read_text())
-    found = load_training_data(str(path), llama, 50)
+    found = load_training_data(str(path), llama, window_tokens=50)
     assert found.source == "a.txt"
     windows = np.stack([each["input_ids"].numpy() for each in found.examples])
     assert windows.tobytes() == tokens[: len(tokens) // 50 * 50].tobytes()
     assert all(torch.equal(each["input_ids"], each["labels"]) for each in found.examples)
-    source = load_training_data("embedded", llama, 64).source
+    source = load_training_data("embedded", llama, window_tokens=64).source
     assert source == "embedded:calibration"
     with pytest.raises(InputError, match="the text has"):
-        load_training_data(str(path), llama, 5000)
+        load_training_data(str(path), llama, window_tokens=5000)
 
 
 def test_collate_fills_up_behind_the_shorter_example() -> None:

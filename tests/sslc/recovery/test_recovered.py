@@ -13,7 +13,7 @@ import torch
 
 import sslc
 from sslc.calibration.windows import Calibration
-from sslc.compression.block_loop import compress
+from sslc.compression.block_loop import compress_checkpoint
 from sslc.compression.output import Output
 from sslc.compression.plan import EVERYTHING, Choice
 from sslc.methods.registry import load_method
@@ -21,7 +21,7 @@ from sslc.model.loading import SparseLowRankLinear
 from sslc.model.opening import open_checkpoint
 from sslc.recovery.data import collate, load_training_data
 from sslc.recovery.fine_tuning import adapted_model
-from sslc.recovery.recovered import recover, trained_ranks
+from sslc.recovery.recovered import recover_artifact, trained_ranks
 from sslc.recovery.settings import Training
 from workloads.artifact.read import Artifact, open_artifact, totals
 from workloads.support.errors import InputError
@@ -45,7 +45,9 @@ def make(llama: Path, qwen: Path, tmp_path_factory: pytest.TempPathFactory) -> M
             model = open_checkpoint(str({"llama": llama, "qwen": qwen}[family]))
             output = Output(tmp_path_factory.mktemp("source") / "a", dtype)
             named = (method, load_method(method, {}))
-            made[key] = compress(model, named, CUT, output, choice=choice)
+            made[key] = compress_checkpoint(
+                model, named, calibration=CUT, output=output, choice=choice
+            )
         return made[key]
 
     return artifact
@@ -59,7 +61,7 @@ def _bytes(directory: Path) -> dict[str, bytes]:
 @pytest.mark.parametrize("method", ["sslc", "wanda"])
 def test_recover_changes_factors_and_nothing_else(make: Make, tmp_path: Path, method: str) -> None:
     before = make(method, "qwen", Choice(exclude=("o_proj",)), "BF16")
-    after = recover(before, QUICK, Output(tmp_path / "a"))
+    after = recover_artifact(before, QUICK, output=Output(tmp_path / "a"))
     after.verify_hashes()
     for index, block in enumerate(before.blocks):
         for old, new in zip(block.projections, after.blocks[index].projections, strict=True):
@@ -82,7 +84,7 @@ def test_recover_changes_factors_and_nothing_else(make: Make, tmp_path: Path, me
 
 def test_adapted_model_is_the_artifact_and_trains_factors_only(make: Make) -> None:
     artifact = make("sslc", "qwen")
-    model = adapted_model(artifact, trained_ranks(artifact, 0.0), 0)
+    model = adapted_model(artifact, trained_ranks(artifact, 0.0), seed=0)
     expected = sslc.load(artifact.path)(TOKENS).logits
     assert torch.allclose(model(input_ids=TOKENS).logits, expected, atol=1e-5)
     model(input_ids=TOKENS, labels=TOKENS).loss.backward()
@@ -100,12 +102,12 @@ def test_recover_is_adamw_on_u_and_v_by_the_models_own_loss(make: Make, tmp_path
     path = tmp_path / "two.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     training = replace(QUICK, data=str(path), warmup_share=0.0)
-    after = recover(artifact, training, Output(tmp_path / "a"))
+    after = recover_artifact(artifact, training, output=Output(tmp_path / "a"))
 
     model = sslc.load(artifact.path)
     linears = {n: m for n, m in model.named_modules() if isinstance(m, SparseLowRankLinear)}
     factors = [factor for each in linears.values() for factor in (each.u, each.v)]
-    batch = collate(load_training_data(str(path), artifact.path, 32).examples)
+    batch = collate(load_training_data(str(path), artifact.path, window_tokens=32).examples)
     optimizer = torch.optim.AdamW(factors, weight_decay=0.0)
     losses = []
     for step in range(3):
@@ -139,8 +141,8 @@ def test_recover_first_loss_is_that_of_transformers(make: Make, tmp_path: Path) 
     path = tmp_path / "one.jsonl"
     path.write_text('{"instruction": "Greet.", "output": "Hello"}\n')
     training = Training(str(path), steps=1, batch_size=1, window_tokens=256)
-    after = recover(artifact, training, Output(tmp_path / "a"))
-    [example] = load_training_data(str(path), artifact.path, 256).examples
+    after = recover_artifact(artifact, training, output=Output(tmp_path / "a"))
+    [example] = load_training_data(str(path), artifact.path, window_tokens=256).examples
     batch = {name: tokens[None] for name, tokens in example.items()}
     expected = sslc.load(artifact.path)(**batch).loss.item()
     assert after.training_loss["first"] == pytest.approx(expected, rel=1e-5)
@@ -154,9 +156,9 @@ def test_recover_lowers_the_loss_and_the_artifact_is_what_was_trained(
     path = tmp_path / "text.txt"
     path.write_text("To be, or not to be, that is the question. " * 20)
     training = replace(QUICK, data=str(path), steps=25)
-    after = recover(artifact, training, Output(tmp_path / "a"))
+    after = recover_artifact(artifact, training, output=Output(tmp_path / "a"))
     assert after.training_loss["last"] < 0.85 * after.training_loss["first"]
-    windows = load_training_data(str(path), artifact.path, 32).examples
+    windows = load_training_data(str(path), artifact.path, window_tokens=32).examples
     batch = collate(windows[:4])
     losses = [float(sslc.load(each.path)(**batch).loss) for each in (artifact, after)]
     assert losses[1] < 0.85 * losses[0]
@@ -167,7 +169,8 @@ def test_recover_sslc_and_lora_train_the_same_number_of_parameters(
     make: Make, tmp_path: Path
 ) -> None:
     recovered = [
-        recover(make(method), QUICK, Output(tmp_path / method)) for method in ("sslc", "wanda")
+        recover_artifact(make(method), QUICK, output=Output(tmp_path / method))
+        for method in ("sslc", "wanda")
     ]
     factors, lora = (each.settings.recovery for each in recovered)
     assert factors["trained_parameters"] == lora["trained_parameters"] > 0
@@ -192,9 +195,9 @@ def test_recover_interrupted_and_resumed_is_byte_identical(make: Make, tmp_path:
     text = tmp_path / "text.txt"
     text.write_text("To be, or not to be, that is the question. " * 12)
     training = replace(QUICK, data=str(text), steps=12)
-    examples = len(load_training_data(str(text), artifact.path, 32).examples)
+    examples = len(load_training_data(str(text), artifact.path, window_tokens=32).examples)
     assert 2 * examples < training.steps * training.batch_size
-    whole = recover(artifact, training, Output(tmp_path / "whole"))
+    whole = recover_artifact(artifact, training, output=Output(tmp_path / "whole"))
     output = Output(tmp_path / "a", resume=True)
     work = tmp_path / "a.training"
 
@@ -208,32 +211,34 @@ def test_recover_interrupted_and_resumed_is_byte_identical(make: Make, tmp_path:
 
     for step in (4, 8):
         with pytest.raises(InterruptedTestError):
-            recover(artifact, training, output, progress=stop_at(step))
+            recover_artifact(artifact, training, output=output, progress=stop_at(step))
     newest = work / "checkpoint-7"
     assert newest.is_dir()
     shutil.copytree(newest, work / "checkpoint-8")
     (work / "checkpoint-8" / "trainer_state.json").write_text('{"global_step": 8, "log')
     with pytest.raises(InputError, match="--resume continues it, --overwrite starts again"):
-        recover(artifact, training, Output(tmp_path / "a"))
+        recover_artifact(artifact, training, output=Output(tmp_path / "a"))
     with pytest.raises(InputError, match="made with another recovery"):
-        recover(artifact, replace(training, seed=1), output)
+        recover_artifact(artifact, replace(training, seed=1), output=output)
     told: list[int] = []
-    again = recover(artifact, training, output, progress=lambda _, done, __: told.append(done))
+    again = recover_artifact(
+        artifact, training, output=output, progress=lambda _, done, __: told.append(done)
+    )
     assert told == [7, *range(8, 13)]
     assert _bytes(again.path) == _bytes(whole.path)
     assert not work.exists()
-    finished = recover(artifact, training, output, progress=stop_at(0))
+    finished = recover_artifact(artifact, training, output=output, progress=stop_at(0))
     assert finished == again
     with pytest.raises(InputError, match="finished, but was made with other settings"):
-        recover(artifact, replace(training, seed=1), output)
+        recover_artifact(artifact, replace(training, seed=1), output=output)
 
 
 def test_recover_overwrite_starts_again(make: Make, tmp_path: Path) -> None:
     artifact, output = make("sslc"), Output(tmp_path / "a", overwrite=True)
     (tmp_path / "a.training" / "checkpoint-3").mkdir(parents=True)
     (tmp_path / "a.training" / "checkpoint-3" / "trainer_state.json").write_text("{}")
-    first = recover(artifact, QUICK, output)
-    second = recover(artifact, replace(QUICK, seed=1), output)
+    first = recover_artifact(artifact, QUICK, output=output)
+    second = recover_artifact(artifact, replace(QUICK, seed=1), output=output)
     assert first.settings.recovery["seed"] == 0
     assert open_artifact(tmp_path / "a") == second
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
@@ -241,7 +246,7 @@ def test_recover_overwrite_starts_again(make: Make, tmp_path: Path) -> None:
 
 def test_recover_what_cannot_be_is_refused(make: Make, tmp_path: Path) -> None:
     artifact = make("sslc")
-    after = recover(artifact, QUICK, Output(tmp_path / "a"))
+    after = recover_artifact(artifact, QUICK, output=Output(tmp_path / "a"))
     for source, training, directory, message in (
         (after, QUICK, tmp_path / "b", "recovered already"),
         (artifact, QUICK, artifact.path, "is the artifact itself"),
@@ -251,9 +256,11 @@ def test_recover_what_cannot_be_is_refused(make: Make, tmp_path: Path) -> None:
         (artifact, replace(QUICK, learning_rate=1e30), tmp_path / "b", "loss is not finite at"),
     ):
         with pytest.raises(InputError, match=message):
-            recover(source, training, Output(directory, overwrite=directory == artifact.path))
+            recover_artifact(
+                source, training, output=Output(directory, overwrite=directory == artifact.path)
+            )
     with pytest.raises(InputError, match="stored in F32, which stays"):
-        recover(artifact, QUICK, Output(tmp_path / "b", dtype="BF16"))
+        recover_artifact(artifact, QUICK, output=Output(tmp_path / "b", dtype="BF16"))
 
 
 def test_recover_without_peft_names_the_extra(
@@ -261,7 +268,7 @@ def test_recover_without_peft_names_the_extra(
 ) -> None:
     monkeypatch.setitem(sys.modules, "peft", None)
     with pytest.raises(InputError, match=r"pip install 'sslc\[recover\]'"):
-        recover(make("sslc"), QUICK, Output(tmp_path / "a"))
+        recover_artifact(make("sslc"), QUICK, output=Output(tmp_path / "a"))
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ def test_scored_windows_with_overlap_count_each_token_once(stride: int) -> None:
         assert (cut.tokens[-1][cut.counted[-1]] == count - 1).any()
 
 
-def test_scored_windows_most_tokens_of_zero_uses_all() -> None:
+def test_scored_windows_max_tokens_of_zero_uses_all() -> None:
     assert scored_windows(np.arange(40), 8, 8, 0).tokens.shape == (5, 8)
 
 

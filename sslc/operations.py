@@ -1,0 +1,396 @@
+"""What a user asks of the compressor: plain values in, opened artifacts and typed results out.
+
+The functions of the package's face; the command line calls the same. Each opens what is named,
+turns plain values into settings, and hands over to the room that does the work.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+from sslc.calibration.windows import Calibration
+from sslc.compression.block_loop import compress_checkpoint
+from sslc.compression.dry_run import RunEstimate, dry_run
+from sslc.compression.output import Output
+from sslc.compression.plan import Choice, Named, Override, read_overrides
+from sslc.evaluation.identity import perplexity_result, source_subject, zero_shot_result
+from sslc.evaluation.perplexity import perplexity
+from sslc.evaluation.zero_shot import ZeroShotSettings, zero_shot
+from sslc.exporting.adapter_export import export_adapter
+from sslc.exporting.dense import export_dense
+from sslc.methods.registry import load_method
+from sslc.model.devices import find_device
+from sslc.model.loading import load_artifact
+from sslc.model.opening import open_checkpoint, open_source
+from sslc.model.source import WeightSource, torch_dtype
+from sslc.model.weights import ArtifactWeights
+from sslc.recovery.recovered import recover_artifact
+from sslc.recovery.settings import Training
+from workloads.artifact.read import Artifact, open_artifact
+from workloads.results.kinds import PerplexityResult, ZeroShotResult
+from workloads.support.errors import InputError, unknown_name
+from workloads.support.progress import Progress, silent
+from workloads.support.sizes import parse_bytes
+from workloads.texts.windows import EMBEDDED
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+Patterns = str | Sequence[str]
+Overrides = str | Path | Mapping[str, Mapping[str, Any]]
+LAYOUTS = ("dense", "adapter")
+
+
+def compress(
+    model: str | Path,
+    out: str | Path,
+    *,
+    method: str = "sslc",
+    kept_fraction: float | None = None,
+    rank_share: float | None = None,
+    settings: Mapping[str, Any] | None = None,
+    include: Patterns = (),
+    exclude: Patterns = (),
+    overrides: Overrides | None = None,
+    calibration: str = "embedded",
+    windows: int = 16,
+    window_tokens: int = 512,
+    seed: int = 0,
+    dtype: str = "auto",
+    device: str = "cpu",
+    workers: int | None = None,
+    max_memory: int | str | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    progress: Progress = silent,
+) -> Artifact:
+    """Compress a causal LM: every projection becomes S + U Vᵀ.
+
+    Runs block by block, so memory holds one block; an interrupted run goes on with ``resume``.
+
+    Args:
+        model: Hub name (``organisation/name``), Hugging Face directory, ``.gguf`` file, or
+            ``smollm2-135m``.
+        out: Directory of the artifact.
+        method: A name from ``sslc list methods``.
+        kept_fraction: Kept share of each projection's parameters, U and V included, in [0, 1];
+            None for the method's own.
+        rank_share: Share of them that U and V may take, in [0, 1]; None for the method's own.
+        settings: The method's other settings by name.
+        include: Only projections that a pattern matches: ``layers.3.self_attn.q_proj`` or its last
+            part, with wildcards.
+        exclude: Of those, not these: they stay dense.
+        overrides: Settings by pattern, or a TOML file with a table for each pattern.
+        calibration: ``embedded``, ``wikitext2``, ``c4``, or a text file.
+        windows: Calibration windows.
+        window_tokens: Tokens in each.
+        seed: Of the windows' positions in the text.
+        dtype: In which it is stored: ``BF16``, ``F16``, ``F32``, or ``auto`` for the model's own.
+        device: ``cpu``, ``cuda`` or ``cuda:N``.
+        workers: Projections at once; None for one per core. Their number changes no byte.
+        max_memory: Fewer workers to stay below so many bytes, or a text such as ``4GiB``.
+        resume: Go on with an interrupted run, or return what is finished.
+        overwrite: Replace what stands there.
+        progress: Told after every block.
+
+    Returns:
+        The artifact, opened.
+
+    Raises:
+        InputError: A name, a setting, a file or the budget cannot be used; the sentence names it.
+    """
+    asked = _method(method, kept_fraction, rank_share, settings)
+    output = Output(Path(out), dtype, resume=resume, overwrite=overwrite)
+    return compress_checkpoint(
+        open_checkpoint(str(model), progress),
+        asked,
+        calibration=Calibration(calibration, windows, window_tokens, seed),
+        output=output,
+        device=find_device(device),
+        progress=progress,
+        workers=workers,
+        choice=_choice(include, exclude, overrides),
+        max_memory_bytes=parse_bytes(max_memory),
+    )
+
+
+def estimate_run(
+    model: str | Path,
+    *,
+    method: str = "sslc",
+    kept_fraction: float | None = None,
+    rank_share: float | None = None,
+    settings: Mapping[str, Any] | None = None,
+    include: Patterns = (),
+    exclude: Patterns = (),
+    overrides: Overrides | None = None,
+    calibration: str = "embedded",
+    windows: int = 16,
+    window_tokens: int = 512,
+    seed: int = 0,
+    dtype: str = "auto",
+    device: str = "cpu",
+    workers: int | None = None,
+    max_memory: int | str | None = None,
+    progress: Progress = silent,
+) -> RunEstimate:
+    """What ``compress`` would give and take under the same arguments; nothing is written.
+
+    Raises:
+        InputError: ``compress`` would refuse.
+    """
+    asked = _method(method, kept_fraction, rank_share, settings)
+    return dry_run(
+        open_checkpoint(str(model), progress),
+        asked,
+        calibration=Calibration(calibration, windows, window_tokens, seed),
+        dtype=dtype,
+        device=find_device(device),
+        workers=workers,
+        choice=_choice(include, exclude, overrides),
+        max_memory_bytes=parse_bytes(max_memory),
+    )
+
+
+def recover(
+    artifact: str | Path | Artifact,
+    out: str | Path,
+    *,
+    data: str = "embedded",
+    steps: int = 100,
+    window_tokens: int = 256,
+    batch_size: int = 2,
+    learning_rate: float = 5e-4,
+    warmup_share: float = 0.1,
+    seed: int = 0,
+    rank_share: float = 0.0625,
+    device: str = "cpu",
+    resume: bool = False,
+    overwrite: bool = False,
+    progress: Progress = silent,
+) -> Artifact:
+    """Fine-tune U and V with S frozen; or LoRA of the same size where there are none.
+
+    Args:
+        artifact: What to recover.
+        out: Directory of the recovered artifact.
+        data: ``alpaca``, a ``.jsonl`` file of instructions or texts, or a text as in ``compress``.
+        steps: Of the optimizer (AdamW).
+        window_tokens: Tokens per example at most.
+        batch_size: Examples per step.
+        learning_rate: At its peak.
+        warmup_share: Share of the steps in which it rises, in [0, 1].
+        seed: Of the examples' order and of fresh factors.
+        rank_share: Share of the parameters that LoRA may take where there are no factors.
+        device: ``cpu``, ``cuda`` or ``cuda:N``.
+        resume: Go on with an interrupted run, or return what is finished.
+        overwrite: Replace what stands there.
+        progress: Told after every step.
+
+    Returns:
+        The recovered artifact, opened.
+
+    Raises:
+        InputError: The artifact, the data or a setting cannot be used, or PEFT is not installed.
+    """
+    training = Training(
+        data=data,
+        steps=steps,
+        window_tokens=window_tokens,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        warmup_share=warmup_share,
+        seed=seed,
+        rank_share=rank_share,
+    )
+    return recover_artifact(
+        _opened(artifact),
+        training,
+        output=Output(Path(out), resume=resume, overwrite=overwrite),
+        device=find_device(device),
+        progress=progress,
+    )
+
+
+@overload
+def evaluate(
+    model: str | Path | Artifact,
+    *,
+    text: str = "embedded",
+    window_tokens: int = 512,
+    stride: int | None = None,
+    max_tokens: int = 16_384,
+    tasks: None = None,
+    device: str = "cpu",
+    progress: Progress = silent,
+) -> PerplexityResult: ...
+
+
+@overload
+def evaluate(
+    model: str | Path | Artifact,
+    *,
+    tasks: Sequence[str],
+    limit: int | None = None,
+    shots: int | None = None,
+    batch_size: int = 8,
+    dtype: str = "F32",
+    device: str = "cpu",
+    progress: Progress = silent,
+) -> tuple[ZeroShotResult, ...]: ...
+
+
+def evaluate(
+    model: str | Path | Artifact,
+    *,
+    text: str = "embedded",
+    window_tokens: int = 512,
+    stride: int | None = None,
+    max_tokens: int = 16_384,
+    tasks: Sequence[str] | None = None,
+    limit: int | None = None,
+    shots: int | None = None,
+    batch_size: int = 8,
+    dtype: str = "F32",
+    device: str = "cpu",
+    progress: Progress = silent,
+) -> PerplexityResult | tuple[ZeroShotResult, ...]:
+    """Perplexity on held-out text; or zero-shot tasks, when tasks are named.
+
+    Args:
+        model: An artifact, or any model that ``compress`` takes.
+        text: ``embedded``, ``wikitext2``, ``c4``, or a text file.
+        window_tokens: Tokens per window.
+        stride: Tokens between window starts, only new tokens counting; None for no overlap.
+        max_tokens: Use at most so many tokens; 0 uses all.
+        tasks: Of lm-eval: names, task files (``.yaml``) or folders of them.
+        limit: Questions per task at most; None asks all.
+        shots: Examples before a question; None for the task's own number.
+        batch_size: Sequences at once, in tasks.
+        dtype: Of the model in tasks: ``F32``, ``BF16`` or ``F16``. Perplexity is always in F32.
+        device: ``cpu``, ``cuda`` or ``cuda:N``.
+        progress: Told after every block or batch.
+
+    Returns:
+        The perplexity, or one result per task, with all that determines them.
+
+    Raises:
+        InputError: The model, the text or a task cannot be used.
+    """
+    _check_together(tasks, text=text, stride=stride, limit=limit, shots=shots)
+    target = find_device(device)
+    source = _source(model, progress)
+    if tasks is None:
+        measured = perplexity(
+            source,
+            text,
+            window_tokens=window_tokens,
+            max_tokens=max_tokens,
+            stride_tokens=stride,
+            device=target,
+            progress=progress,
+        )
+        return perplexity_result(source_subject(source), measured, device=target)
+    how = ZeroShotSettings(limit, shots, batch_size, dtype)
+    scores = zero_shot(source, _several(tasks), settings=how, device=target, progress=progress)
+    subject = source_subject(source)
+    return tuple(zero_shot_result(subject, s, settings=how, device=target) for s in scores)
+
+
+def load(artifact: str | Path | Artifact, *, dtype: str = "F32") -> "PreTrainedModel":
+    """An artifact as a transformers causal LM whose projections keep S and U, V apart.
+
+    Args:
+        artifact: What to load.
+        dtype: Of every tensor: ``F32``, ``BF16`` or ``F16``.
+
+    Returns:
+        A model in evaluation mode, ready for ``generate``; U and V alone require gradients.
+
+    Raises:
+        InputError: The artifact is missing or broken, or the dtype is unknown.
+    """
+    loaded: PreTrainedModel = load_artifact(_opened(artifact), torch_dtype(dtype))
+    return loaded
+
+
+def export(
+    artifact: str | Path | Artifact,
+    out: str | Path,
+    *,
+    layout: Literal["dense", "adapter"] = "dense",
+    dtype: str = "F32",
+    progress: Progress = silent,
+) -> Path:
+    """Write an artifact as a Hugging Face checkpoint that needs no code of ours.
+
+    Args:
+        artifact: What to export.
+        out: A directory that does not exist yet.
+        layout: ``dense``: W' = S + U Vᵀ in every projection; ``adapter``: S in the checkpoint, U
+            and V as a PEFT LoRA adapter in its folder ``adapter``.
+        dtype: Of every tensor of ``dense``; an adapter keeps the artifact's.
+        progress: Told after every tensor.
+
+    Returns:
+        The directory.
+
+    Raises:
+        InputError: Something stands there, the layout or dtype is unknown, or no projection has a
+            low-rank part to adapt.
+    """
+    if layout not in LAYOUTS:
+        raise unknown_name("layout", layout, LAYOUTS)
+    if layout == "dense":
+        export_dense(_opened(artifact), Path(out), dtype=dtype, progress=progress)
+    else:
+        export_adapter(_opened(artifact), Path(out), progress=progress)
+    return Path(out)
+
+
+def _method(
+    name: str,
+    kept_fraction: float | None,
+    rank_share: float | None,
+    settings: Mapping[str, Any] | None,
+) -> Named:
+    shares = {"kept_fraction": kept_fraction, "rank_share": rank_share}
+    given = {key: value for key, value in shares.items() if value is not None}
+    return name, load_method(name, given | dict(settings or {}))
+
+
+def _choice(include: Patterns, exclude: Patterns, overrides: Overrides | None) -> Choice:
+    if isinstance(overrides, Mapping):
+        tables = tuple(Override(pattern, table) for pattern, table in overrides.items())
+    else:
+        tables = () if overrides is None else read_overrides(Path(overrides))
+    return Choice(_several(include), _several(exclude), tables)
+
+
+def _several(texts: Patterns) -> tuple[str, ...]:
+    return (texts,) if isinstance(texts, str) else tuple(texts)
+
+
+def _opened(artifact: str | Path | Artifact) -> Artifact:
+    return artifact if isinstance(artifact, Artifact) else open_artifact(Path(artifact))
+
+
+def _check_together(
+    tasks: Sequence[str] | None,
+    *,
+    text: str,
+    stride: int | None,
+    limit: int | None,
+    shots: int | None,
+) -> None:
+    """Refuse what would be passed over in silence."""
+    if tasks is None and (limit, shots) != (None, None):
+        raise InputError("limit and shots belong to tasks; name tasks, or leave them out")
+    if tasks is not None and (text != EMBEDDED or stride is not None):
+        raise InputError("text and stride belong to perplexity; evaluate a text or tasks, in turn")
+
+
+def _source(model: str | Path | Artifact, progress: Progress) -> WeightSource:
+    if isinstance(model, Artifact):
+        return ArtifactWeights(model)
+    return open_source(str(model), progress)
