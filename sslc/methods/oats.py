@@ -8,7 +8,7 @@ from sslc.calibration.statistics import InputStatistics
 from sslc.linalg.selection import keep_top
 from sslc.methods.base import CompressedProjection, check_share
 from sslc.methods.svd import truncated_svd
-from workloads.shapes.gemm import kept_nonzeros, largest_rank
+from workloads.shapes.gemm import exact, kept_nonzeros, largest_rank
 
 
 @dataclass(frozen=True)
@@ -52,5 +52,5 @@ class Oats:
 
     def budget(self, m: int, n: int) -> tuple[int, int]:
         """Rank and nonzeros of S for an m×n projection."""
-        rank = largest_rank(m, n, self.low_rank_share * self.kept_fraction)
+        rank = largest_rank(m, n, exact(self.low_rank_share) * exact(self.kept_fraction))
         return rank, kept_nonzeros(m, n, self.kept_fraction, rank)

@@ -17,7 +17,7 @@ from sslc.methods.base import CompressedProjection, check_choice, check_share
 from sslc.methods.pruner_zero import pruner_zero_scores
 from sslc.methods.ria import ria_scores
 from sslc.methods.sparse_steps import AdmmStep, Scores, SparseStep, ThresholdStep
-from workloads.shapes.gemm import largest_rank
+from workloads.shapes.gemm import count_within, largest_rank
 
 
 @dataclass(frozen=True)
@@ -174,7 +174,7 @@ class Sslc:
     def _preserved(self, scaled: torch.Tensor, nonzeros: int) -> torch.Tensor:
         if ":" in self.group:
             return torch.zeros_like(scaled, dtype=torch.bool)
-        count = min(int(self.preserved_fraction * scaled.numel()), nonzeros)
+        count = min(count_within(self.preserved_fraction, scaled.numel()), nonzeros)
         return keep_top(scaled.abs(), count, group=self.group)
 
     def _sparse_step(

@@ -1,6 +1,7 @@
 """One projection as a matrix product, and the arithmetic that every model of cost shares."""
 
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Literal
 
 Module = Literal["MHA", "FFN"]
@@ -49,7 +50,29 @@ class Gemm:
         return rank * (self.m + self.n) * self.tokens
 
 
-def largest_rank(m: int, n: int, rank_share: float) -> int:
+def exact(share: float | Fraction) -> Fraction:
+    """A share as it was written: 0.7 is seven tenths, not the nearest binary fraction."""
+    return share if isinstance(share, Fraction) else Fraction(str(float(share)))
+
+
+def count_within(share: float | Fraction, whole: int, unit: int = 1) -> int:
+    """Largest count of units that takes at most a share of a whole, exactly.
+
+    A share that was itself computed as count·unit / whole gives that count, although a float
+    cannot hold the quotient.
+
+    Args:
+        share: Share of the whole, at least 0.
+        whole: Such as the m·n parameters of a projection.
+        unit: Size of what is counted, such as the m + n parameters of a rank.
+    """
+    count = int(exact(share) * whole / unit)
+    if isinstance(share, Fraction):
+        return count
+    return count + (0 < share < 1 and (count + 1) * unit / whole == share)
+
+
+def largest_rank(m: int, n: int, rank_share: float | Fraction) -> int:
     """Largest rank whose factors take at most a share of the projection's parameters.
 
     Args:
@@ -58,15 +81,14 @@ def largest_rank(m: int, n: int, rank_share: float) -> int:
         rank_share: Share of the m·n parameters, in [0, 1].
 
     Returns:
-        floor(rank_share · m · n / (m + n)).
+        floor(rank_share · m · n / (m + n)), for the share as it was written.
 
-    Source: the parameter count r(m + n) of U and V, SSLC Section 4.2.3. A share that is meant to
-    be an exact rank, such as 128·(m + n)/(m·n), is not lost to floating-point rounding.
+    Source: the parameter count r(m + n) of U and V, SSLC Section 4.2.3.
     """
-    return int(rank_share * m * n / (m + n) + 1e-9)
+    return count_within(rank_share, m * n, m + n)
 
 
-def kept_nonzeros(m: int, n: int, kept_fraction: float, rank: int) -> int:
+def kept_nonzeros(m: int, n: int, kept_fraction: float | Fraction, rank: int) -> int:
     """Entries that the sparse part may keep once the factors are paid for.
 
     Args:
@@ -76,11 +98,12 @@ def kept_nonzeros(m: int, n: int, kept_fraction: float, rank: int) -> int:
         rank: Rank of the low-rank part.
 
     Returns:
-        floor(p · m · n) − r(m + n), which is negative when the factors alone exceed the budget.
+        floor(p · m · n) − r(m + n), which is negative when the factors alone exceed the budget;
+        p is the fraction as it was written.
 
     Source: SSLC Section 4.2.3 (sparse part plus low-rank part equal p).
     """
-    return int(kept_fraction * m * n + 1e-9) - rank * (m + n)
+    return count_within(kept_fraction, m * n) - rank * (m + n)
 
 
 def row_budgets(nonzeros: int, m: int) -> tuple[int, int]:

@@ -8,7 +8,7 @@ from reports.reproduce.comparison import Line, compare, number
 from reports.reproduce.study import Reproduced, Study
 from sslc.compression.plan import Override
 from sslc.model.blocks import BlockwiseModel
-from workloads.shapes.gemm import largest_rank
+from workloads.shapes.gemm import count_within, largest_rank
 
 _PAPER_SHARES = {0: 0.0, 64: 0.03125, 128: 0.0625, 256: 0.125}
 _PURE = 1296
@@ -106,7 +106,7 @@ def constant_rank(shapes: Sequence[tuple[int, int]], kept_fraction: float) -> in
     Source: Table 6's rank 1296 of LLaMA2-7B, 0.5 · 202,375,168 / 78,080 = 1295.96 rounded up;
         here it is 1295, since a budget is not exceeded.
     """
-    budget = kept_fraction * sum(m * n for m, n in shapes)
+    budget = count_within(kept_fraction, sum(m * n for m, n in shapes))
     ranks = range(1, max(min(shape) for shape in shapes) + 1)
     fitting = (r for r in ranks if sum(_capped(r, m, n) * (m + n) for m, n in shapes) <= budget)
     return max(fitting, default=0)

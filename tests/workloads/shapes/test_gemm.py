@@ -1,6 +1,17 @@
-import pytest
+from fractions import Fraction
 
-from workloads.shapes.gemm import Gemm, kept_nonzeros, largest_rank, row_budgets
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workloads.shapes.gemm import (
+    Gemm,
+    count_within,
+    exact,
+    kept_nonzeros,
+    largest_rank,
+    row_budgets,
+)
 from workloads.shapes.transformer import load_model
 
 
@@ -37,6 +48,41 @@ def test_kept_nonzeros_pays_for_factors() -> None:
 
 def test_kept_nonzeros_decimal_fraction_is_not_lost_to_rounding() -> None:
     assert kept_nonzeros(10, 10, 0.29, 0) == 29
+
+
+@pytest.mark.parametrize(
+    ("m", "n", "kept", "expected"),
+    [
+        (14336, 5120, 0.7, 51_380_224),
+        (28672, 5120, 0.7, 102_760_448),
+        (14336, 5120, 0.35, 25_690_112),
+        (28672, 8192, 0.55, 129_184_563),  # 129,184,563.2
+        (18944, 3584, 1.0, 18944 * 3584),
+        (18944, 3584, 0.0, 0),
+    ],
+)
+def test_kept_nonzeros_of_large_projections_is_exact(
+    m: int, n: int, kept: float, expected: int
+) -> None:
+    assert kept_nonzeros(m, n, kept, 0) == expected
+
+
+@given(
+    st.integers(1, 40_000), st.integers(1, 40_000), st.integers(0, 10_000), st.integers(1, 40_000)
+)
+def test_count_within_decimal_shares_and_computed_shares_are_exact(
+    m: int, n: int, parts: int, count: int
+) -> None:
+    assert count_within(parts / 10_000, m * n) == m * n * parts // 10_000
+    assert count_within(min(count, m * n) / (m * n), m * n) == min(count, m * n)
+    rank = min(count, m * n // (m + n))
+    assert largest_rank(m, n, rank * (m + n) / (m * n)) == rank
+
+
+def test_largest_rank_of_a_product_of_shares_is_exact() -> None:
+    """0.7 of 0.1 is 0.07: 7 of 100 units of a 200x200 matrix, which floats put just below."""
+    assert largest_rank(200, 200, exact(0.7) * exact(0.1)) == 7
+    assert exact(0.1) == Fraction(1, 10)
 
 
 def test_row_budgets_remainder_goes_first() -> None:
