@@ -51,7 +51,11 @@ def _products(
     """The three runs; S alone has the tile and the dataflow of the whole, and is it at rank 0."""
     gemm, mask, rank = projection.gemm, projection.mask, projection.rank
     whole = Product(
-        gemm, accelerator, lambda: plan_projection(projection, accelerator, programs), mask, rank
+        gemm,
+        accelerator,
+        lambda: plan_projection(projection, accelerator, programs=programs),
+        mask,
+        rank,
     )
     sparse = whole
     if rank:
@@ -61,8 +65,7 @@ def _products(
 
 
 def _plan_part(projection: SparseLowRankGemm, whole: Product) -> Plan:
-    program = whole.plan.program
-    return plan_sparse_part(projection, program.accelerator, program.tiled.tile)
+    return plan_sparse_part(projection, whole.plan.program)
 
 
 def _cycles(model: Model, gemm: Gemm, products: Mapping[Run, Product]) -> ProjectionCycles:

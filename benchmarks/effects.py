@@ -13,7 +13,6 @@ from matplotlib.figure import Figure
 from accelerator_sim.machine.catalog import load_accelerator
 from accelerator_sim.machine.hardware import Accelerator, Buffer, TileChoice
 from accelerator_sim.mapping.candidates import Plan, plan_dense, plan_projection
-from accelerator_sim.mapping.program import S
 from accelerator_sim.projection import simulate_projection
 from accelerator_sim.simulation.compiled import run_compiled
 from reports.figures.cycles import write_figure
@@ -75,7 +74,7 @@ def as_planned(plan: Plan, machine: Accelerator) -> Accelerator:
     return replace(
         machine,
         tile=TileChoice(tile.rows, tile.columns, tile.tokens),
-        dataflow=program.accelerator.dataflow,
+        dataflow=program.configuration.dataflow,
         denser_lines=program.denser_lines,
     )
 
@@ -98,11 +97,8 @@ def index_bits(plan: Plan) -> tuple[int, int]:
     """Bits of indices, and all bits that a run loads."""
     program = plan.program
     weights = sum(int(stream.weight_bits.sum()) for stream in program.streams)
-    main = program.main
-    sparse = int(main.weight_bits[main.kind == S].sum())
-    values = program.tiled.nonzeros * program.accelerator.bits.weight
     inputs = program.tiled.gemm.n * program.tiled.gemm.tokens * program.accelerator.bits.activation
-    return sparse - values * len(program.tiled.token_sizes), weights + inputs
+    return int(program.main.index_bits.sum()), weights + inputs
 
 
 def measure(name: str, tokens: int, machine: Accelerator) -> dict[str, Cost]:

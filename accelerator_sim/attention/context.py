@@ -6,7 +6,6 @@ is simulated and counted as often as there are. The scores leave the chip once, 
 Q Kᵀ, and come back once, as inputs of A V. ``docs/attention.md`` says what that leaves out.
 """
 
-import dataclasses
 from collections.abc import Collection, Sequence
 
 from accelerator_sim.machine.costs import CostTable
@@ -23,12 +22,6 @@ _AFTER_ATTENTION = "o_proj"
 def softmax_cycles(scores: int, accelerator: Accelerator) -> int:
     """⌈scores / softmax_elements_per_cycle⌉: a unit of its own, with nothing beside it."""
     return -(-scores // accelerator.softmax_elements_per_cycle)
-
-
-def cache_machine(accelerator: Accelerator) -> Accelerator:
-    """The machine with K, V or scores as its stationary operand: as wide as activations."""
-    bits = dataclasses.replace(accelerator.bits, weight=accelerator.bits.activation)
-    return dataclasses.replace(accelerator, bits=bits)
 
 
 def attention_cycles(
@@ -53,15 +46,12 @@ def attention_cycles(
     Raises:
         InputError: No tile of a product fits the machine.
     """
-    machine = cache_machine(accelerator)
-    products = [
-        _product(gemm, machine, attention.heads.kv_heads)
-        for gemm in (attention.qk(), attention.av())
-    ]
-    cycles = float(attention.heads.kv_heads * softmax_cycles(attention.scores, accelerator))
+    heads = attention.heads.kv_heads
+    products = [_product(gemm, accelerator, heads) for gemm in (attention.qk(), attention.av())]
+    cycles = float(heads * softmax_cycles(attention.scores, accelerator))
     parts: dict[Model, tuple[ProjectionCycles, ...]] = {}
     for model in models:
-        qk, av = (with_energy(_cycles(model, item), machine, costs) for item in products)
+        qk, av = (with_energy(_cycles(model, item), accelerator, costs) for item in products)
         softmax = ProjectionCycles("softmax", "MHA", model, cycles, cycles, cycles)
         alone = CYCLE_MODELS[model].products_only
         parts[model] = (qk, av) if alone else (qk, softmax, av)
@@ -77,9 +67,12 @@ def with_attention(
     return [*projections[:index], *attention, *projections[index:]]
 
 
-def _product(gemm: Gemm, machine: Accelerator, heads: int) -> Product:
+def _product(gemm: Gemm, accelerator: Accelerator, heads: int) -> Product:
     """One dense product, as often as there are key and value heads."""
-    return Product(gemm, machine, lambda: plan_dense(gemm, machine), repeats=heads)
+    bits = accelerator.bits.activation
+    return Product(
+        gemm, accelerator, lambda: plan_dense(gemm, accelerator, value_bits=bits), repeats=heads
+    )
 
 
 def _cycles(model: Model, product: Product) -> ProjectionCycles:

@@ -4,13 +4,12 @@ After ``sampled``, beside ``projection``. Each of the three stages is over befor
 and so is each head: nothing of the next one is loaded ahead.
 """
 
-import dataclasses
 import functools
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from accelerator_sim.attention.context import cache_machine, softmax_cycles
-from accelerator_sim.attention.sampled import TIMED_AS, plan_sddmm, plan_spmm, scores_stay
+from accelerator_sim.attention.context import softmax_cycles
+from accelerator_sim.attention.sampled import plan_sddmm, plan_spmm, scores_stay
 from accelerator_sim.machine.costs import CostTable
 from accelerator_sim.machine.hardware import Accelerator
 from accelerator_sim.mapping.candidates import Plan
@@ -66,19 +65,19 @@ def simulate_heads(
         InputError: A model is unknown, or a product does not fit the machine.
     """
     check_models(models)
-    machine = cache_machine(accelerator)
     for head in heads:
         scores = head.mask.rows * head.mask.columns
-        softmax = [float(softmax_cycles(count, machine)) for count in (scores, head.mask.nnz)]
-        pairs = _products(head.mask, head_dim, machine)
+        softmax = [float(softmax_cycles(count, accelerator)) for count in (scores, head.mask.nnz)]
+        pairs = _products(head.mask, head_dim, accelerator)
         yield {
             model: HeadCycles(
                 name=head.name,
                 repeats=head.repeats,
                 places=head.mask.nnz,
-                scores_stay=scores_stay(head.mask.nnz, machine),
+                scores_stay=scores_stay(head.mask.nnz, accelerator),
                 stages=tuple(
-                    with_energy(stage, machine, costs) for stage in _stages(model, pairs, softmax)
+                    with_energy(stage, accelerator, costs)
+                    for stage in _stages(model, pairs, softmax)
                 ),
             )
             for model in models
@@ -102,7 +101,9 @@ def _products(mask: PackedMask, head_dim: int, machine: Accelerator) -> tuple[_P
         ),
         (
             Product(spmm, machine, lambda: _dense_plans(keys, head_dim, machine)[1]),
-            Product(spmm, machine, lambda: plan_spmm(keys, head_dim, mask, machine, stay), mask),
+            Product(
+                spmm, machine, lambda: plan_spmm(keys, head_dim, mask, machine, on_chip=stay), mask
+            ),
         ),
     )
 
@@ -112,7 +113,7 @@ def _dense_plans(keys: int, head_dim: int, machine: Accelerator) -> tuple[Plan, 
     stay = scores_stay(keys * keys, machine)
     return (
         plan_sddmm(keys, head_dim, None, machine),
-        plan_spmm(keys, head_dim, None, machine, stay),
+        plan_spmm(keys, head_dim, None, machine, on_chip=stay),
     )
 
 
@@ -120,7 +121,7 @@ def _stages(
     model: Model, pairs: tuple[_Pair, _Pair], softmax: Sequence[float]
 ) -> Iterator[ProjectionCycles]:
     sddmm, spmm = pairs
-    yield _own_dataflow(_stage(model, sddmm))
+    yield _stage(model, sddmm)
     if not CYCLE_MODELS[model].products_only:
         before, after = softmax
         yield ProjectionCycles("softmax", "MHA", model, before, after, after)
@@ -132,13 +133,3 @@ def _stage(model: Model, pair: _Pair) -> ProjectionCycles:
     cycles = (dense.cycles, sparse.cycles, sparse.cycles)
     runs = (dense.run, sparse.run, sparse.run)
     return ProjectionCycles(pair[0].gemm.name, "MHA", model, *cycles, *runs)
-
-
-def _own_dataflow(stage: ProjectionCycles) -> ProjectionCycles:
-    """Runs with the machine's own dataflow: a sampled product is timed as the other one."""
-    runs = {
-        name: dataclasses.replace(run, dataflow=TIMED_AS[run.dataflow])
-        for name in ("dense_run", "sparse_run", "sum_run")
-        if (run := getattr(stage, name)) is not None
-    }
-    return dataclasses.replace(stage, **runs)

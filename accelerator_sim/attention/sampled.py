@@ -1,6 +1,6 @@
 """The two products of sparse attention made ready to run: sampled Q Kᵀ, and A V. Pure.
 
-Beside ``planning``. S = Q Kᵀ at a mask's places (SDDMM): a row of a tile is a query, a column a
+After ``candidates``. S = Q Kᵀ at a mask's places (SDDMM): a row of a tile is a query, a column a
 key, and the head's width stands where a projection has its tokens. A tile holds some queries and
 all keys: queries and indices are its weights, keys its activations. Y = A V (SpMM) is a projection
 whose weights are the scores. Scores that fit one of two slots of the output buffer stay there until
@@ -12,15 +12,14 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from accelerator_sim.machine.hardware import Accelerator, Buffer, Dataflow
+from accelerator_sim.machine.hardware import Accelerator
 from accelerator_sim.mapping.bounds import lower_bound
 from accelerator_sim.mapping.candidates import Plan, plan_dense, plan_projection
-from accelerator_sim.mapping.program import Program, Stream, build_program
+from accelerator_sim.mapping.configuration import Configuration, allowed_flows
+from accelerator_sim.mapping.program import Program, build_program
 from accelerator_sim.mapping.split import choose_denser_lines
 from accelerator_sim.mapping.storage import Need, Storage
 from accelerator_sim.mapping.tiling import (
-    Counts,
-    TiledProjection,
     TileShape,
     choose_dense_columns,
     cut,
@@ -31,10 +30,6 @@ from workloads.masks.counts import tile_row_counts
 from workloads.masks.packed import PackedMask, SparseLowRankGemm
 from workloads.shapes.gemm import Gemm
 from workloads.support.errors import InputError
-
-# A line that reduces takes the products of one score P at a time: c·⌈head_dim / P⌉ for c places,
-# which is ``token``'s arithmetic. A line that serves P tokens takes P scores of a row at a time.
-TIMED_AS: dict[Dataflow, Dataflow] = {"reduction": "token", "token": "reduction"}
 
 
 def scores_stay(places: int, accelerator: Accelerator) -> bool:
@@ -54,32 +49,31 @@ def plan_sddmm(keys: int, head_dim: int, mask: PackedMask | None, accelerator: A
         keys: Keys, and queries.
         head_dim: Length of a query and of a key.
         mask: Queries x keys; None: the dense run, on all lines and without an index.
-        accelerator: From ``attention.cache_machine``.
+        accelerator: The machine; queries and keys have the width of its activations.
 
     Raises:
         InputError: The tile that is asked for cuts the keys or the head, or nothing fits.
     """
     gemm = Gemm("sddmm", "MHA", keys, keys, head_dim)
     _check_tile(gemm, accelerator)
-    flows = [accelerator.dataflow] if accelerator.dataflow != "auto" else [*TIMED_AS]
-    found: list[tuple[int, Plan]] = []
+    plans: list[tuple[int, Plan]] = []
     lacking: list[Need] = []
-    for flow in flows:
-        machine = dataclasses.replace(accelerator, dataflow=TIMED_AS[flow])
+    for flow in allowed_flows(accelerator):
+        configuration = Configuration(flow, accelerator.bits.activation, sampled=True)
         for rows in _row_counts(keys, accelerator):
-            program = _program(gemm, mask, machine, rows)
+            program = _program(gemm, mask, accelerator, configuration, rows)
             storage = _storage(program)
             if storage.fits:
                 plan = Plan(program, storage, *_rules(accelerator, mask))
-                found.append((lower_bound(program, storage), plan))
+                plans.append((lower_bound(program, storage), plan))
             lacking = [need for need in storage.needs if not need.fits]
-    if not found:
+    if not plans:
         need = lacking[0]
         raise InputError(
             f"sddmm: {need.operand} need {need.needed} bytes and a slot of {accelerator.name} has "
             f"{need.available}: use a machine with a larger buffer"
         )
-    return min(found, key=lambda item: item[0])[1]
+    return min(plans, key=lambda item: item[0])[1]
 
 
 def _rules(accelerator: Accelerator, mask: PackedMask | None) -> tuple[str, str]:
@@ -90,35 +84,40 @@ def _rules(accelerator: Accelerator, mask: PackedMask | None) -> tuple[str, str]
 
 
 def plan_spmm(
-    keys: int, head_dim: int, mask: PackedMask | None, accelerator: Accelerator, on_chip: bool
+    keys: int,
+    head_dim: int,
+    mask: PackedMask | None,
+    accelerator: Accelerator,
+    *,
+    on_chip: bool,
 ) -> Plan:
-    """Plan Y = A V: the scores are the weights.
+    """Plan Y = A V: the scores are the weights, as wide as activations.
 
     Args:
         keys: Keys, and queries.
         head_dim: Columns of V.
         mask: As for ``plan_sddmm``.
-        accelerator: From ``attention.cache_machine``.
+        accelerator: The machine.
         on_chip: The scores are in a slot of the output buffer: only indices are loaded, and the
             outputs have the other slot.
 
     Raises:
-        InputError: As for ``planning.plan_projection``.
+        InputError: As for ``candidates.plan_projection``.
     """
-    gemm = Gemm("spmm", "MHA", keys, keys, head_dim)
-    if on_chip:
-        left = Buffer(accelerator.output_buffer.capacity_bytes // 2, "single")
-        accelerator = dataclasses.replace(accelerator, output_buffer=left)
+    gemm, bits = Gemm("spmm", "MHA", keys, keys, head_dim), accelerator.bits.activation
     if mask is None:
-        plan = plan_dense(gemm, accelerator)
+        plan = plan_dense(gemm, accelerator, value_bits=bits, weights_on_chip=on_chip)
     else:
-        plan = plan_projection(SparseLowRankGemm(gemm, mask, 0), accelerator)
-    if not on_chip:
-        return plan
-    program = plan.program
-    index = _index_bits(program.tiled, program.accelerator, program.denser_lines)
-    main = dataclasses.replace(program.main, weight_bits=index)
-    return dataclasses.replace(plan, program=dataclasses.replace(program, main=main))
+        item = SparseLowRankGemm(gemm, mask, 0)
+        plan = plan_projection(item, accelerator, value_bits=bits, weights_on_chip=on_chip)
+    return _without_values(plan) if on_chip else plan
+
+
+def _without_values(plan: Plan) -> Plan:
+    """The same tiles, of which only the indices are loaded."""
+    main = plan.program.main
+    main = dataclasses.replace(main, value_bits=np.zeros_like(main.value_bits))
+    return dataclasses.replace(plan, program=dataclasses.replace(plan.program, main=main))
 
 
 def _check_tile(gemm: Gemm, accelerator: Accelerator) -> None:
@@ -150,38 +149,31 @@ def _doublings(first: int, end: int) -> Iterator[int]:
         first *= 2
 
 
-def _program(gemm: Gemm, mask: PackedMask | None, machine: Accelerator, rows: int) -> Program:
+def _program(
+    gemm: Gemm,
+    mask: PackedMask | None,
+    accelerator: Accelerator,
+    configuration: Configuration,
+    rows: int,
+) -> Program:
     tile = TileShape(rows, gemm.n, gemm.tokens)
     if mask is None:
-        tiled, lines = cut_dense(gemm, tile), machine.lines
+        tiled, lines = cut_dense(gemm, tile), accelerator.lines
         results = tiled.row_sizes * gemm.n
     else:
-        tiled = cut(gemm, mask, 0, choose_dense_columns(mask, machine.dense_threshold), tile)
-        lines = choose_denser_lines(tiled, machine)
+        tiled = cut(gemm, mask, 0, choose_dense_columns(mask, accelerator.dense_threshold), tile)
+        lines = choose_denser_lines(tiled, accelerator, flow=configuration.timed_as)
         starts = np.arange(0, gemm.m, tiled.tile.rows)
         results = np.add.reduceat(tile_row_counts(mask, gemm.n)[:, 0], starts, dtype=np.int64)
-    made = build_program(tiled, machine, lines)
-    queries = tiled.row_sizes[made.main.row_block] * gemm.tokens * machine.bits.activation
-    main: Stream = dataclasses.replace(
-        made.main,
-        weight_bits=_index_bits(tiled, machine, lines) + queries,
-        link_elements=np.zeros_like(made.main.link_elements),
+    program = build_program(tiled, accelerator, configuration=configuration, denser_lines=lines)
+    query_bits = gemm.tokens * configuration.value_bits
+    main = dataclasses.replace(
+        program.main,
+        value_bits=tiled.row_sizes[program.main.row_block] * query_bits,
+        link_elements=np.zeros_like(program.main.link_elements),
     )
-    stay = scores_stay(int(results.sum()), machine)
-    return dataclasses.replace(made, main=main, results=results, results_stay=stay)
-
-
-def _index_bits(tiled: TiledProjection, machine: Accelerator, lines: int) -> Counts:
-    """Bits of every tile but its values: what does not grow with their width."""
-    narrow, wide = (
-        build_program(
-            tiled,
-            dataclasses.replace(machine, bits=dataclasses.replace(machine.bits, weight=width)),
-            lines,
-        ).main.weight_bits
-        for width in (1, 2)
-    )
-    return 2 * narrow - wide
+    stay = scores_stay(int(results.sum()), accelerator)
+    return dataclasses.replace(program, main=main, results=results, results_stay=stay)
 
 
 def _storage(program: Program) -> Storage:

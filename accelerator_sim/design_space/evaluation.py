@@ -227,7 +227,7 @@ def _numbered(batch: int, task: _Task) -> tuple[int, bytes]:
 def _evaluate(task: _Task) -> bytes:
     """The shard of a batch, as the bytes of a Parquet file."""
     block = load_workload(task.workload)
-    programs = _programs(task.workload, task.accelerator)
+    programs = _programs(task.workload)
     rows = [_row(task, block, programs, number, point) for number, point in task.points]
     sink = pa.BufferOutputStream()
     pq.write_table(pa.Table.from_pylist(rows, task.columns), sink)
@@ -235,10 +235,10 @@ def _evaluate(task: _Task) -> bytes:
 
 
 @functools.lru_cache(maxsize=1)
-def _programs(workload: Workload, accelerator: Accelerator) -> KeptPrograms:
+def _programs(workload: Workload) -> KeptPrograms:
     """What a process keeps from batch to batch of one sweep."""
     del workload
-    return KeptPrograms(accelerator)
+    return KeptPrograms()
 
 
 def _row(

@@ -1,6 +1,6 @@
 """The machine, as data: engines, buffers, DRAM. Frozen, validated, every field used by a model.
 
-First in the flow: ``catalog`` fills these from TOML, ``timing`` and ``planning`` read them.
+First in the flow: ``catalog`` fills these from TOML, ``mapping`` reads them.
 """
 
 import math

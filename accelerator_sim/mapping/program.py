@@ -13,12 +13,14 @@ denser engine beside S; V stays in front, since no output block can leave before
 
 from dataclasses import dataclass, fields
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from accelerator_sim.machine.hardware import Accelerator, LoopOrder
-from accelerator_sim.mapping.indices import stored_tiles
+from accelerator_sim.machine.hardware import Accelerator, Buffer, LoopOrder
+from accelerator_sim.mapping.configuration import Configuration
+from accelerator_sim.mapping.indices import StoredTiles, stored_tiles
 from accelerator_sim.mapping.tiling import Counts, TiledProjection, block_sizes
 from accelerator_sim.mapping.timing import (
     ceil_div,
@@ -41,7 +43,9 @@ class Stream:
         column_block: Column block of the activations (S, V), or of Vᵀx (U).
         denser_cycles: Cycles on the denser engine; 0: no part there.
         sparser_cycles: Cycles on the sparser engine; 0: no part there.
-        weight_bits: Values and indices; 0: those of the tile before (``weight_stationary``).
+        value_bits: Stationary values that are loaded; 0: those of the tile before
+            (``weight_stationary``).
+        index_bits: Bits that give the places of the values, likewise.
         activation_bits: Inputs that the tile reads from the activation buffer; 0 for U.
         link_elements: Partial sums that the denser part sends over the link.
         denser_compute: Line cycles with MACs in the denser part.
@@ -55,7 +59,8 @@ class Stream:
     column_block: Counts
     denser_cycles: Counts
     sparser_cycles: Counts
-    weight_bits: Counts
+    value_bits: Counts
+    index_bits: Counts
     activation_bits: Counts
     link_elements: Counts
     denser_compute: Counts
@@ -64,6 +69,11 @@ class Stream:
 
     def __len__(self) -> int:
         return len(self.kind)
+
+    @cached_property
+    def weight_bits(self) -> Counts:
+        """Bits of values and indices per tile."""
+        return self.value_bits + self.index_bits
 
     @cached_property
     def weight_bytes(self) -> Counts:
@@ -83,24 +93,35 @@ class Program:
     Attributes:
         tiled: The projection in tiles.
         accelerator: The machine.
+        configuration: Dataflow, widths and room of this product.
         denser_lines: Lines of the denser engine.
-        sparser_lines: The others.
+        decoded: Index entries that the sparser engine decodes, over all token blocks.
         main: V and S, and U when it runs in turn with S.
         factors: U when it runs beside S; otherwise empty.
         results: Results in each output block, each made whole by one tile (sampled products); None:
             rows x tokens, added up over tiles.
         results_stay: Whether they stay in the output buffer instead of being written back.
-        loop_order: Order of the tiles.
     """
 
     tiled: TiledProjection
     accelerator: Accelerator
+    configuration: Configuration
     denser_lines: int
+    decoded: int
     main: Stream
     factors: Stream
     results: Counts | None = None
     results_stay: bool = False
-    loop_order: LoopOrder = "output_stationary"
+
+    @property
+    def loop_order(self) -> LoopOrder:
+        """What stays while the tiles that use it run."""
+        return self.accelerator.loop_order
+
+    @property
+    def output_buffer(self) -> Buffer:
+        """What outputs have of the machine's output buffer."""
+        return self.configuration.output_buffer(self.accelerator)
 
     @property
     def sparser_lines(self) -> int:
@@ -143,49 +164,71 @@ class Program:
         return tuple(stream for stream in (self.main, self.factors) if len(stream))
 
 
-def build_program(tiled: TiledProjection, accelerator: Accelerator, denser_lines: int) -> Program:
+def build_program(
+    tiled: TiledProjection,
+    accelerator: Accelerator,
+    *,
+    configuration: Configuration,
+    denser_lines: int,
+) -> Program:
     """Every tile of a projection, with its bytes and cycles.
 
     Args:
         tiled: The projection in tiles.
         accelerator: The machine.
+        configuration: Dataflow and widths of this product.
         denser_lines: Lines of the denser engine, from ``split``.
     """
+    timing = _Timing(accelerator, configuration, denser_lines)
+    stored = stored_tiles(tiled, accelerator.index)
     overlapped = accelerator.schedule == "overlapped"
     wide_lines = denser_lines if overlapped else accelerator.lines
     orders: dict[int, tuple[_Grid, _Grid]] = {}
     for tokens in set(tiled.token_sizes.tolist()):
-        thin = _factor_tiles(tiled, V, tokens, accelerator, denser_lines, accelerator.lines)
-        sparse = _sparse_tiles(tiled, tokens, accelerator, denser_lines)
-        wide = _factor_tiles(tiled, U, tokens, accelerator, denser_lines, wide_lines)
+        thin = _factor_tiles(tiled, V, tokens, accelerator.lines, timing)
+        sparse = _sparse_tiles(tiled, stored, tokens, timing)
+        wide = _factor_tiles(tiled, U, tokens, wide_lines, timing)
         beside = (sparse,) if overlapped else (sparse, wide)
         main = _joined([_in_order(thin), _in_order(*beside)])
         orders[tokens] = main, _in_order(wide) if overlapped else _in_order()
     blocks = [orders[tokens] for tokens in tiled.token_sizes.tolist()]
     order = accelerator.loop_order
     main_stream, factors = (_stream([block[place] for block in blocks], order) for place in (0, 1))
-    return Program(tiled, accelerator, denser_lines, main_stream, factors, loop_order=order)
+    decoded = int(stored.entries.sum()) * len(blocks)
+    return Program(tiled, accelerator, configuration, denser_lines, decoded, main_stream, factors)
 
 
 _Grid = dict[str, NDArray[np.int64]]
 
 
+class _Timing(NamedTuple):
+    """What decides the cycles and bits of a tile beside the tile."""
+
+    accelerator: Accelerator
+    configuration: Configuration
+    denser_lines: int
+
+
 def _sparse_tiles(
-    tiled: TiledProjection, tokens: int, accelerator: Accelerator, denser_lines: int
+    tiled: TiledProjection, stored: StoredTiles, tokens: int, timing: _Timing
 ) -> _Grid:
+    accelerator, configuration, denser_lines = timing
     rows, columns = tiled.row_sizes[:, None], tiled.column_sizes
     sparser_lines = accelerator.lines - denser_lines
-    timed = sparse_tiles(tiled, tokens, sparser_lines, accelerator)
+    flow, macs = configuration.timed_as, accelerator.macs_per_line
+    timed = sparse_tiles(tiled, accelerator, tokens=tokens, lines=sparser_lines, flow=flow)
     nonzeros = tiled.tile_nonzeros
-    stored = stored_tiles(tiled, accelerator.index)
     values = stored.values + rows * tiled.dense
-    per_row = columns_cycles(tiled.dense, tokens, accelerator.macs_per_line, accelerator.dataflow)
+    per_row = columns_cycles(tiled.dense, tokens, macs=macs, flow=flow)
     link = rows * tokens * (tiled.dense > 0) if sparser_lines else np.zeros_like(nonzeros)
     return {
         "kind": np.full_like(nonzeros, S),
-        "denser_cycles": dense_cycles(rows, tiled.dense, tokens, denser_lines, accelerator),
+        "denser_cycles": dense_cycles(
+            rows, tiled.dense, tokens=tokens, lines=denser_lines, macs=macs, flow=flow
+        ),
         "sparser_cycles": timed.cycles,
-        "weight_bits": values * accelerator.bits.weight + stored.index_bits,
+        "value_bits": values * configuration.value_bits,
+        "index_bits": stored.index_bits,
         "activation_bits": np.broadcast_to(
             columns * tokens * accelerator.bits.activation, nonzeros.shape
         ),
@@ -200,18 +243,19 @@ def _factor_tiles(
     tiled: TiledProjection,
     kind: int,
     tokens: int,
-    accelerator: Accelerator,
-    denser_lines: int,
     lines: int,
+    timing: _Timing,
 ) -> _Grid:
     """Tiles of Vᵀ (kind V, r×n) or U (kind U, m×r), rows dealt over ``lines`` lines."""
+    accelerator, configuration, denser_lines = timing
     if not tiled.rank:
         return {"kind": np.zeros((0, 0), dtype=np.int64)}
     shape = (tiled.rank, tiled.gemm.n) if kind == V else (tiled.gemm.m, tiled.rank)
     rows = block_sizes(shape[0], min(tiled.tile.rows, shape[0]))[:, None]
     columns = block_sizes(shape[1], min(tiled.tile.columns, shape[1]))
     every = np.zeros((len(rows), len(columns)), dtype=np.int64)
-    per_row = columns_cycles(columns, tokens, accelerator.macs_per_line, accelerator.dataflow)
+    flow, macs = configuration.timed_as, accelerator.macs_per_line
+    per_row = columns_cycles(columns, tokens, macs=macs, flow=flow)
     rounds, rest = rows // lines, rows % lines
     denser_rows = rounds * denser_lines + np.minimum(rest, denser_lines)
     crosses = accelerator.lines > denser_lines
@@ -219,7 +263,8 @@ def _factor_tiles(
         "kind": every + kind,
         "denser_cycles": (rounds + (rest > 0)) * per_row * (denser_lines > 0),
         "sparser_cycles": (rounds + (rest > denser_lines)) * per_row * (lines > denser_lines),
-        "weight_bits": rows * columns * accelerator.bits.factor,
+        "value_bits": rows * columns * accelerator.bits.factor,
+        "index_bits": every,
         "activation_bits": columns * tokens * accelerator.bits.activation * (kind == V),
         "link_elements": denser_rows * tokens * crosses,
         "denser_compute": denser_rows * per_row,
@@ -268,7 +313,8 @@ def _stream(blocks: list[_Grid], order: LoopOrder) -> Stream:
     places = _permutation(tiles, order)
     tiles = {name: values[places] for name, values in tiles.items()}
     if order == "weight_stationary":
-        tiles["weight_bits"][tiles["token_block"] > 0] = 0
+        for operand in ("value_bits", "index_bits"):
+            tiles[operand][tiles["token_block"] > 0] = 0
     return Stream(**tiles)
 
 

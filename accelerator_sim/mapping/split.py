@@ -9,6 +9,7 @@ from collections.abc import Callable
 import numpy as np
 
 from accelerator_sim.machine.hardware import Accelerator
+from accelerator_sim.mapping.configuration import Flow
 from accelerator_sim.mapping.tiling import TiledProjection, block_sizes
 from accelerator_sim.mapping.timing import dense_cycles, sparse_tiles
 from workloads.support.errors import InputError
@@ -34,8 +35,13 @@ def proportional_lines(denser_entries: int, sparser_entries: int, lines: int) ->
     return max(1, min(share, lines - 1))
 
 
-def choose_denser_lines(tiled: TiledProjection, accelerator: Accelerator) -> int:
+def choose_denser_lines(tiled: TiledProjection, accelerator: Accelerator, *, flow: Flow) -> int:
     """Lines of the denser engine for one projection, by the accelerator's rule.
+
+    Args:
+        tiled: The projection in tiles.
+        accelerator: The rule, the lines and how they are timed.
+        flow: Whose arithmetic a row takes.
 
     Raises:
         InputError: Both engines have work and one of them would get no line.
@@ -61,11 +67,11 @@ def choose_denser_lines(tiled: TiledProjection, accelerator: Accelerator) -> int
         )
     if accelerator.denser_lines == "proportional" or not denser or not sparser:
         return proportional_lines(denser, sparser, lines)
-    return _cheapest(_engine_cycles(tiled, accelerator), lines)
+    return _cheapest(_engine_cycles(tiled, accelerator, flow), lines)
 
 
 def _engine_cycles(
-    tiled: TiledProjection, accelerator: Accelerator
+    tiled: TiledProjection, accelerator: Accelerator, flow: Flow
 ) -> Callable[[int], tuple[int, int]]:
     """Busy cycles of the denser and of the sparser engine, by the lines of the denser engine.
 
@@ -80,13 +86,14 @@ def _engine_cycles(
     def cycles(denser_lines: int) -> tuple[int, int]:
         denser = sparser = 0
         for tokens, repeats in blocks:
+            rows, macs = tiled.row_sizes[:, None], accelerator.macs_per_line
             tiles = dense_cycles(
-                tiled.row_sizes[:, None], columns, tokens, denser_lines, accelerator
+                rows, columns, tokens=tokens, lines=denser_lines, macs=macs, flow=flow
             )
             denser += repeats * int(tiles.sum())
             lines = accelerator.lines - denser_lines
-            slowest = sparse_tiles(tiled, tokens, lines, accelerator).cycles
-            sparser += repeats * int(slowest.sum())
+            timed = sparse_tiles(tiled, accelerator, tokens=tokens, lines=lines, flow=flow)
+            sparser += repeats * int(timed.cycles.sum())
         return denser, sparser
 
     return cycles

@@ -81,8 +81,8 @@ def storage_of(program: Program) -> Storage:
 def _output_bytes(program: Program, accelerator: Accelerator, tokens: int) -> tuple[int, int, int]:
     """Accumulator bytes of what cannot be divided, of all rows, and of a slot."""
     tiled, bits = program.tiled, accelerator.bits.accumulator
-    thin = _whole_bytes(tiled.rank * tokens, bits)
-    slot = (accelerator.output_buffer.capacity_bytes - thin) // accelerator.output_buffer.slots
+    thin, buffer = _whole_bytes(tiled.rank * tokens, bits), program.output_buffer
+    slot = (buffer.capacity_bytes - thin) // buffer.slots
     whole = _whole_bytes(tiled.gemm.m * tokens, bits)
     if program.loop_order == "activation_stationary":
         return whole, whole, slot

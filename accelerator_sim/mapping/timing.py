@@ -9,7 +9,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from accelerator_sim.machine.hardware import Accelerator, Dataflow
+from accelerator_sim.machine.hardware import Accelerator
+from accelerator_sim.mapping.configuration import Flow
 from accelerator_sim.mapping.indices import row_decode
 from accelerator_sim.mapping.tiling import Counts, TiledProjection
 from workloads.support.compiled import compiled
@@ -39,27 +40,22 @@ def ceil_div(a: _Whole, b: int) -> _Whole:
     return (a + (b - 1)) // b
 
 
-def columns_cycles(columns: _Whole, tokens: int, macs: int, dataflow: Dataflow) -> _Whole:
+def columns_cycles(columns: _Whole, tokens: int, *, macs: int, flow: Flow) -> _Whole:
     """Cycles of one row with some nonzeros (or dense columns) for some tokens on one line.
 
     Args:
         columns: Products per token.
         tokens: Tokens of the tile.
         macs: P, multiply-accumulates of a line per cycle.
-        dataflow: ``reduction``: ⌈c/P⌉·tokens; ``token``: c·⌈tokens/P⌉.
-
-    Raises:
-        ValueError: The dataflow is still ``auto``: planning chooses before anything is timed.
+        flow: ``reduction``: ⌈c/P⌉·tokens; ``token``: c·⌈tokens/P⌉.
     """
-    if dataflow == "reduction":
+    if flow == "reduction":
         return ceil_div(columns, macs) * tokens
-    if dataflow == "token":
-        return columns * ceil_div(tokens, macs)
-    raise ValueError(f"a tile is timed with reduction or token, got {dataflow!r}")
+    return columns * ceil_div(tokens, macs)
 
 
 def sparse_tiles(
-    tiled: TiledProjection, tokens: int, lines: int, accelerator: Accelerator
+    tiled: TiledProjection, accelerator: Accelerator, *, tokens: int, lines: int, flow: Flow
 ) -> SparseTiles:
     """Tiles on the sparser engine: rows of MACs, never less than their index decode, on lines.
 
@@ -71,9 +67,10 @@ def sparse_tiles(
 
     Args:
         tiled: The projection in tiles.
+        accelerator: Index format, MACs of a line, assignment of rows to lines.
         tokens: Tokens of the tiles.
         lines: Lines of the sparser engine; 0 only where S has no nonzeros outside dense columns.
-        accelerator: The machine.
+        flow: Whose arithmetic a row takes.
     """
     cycles, compute, held = np.zeros((3, *tiled.tile_nonzeros.shape), dtype=np.int64)
     if tiled.sparse_nonzeros:
@@ -83,7 +80,7 @@ def sparse_tiles(
             tiled.counts,
             decode.entries,
             tiled.row_sizes,
-            columns_cycles(counts, tokens, accelerator.macs_per_line, accelerator.dataflow),
+            columns_cycles(counts, tokens, macs=accelerator.macs_per_line, flow=flow),
             (decode.by_entries, decode.least),
             accelerator.row_assignment == "next_free",
             np.zeros((min(lines, tiled.tile.rows), cycles.shape[1]), dtype=np.int64),
@@ -139,7 +136,7 @@ def _first_free(loads: Counts, tile: int) -> int:
 
 
 def dense_cycles(
-    rows: Counts, columns: Counts, tokens: int, lines: int, accelerator: Accelerator
+    rows: Counts, columns: Counts, *, tokens: int, lines: int, macs: int, flow: Flow
 ) -> Counts:
     """Cycles of dense tiles on the denser engine, zeros executed: ⌈rows/lines⌉ rows on a line.
 
@@ -148,8 +145,10 @@ def dense_cycles(
         columns: Dense columns of each tile, compacted; broadcast against ``rows``.
         tokens: Tokens of the tile.
         lines: Lines of the denser engine; 0 only where there are no dense columns.
+        macs: P, multiply-accumulates of a line per cycle.
+        flow: Whose arithmetic a row takes.
     """
-    per_row = columns_cycles(columns, tokens, accelerator.macs_per_line, accelerator.dataflow)
+    per_row = columns_cycles(columns, tokens, macs=macs, flow=flow)
     return ceil_div(rows, max(lines, 1)) * per_row
 
 

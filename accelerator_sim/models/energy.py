@@ -74,7 +74,7 @@ def energy(result: EventResult, table: CostTable, accelerator: Accelerator) -> E
     Args:
         result: From the event model.
         table: Technology.
-        accelerator: The machine that was run: widths, capacities, DRAM technology.
+        accelerator: The machine that was run: other widths, capacities, DRAM technology.
 
     Raises:
         InputError: The table has no entry for the machine's DRAM technology.
@@ -85,7 +85,7 @@ def energy(result: EventResult, table: CostTable, accelerator: Accelerator) -> E
         missing = unknown_name("technology", technology, costs.dram_pj_per_byte)
         raise InputError(f"table {table.name}: [energy.dram_pj_per_byte]: {missing}")
     products = (
-        (actions.macs - actions.factor_macs) * bits.weight + actions.factor_macs * bits.factor
+        (actions.macs - actions.factor_macs) * result.value_bits + actions.factor_macs * bits.factor
     ) * bits.activation
     buffers = (
         (actions.weight_buffer_bytes, accelerator.weight_buffer),

@@ -5,8 +5,7 @@ from typing import Protocol
 
 from accelerator_sim.mapping.bounds import activation_loads, write_back_bytes
 from accelerator_sim.mapping.candidates import Plan
-from accelerator_sim.mapping.indices import stored_tiles
-from accelerator_sim.mapping.program import Program, S
+from accelerator_sim.mapping.program import S
 from accelerator_sim.mapping.roofline import roofline
 from accelerator_sim.mapping.timing import dram_bytes
 from accelerator_sim.simulation.result import Actions, EventResult, Stalls, Traffic
@@ -63,7 +62,8 @@ def event_result(plan: Plan, cycles: int, denser: EngineTimes, sparser: EngineTi
         tiles=sum(len(stream) for stream in program.streams),
         tile=(tiled.tile.rows, tiled.tile.columns, tiled.tile.tokens),
         tile_chosen_by=plan.tile_chosen_by,
-        dataflow=accelerator.dataflow,
+        dataflow=program.configuration.dataflow,
+        value_bits=program.configuration.value_bits,
         denser_lines=program.denser_lines,
         split_chosen_by=plan.split_chosen_by,
         dense_columns=tiled.dense_columns,
@@ -123,7 +123,7 @@ def _actions(plan: Plan, traffic: Traffic, useful_macs: int) -> Actions:
         macs=useful_macs + zeros,
         executed_zeros=zeros,
         factor_macs=tiled.gemm.low_rank_macs(tiled.rank),
-        decoded=_decoded(program),
+        decoded=program.decoded,
         link_elements=sum(int(stream.link_elements.sum()) for stream in program.streams),
         dram_read_bytes=traffic.total - traffic.outputs,
         dram_write_bytes=traffic.outputs,
@@ -131,9 +131,3 @@ def _actions(plan: Plan, traffic: Traffic, useful_macs: int) -> Actions:
         activation_buffer_bytes=buffers.activations,
         output_buffer_bytes=buffers.outputs,
     )
-
-
-def _decoded(program: Program) -> int:
-    """Entries that the sparser engine decodes, over all token blocks."""
-    entries = stored_tiles(program.tiled, program.accelerator.index).entries
-    return int(entries.sum()) * len(program.tiled.token_sizes)

@@ -36,7 +36,7 @@ def run_compiled(plan: Plan) -> EventResult:
     """Run a plan on the compiled event model.
 
     Args:
-        plan: From ``planning``.
+        plan: From ``candidates``.
 
     Returns:
         Cycles, accounts, traffic and action counts, equal to those of ``run_event``.
@@ -128,7 +128,7 @@ def _machine(plan: Plan, tables: Tables, scale: int) -> NDArray[np.void]:
     machine["resident"] = plan.storage.activations_resident
     machine["weight_slots"] = accelerator.weight_buffer.slots
     machine["input_slots"] = accelerator.activation_buffer.slots
-    machine["output_slots"] = accelerator.output_buffer.slots
+    machine["output_slots"] = plan.program.output_buffer.slots
     machine["group_blocks"] = tables.group_blocks
     return machine
 

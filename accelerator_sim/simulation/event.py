@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import simpy
 
-from accelerator_sim.machine.hardware import Accelerator
 from accelerator_sim.mapping.candidates import Plan
 from accelerator_sim.mapping.timing import ticks_per_cycle
 from accelerator_sim.simulation.accounting import event_result
@@ -35,7 +34,7 @@ def run_event(plan: Plan, trace: Observe | None = None) -> EventResult:
     """Run a plan on the event model.
 
     Args:
-        plan: From ``planning``.
+        plan: From ``candidates``.
         trace: Told of every operation as it is scheduled (see ``trace``).
 
     Returns:
@@ -78,7 +77,7 @@ class Machine:
             Loader(stream, tiles, self._dram, slots, self._inputs, self._wake)
             for stream, tiles in enumerate(self._tiles)
         ]
-        self._outputs = self._make_outputs(tables, accelerator)
+        self._outputs = self._make_outputs(tables, plan)
         lanes = list(zip(self._tiles, self._loaders, strict=True))
         self.denser = Engine(self._env, 0, lanes, self._link, self._part_ended)
         self.sparser = Engine(self._env, 1, lanes, self._link, self._part_ended)
@@ -107,12 +106,12 @@ class Machine:
                 f"{self._blocks - self._outputs.written} of {self._blocks} output blocks missing"
             )
 
-    def _make_outputs(self, tables: Tables, accelerator: Accelerator) -> Outputs:
+    def _make_outputs(self, tables: Tables, plan: Plan) -> Outputs:
         groups = np.arange(self._blocks).reshape(-1, tables.group_blocks).tolist()
         return Outputs(
             self._env,
             self._dram,
-            accelerator.output_buffer.slots,
+            plan.program.output_buffer.slots,
             groups,
             tables.pending.tolist(),
             tables.write_back_ticks.tolist(),

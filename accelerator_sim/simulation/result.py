@@ -116,6 +116,7 @@ class EventResult:
         tile: Rows, columns and tokens of a full tile.
         tile_chosen_by: How.
         dataflow: ``reduction`` or ``token``, as run.
+        value_bits: Width of a stationary value, as run.
         denser_lines: Lines of the denser engine.
         split_chosen_by: How.
         dense_columns: G.
@@ -140,6 +141,7 @@ class EventResult:
     tile: tuple[int, int, int]
     tile_chosen_by: str
     dataflow: str
+    value_bits: int
     denser_lines: int
     split_chosen_by: str
     dense_columns: int

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from accelerator_sim.attention.context import attention_cycles, cache_machine, softmax_cycles
+from accelerator_sim.attention.context import attention_cycles, softmax_cycles
 from accelerator_sim.machine.catalog import load_accelerator, load_cost_table
 from accelerator_sim.machine.hardware import Accelerator, Bits
 from accelerator_sim.models.by_name import MODELS, Model
@@ -94,10 +94,10 @@ def test_attention_cycles_decode_takes_its_cache_over_the_bandwidth(model: Model
 
 def test_attention_cycles_wide_cache_and_narrow_weights_moves_the_cache() -> None:
     machine = small_machine(bits=Bits(weight=4, activation=16, factor=8, accumulator=32))
-    assert cache_machine(machine).bits == Bits(16, 16, 8, 32)
     run = attend("event", (2, 1, 2), 1, 4, machine)["qk"].sum_run
     assert run is not None
     assert run.traffic.weights == 4 * 2 * 2
+    assert run.value_bits == 16
 
 
 def test_attention_cycles_published_counts_products_only() -> None:

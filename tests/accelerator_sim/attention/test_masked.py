@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from accelerator_sim.attention.context import cache_machine
 from accelerator_sim.attention.masked import HeadCycles, simulate_heads
 from accelerator_sim.attention.sampled import plan_sddmm, plan_spmm
 from accelerator_sim.machine.catalog import load_accelerator, load_cost_table
@@ -92,13 +91,13 @@ def test_simulate_heads_published_is_the_log_without_its_rounding() -> None:
 def test_simulate_heads_event_stages_are_the_planned_runs() -> None:
     [head, *_] = masks = synthetic_attention_masks(SHAPE, 0.1, seed=0)
     found = heads_of("event", masks)
-    machine = cache_machine(load_accelerator("vitcod", {"dense_threshold": 0.255}))
+    machine = load_accelerator("vitcod", {"dense_threshold": 0.255})
     sddmm, softmax, spmm = found[0].stages
     assert [stage.name for stage in found[0].stages] == ["sddmm", "softmax", "spmm"]
     assert sddmm.sum_cycles == run_event(plan_sddmm(40, 16, head.mask, machine)).cycles
-    assert spmm.sum_cycles == run_event(plan_spmm(40, 16, head.mask, machine, True)).cycles
+    assert spmm.sum_cycles == run_event(plan_spmm(40, 16, head.mask, machine, on_chip=True)).cycles
     assert sddmm.dense_cycles == run_event(plan_sddmm(40, 16, None, machine)).cycles
-    assert spmm.dense_cycles == run_event(plan_spmm(40, 16, None, machine, True)).cycles
+    assert spmm.dense_cycles == run_event(plan_spmm(40, 16, None, machine, on_chip=True)).cycles
     assert (softmax.dense_cycles, softmax.sum_cycles) == (1600 / 64, -(-160 // 64))
     assert found[0].places == 160
     assert found[0].scores_stay

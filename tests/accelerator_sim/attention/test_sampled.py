@@ -101,8 +101,9 @@ def test_plan_spmm_scores_on_chip_load_indices_alone() -> None:
 
 def test_plan_spmm_scores_on_chip_leave_one_slot_of_outputs() -> None:
     machine = hand_machine(output_buffer=Buffer(2 * 48, "double"))
-    accelerator = plan_spmm(4, 3, PackedMask.pack(MASK), machine, True).program.accelerator
-    assert accelerator.output_buffer == Buffer(48, "single")
+    program = plan_spmm(4, 3, PackedMask.pack(MASK), machine, on_chip=True).program
+    assert program.output_buffer == Buffer(48, "single")
+    assert program.accelerator is machine
 
 
 @pytest.mark.parametrize(
@@ -153,7 +154,7 @@ def plans_or_skip(mask: np.ndarray, head_dim: int, machine: Accelerator) -> list
             for chosen, scores in ((packed, packed.nnz), (None, keys * keys))
             for plan in (
                 plan_sddmm(keys, head_dim, chosen, machine),
-                plan_spmm(keys, head_dim, chosen, machine, scores_stay(scores, machine)),
+                plan_spmm(keys, head_dim, chosen, machine, on_chip=scores_stay(scores, machine)),
             )
         ]
     except InputError:
@@ -192,7 +193,10 @@ def test_plans_of_a_head_execute_head_dim_products_per_place(density: float) -> 
     dense = columns > 0.3 * 50
     zeros = int((50 - columns[dense]).sum())
     packed = PackedMask.pack(mask)
-    for plan in (plan_sddmm(50, 16, packed, machine), plan_spmm(50, 16, packed, machine, True)):
+    for plan in (
+        plan_sddmm(50, 16, packed, machine),
+        plan_spmm(50, 16, packed, machine, on_chip=True),
+    ):
         actions = run_compiled(plan).actions
         assert actions.macs - actions.executed_zeros == mask.sum() * 16
         assert actions.executed_zeros == zeros * 16

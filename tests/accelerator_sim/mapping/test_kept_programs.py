@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from functools import partial
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -29,11 +30,11 @@ from workloads.support.errors import InputError
 def test_plan_projection_with_kept_programs_gives_the_same_run(
     before: list[Accelerator], machine: Accelerator, item: SparseLowRankGemm
 ) -> None:
-    kept = KeptPrograms(before[0])
+    kept = KeptPrograms()
     likes = [replace(machine, dram=other.dram, handoff_cycles=0) for other in before]
     for other in [*before, *likes]:
         try:
-            plan_projection(item, other, kept)
+            plan_projection(item, other, programs=kept)
         except InputError:
             continue
     outcomes = [_outcome(item, machine, None), _outcome(item, machine, kept)]
@@ -44,7 +45,7 @@ def _outcome(
     item: SparseLowRankGemm, machine: Accelerator, kept: KeptPrograms | None
 ) -> tuple[Accelerator, EventResult] | str:
     try:
-        plan = plan_projection(item, machine, kept)
+        plan = plan_projection(item, machine, programs=kept)
     except InputError as error:
         return str(error)
     return plan.program.accelerator, run_compiled(plan)
@@ -53,7 +54,7 @@ def _outcome(
 def test_kept_programs_are_shared_by_machines_that_differ_behind_the_buffers_only() -> None:
     item = projection(random_mask(12, 14, 0.5, 0), rank=2)
     machine = small_machine()
-    kept = KeptPrograms(machine)
+    kept = KeptPrograms()
     behind = [
         replace(machine, dram=Dram(9000, 0.72, latency_cycles=5, burst_bytes=2, channels=1)),
         replace(machine, weight_buffer=Buffer(4000, "single")),
@@ -63,23 +64,23 @@ def test_kept_programs_are_shared_by_machines_that_differ_behind_the_buffers_onl
         replace(machine, name="another"),
     ]
     for other in behind:
-        plan_projection(item, other, kept)
+        plan_projection(item, other, programs=kept)
     assert len(kept) == 1
-    plan_projection(item, replace(machine, lines=3), kept)
+    plan_projection(item, replace(machine, lines=3), programs=kept)
     assert len(kept) == 2
 
 
 def test_kept_programs_drop_the_least_recently_used_beyond_their_tiles() -> None:
     program = plan_projection(projection(random_mask(12, 14, 0.5, 0)), small_machine()).program
-    kept = KeptPrograms(small_machine(), most_tiles=2 * len(program.main))
+    kept = KeptPrograms(max_tiles=2 * len(program.main))
     built = []
 
-    def build(machine: Accelerator) -> Program:
-        built.append(machine.lines)
+    def build(lines: int) -> Program:
+        built.append(lines)
         return program
 
     for lines in (2, 3, 2, 4, 2, 3):
-        kept.get("key", small_machine(lines=lines), build)
+        kept.get("key", small_machine(lines=lines), partial(build, lines))
     assert built == [2, 3, 4, 3]
     assert len(kept) == 2
 

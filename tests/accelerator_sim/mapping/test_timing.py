@@ -7,6 +7,7 @@ import pytest
 
 from accelerator_sim.machine.hardware import Accelerator, Dram, Index, TileChoice
 from accelerator_sim.mapping.candidates import plan_dense, plan_projection
+from accelerator_sim.mapping.configuration import allowed_flows
 from accelerator_sim.mapping.tiling import TileShape, block_sizes, choose_dense_columns, cut
 from accelerator_sim.mapping.timing import (
     columns_cycles,
@@ -26,12 +27,7 @@ from workloads.support.errors import InputError
 def test_columns_cycles_by_dataflow_rounds_its_parallel_extent(flow: str, cycles: int) -> None:
     """5 products for 3 tokens: ⌈5/2⌉·3 by reduction on 2 MACs, 5·⌈3/4⌉ by token on 4."""
     macs = {"reduction": 2, "token": 4}[flow]
-    assert columns_cycles(5, 3, macs, flow) == cycles  # type: ignore[arg-type]
-
-
-def test_columns_cycles_undecided_dataflow_is_an_error() -> None:
-    with pytest.raises(ValueError, match="timed with reduction or token, got 'auto'"):
-        columns_cycles(5, 3, 2, "auto")
+    assert columns_cycles(5, 3, macs=macs, flow=flow) == cycles  # type: ignore[arg-type]
 
 
 def sparse_tiles_of(
@@ -39,8 +35,10 @@ def sparse_tiles_of(
 ) -> list[list[list[int]]]:
     gemm = Gemm("p", "MHA", *mask.shape, tokens)
     none = np.zeros(mask.shape[1], dtype=bool)
-    found = sparse_tiles(cut(gemm, PackedMask.pack(mask), 0, none, tile), tokens, lines, machine)
-    return [part.tolist() for part in (found.cycles, found.compute, found.decode)]
+    tiled = cut(gemm, PackedMask.pack(mask), 0, none, tile)
+    [flow] = allowed_flows(machine)
+    timed = sparse_tiles(tiled, machine, tokens=tokens, lines=lines, flow=flow)
+    return [part.tolist() for part in (timed.cycles, timed.compute, timed.decode)]
 
 
 def test_sparse_tiles_next_free_balances_what_static_does_not() -> None:

@@ -46,7 +46,7 @@ def test_run_compiled_random_machine_equals_run_event(
     item, machine = case
     plan = plan_or_skip(item, machine)
     program = plan.program
-    plans = [plan, plan_sparse_part(item, program.accelerator, program.tiled.tile)]
+    plans = [plan, plan_sparse_part(item, program)]
     with contextlib.suppress(InputError):
         plans.append(plan_dense(item.gemm, machine))
     for chosen in plans:
