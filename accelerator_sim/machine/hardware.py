@@ -4,12 +4,13 @@ First in the flow: ``catalog`` fills these from TOML, ``mapping`` reads them.
 """
 
 import math
-import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from typing import Literal, get_args
+
+from workloads.masks.pattern import parse_pattern
 
 Dataflow = Literal["reduction", "token", "auto"]
 Buffering = Literal["single", "double"]
@@ -113,10 +114,8 @@ class Index:
     @cached_property
     def n_of_m(self) -> tuple[int, int] | None:
         """N and M of an ``N:M`` format; None for every other one."""
-        found = re.fullmatch(r"([1-9][0-9]?):([1-9][0-9]?)", self.format)
-        if found is None or not int(found[1]) < int(found[2]) <= _LARGEST_GROUP:
-            return None
-        return int(found[1]), int(found[2])
+        pattern = parse_pattern(self.format)
+        return None if pattern is None or pattern.columns > _LARGEST_GROUP else pattern
 
 
 @dataclass(frozen=True)

@@ -3,23 +3,18 @@
 Ties go to the left. A comparison group is written ``row``, ``matrix``, or ``N:M`` such as ``2:4``.
 """
 
-import re
-
 import torch
 
 from sslc.linalg import kernels
+from workloads.masks.pattern import parse_pattern
 from workloads.shapes.gemm import kept_nonzeros, row_budgets
 
 _MOST_GATHERED = 1 << 16
-_PATTERN = re.compile(r"([1-9]\d?):([1-9]\d?)")
 
 
 def check_group(group: str) -> None:
     """Raise ValueError unless a text names a comparison group."""
-    if group in ("row", "matrix"):
-        return
-    found = _PATTERN.fullmatch(group)
-    if found is None or int(found[1]) >= int(found[2]):
+    if group not in ("row", "matrix") and parse_pattern(group) is None:
         raise ValueError(f"group must be row, matrix or N:M such as 2:4, got {group!r}")
 
 
@@ -42,7 +37,7 @@ def sparse_nonzeros(m: int, n: int, *, kept_fraction: float, rank: int, group: s
             leaves more than a rank's worth of it unused.
     """
     budget = kept_nonzeros(m, n, kept_fraction, rank)
-    pattern = _pattern(group)
+    pattern = parse_pattern(group)
     if pattern is None:
         return budget
     keep, of = pattern
@@ -72,17 +67,12 @@ def keep_top(scores: torch.Tensor, nonzeros: int, *, group: str) -> torch.Tensor
         kept from the left (row-major for ``matrix``).
     """
     m, n = scores.shape
-    pattern = _pattern(group)
+    pattern = parse_pattern(group)
     if pattern is not None:
         return _top_of_neighbours(scores, *pattern)
     if group == "matrix":
         return _top_of_rows(scores.reshape(1, m * n), nonzeros, 0).reshape(m, n)
     return _top_of_rows(scores, *row_budgets(nonzeros, m))
-
-
-def _pattern(group: str) -> tuple[int, int] | None:
-    found = _PATTERN.fullmatch(group)
-    return None if found is None else (int(found[1]), int(found[2]))
 
 
 def _top_of_neighbours(scores: torch.Tensor, keep: int, of: int) -> torch.Tensor:

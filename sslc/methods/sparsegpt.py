@@ -8,6 +8,7 @@ import torch
 from sslc.calibration.statistics import InputStatistics
 from sslc.linalg.selection import check_group, keep_top, sparse_nonzeros
 from sslc.methods.base import CompressedProjection, check_share
+from workloads.masks.pattern import parse_pattern
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,8 @@ class SparseGpt:
 
     def _pattern_columns(self) -> int:
         """M of a pattern N:M, else 1."""
-        return int(self.group.partition(":")[2] or 1)
+        pattern = parse_pattern(self.group)
+        return 1 if pattern is None else pattern.columns
 
     def _prune_block(
         self, block: torch.Tensor, factor: torch.Tensor, keep: int
@@ -74,11 +76,12 @@ class SparseGpt:
         Returns:
             The mask and the errors to carry on, both of the block's shape.
         """
-        of = self._pattern_columns() if ":" in self.group else block.shape[1]
+        pattern = parse_pattern(self.group)
+        columns = block.shape[1] if pattern is None else pattern.columns
         mask, errors = torch.empty_like(block, dtype=torch.bool), torch.zeros_like(block)
         for column in range(block.shape[1]):
-            if column % of == 0:
-                reach = slice(column, column + of)
+            if column % columns == 0:
+                reach = slice(column, column + columns)
                 scores = (block[:, reach] / factor.diagonal()[reach]).square()
                 mask[:, reach] = keep_top(scores, keep, group=self.group)
             lost = block[:, column].masked_fill(mask[:, column], 0) / factor[column, column]

@@ -17,6 +17,7 @@ from sslc.methods.base import CompressedProjection, check_choice, check_share
 from sslc.methods.pruner_zero import pruner_zero_scores
 from sslc.methods.ria import ria_scores
 from sslc.methods.sparse_steps import AdmmStep, Scores, SparseStep, ThresholdStep
+from workloads.masks.pattern import parse_pattern
 from workloads.shapes.gemm import count_within, largest_rank
 
 
@@ -172,7 +173,7 @@ class Sslc:
         )
 
     def _preserved(self, scaled: torch.Tensor, nonzeros: int) -> torch.Tensor:
-        if ":" in self.group:
+        if parse_pattern(self.group) is not None:
             return torch.zeros_like(scaled, dtype=torch.bool)
         count = min(count_within(self.preserved_fraction, scaled.numel()), nonzeros)
         return keep_top(scaled.abs(), count, group=self.group)

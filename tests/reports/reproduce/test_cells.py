@@ -42,13 +42,13 @@ def study(llama: Path, short_texts: tuple[Path, Path], tmp_path: Path) -> Study:
 def compressions(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of the methods that are compressed with, one after the other."""
     called: list[str] = []
-    original = cells.compress
+    original = cells.compress_checkpoint
 
     def counted(checkpoint: Any, named: Any, *rest: Any, **options: Any) -> Any:
         called.append(named[0])
         return original(checkpoint, named, *rest, **options)
 
-    monkeypatch.setattr(cells, "compress", counted)
+    monkeypatch.setattr(cells, "compress_checkpoint", counted)
     return called
 
 
