@@ -10,7 +10,7 @@ import time
 
 from accelerator_sim.block import simulate_block
 from accelerator_sim.machine.catalog import load_accelerator
-from accelerator_sim.mapping.candidates import plan_dense
+from accelerator_sim.mapping.candidates import PLANS
 from accelerator_sim.models.by_name import Model
 from workloads.masks.packed import PackedMask, SparseLowRankGemm
 from workloads.masks.synthetic import synthetic_block
@@ -43,7 +43,7 @@ def measure(blocks: Blocks, passes: list[tuple[Model, ...]]) -> float:
     machine = load_accelerator("array-64x64")
     seconds = 0.0
     for models in passes:
-        plan_dense.cache_clear()
+        PLANS.clear()
         unseen = [[_unseen(item) for item in block] for block in blocks]
         start = time.process_time()
         for block in unseen:

@@ -4,7 +4,6 @@ After ``sampled``, beside ``projection``. Each of the three stages is over befor
 and so is each head: nothing of the next one is loaded ahead.
 """
 
-import functools
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -84,7 +83,7 @@ def simulate_heads(
         }
 
 
-def _products(mask: PackedMask, head_dim: int, machine: Accelerator) -> tuple[_Pair, _Pair]:
+def _products(mask: PackedMask, head_dim: int, accelerator: Accelerator) -> tuple[_Pair, _Pair]:
     """Both products, each dense and with the mask.
 
     Source of the arithmetic of ``published``: ``Simulator/ViTCoD.py`` of GATECH-EIC/ViTCoD,
@@ -93,28 +92,22 @@ def _products(mask: PackedMask, head_dim: int, machine: Accelerator) -> tuple[_P
     """
     keys = mask.rows
     sddmm, spmm = (Gemm(name, "MHA", keys, keys, head_dim) for name in ("sddmm", "spmm"))
-    stay = scores_stay(mask.nnz, machine)
-    return (
-        (
-            Product(sddmm, machine, lambda: _dense_plans(keys, head_dim, machine)[0]),
-            Product(sddmm, machine, lambda: plan_sddmm(keys, head_dim, mask, machine), mask),
-        ),
-        (
-            Product(spmm, machine, lambda: _dense_plans(keys, head_dim, machine)[1]),
-            Product(
-                spmm, machine, lambda: plan_spmm(keys, head_dim, mask, machine, on_chip=stay), mask
-            ),
-        ),
-    )
 
+    def sampled(places: PackedMask | None) -> Product:
+        return Product(
+            sddmm, accelerator, lambda: plan_sddmm(keys, head_dim, places, accelerator), places
+        )
 
-@functools.lru_cache(maxsize=16)
-def _dense_plans(keys: int, head_dim: int, machine: Accelerator) -> tuple[Plan, Plan]:
-    stay = scores_stay(keys * keys, machine)
-    return (
-        plan_sddmm(keys, head_dim, None, machine),
-        plan_spmm(keys, head_dim, None, machine, on_chip=stay),
-    )
+    def weighted(places: PackedMask | None, count: int) -> Product:
+        stay = scores_stay(count, accelerator)
+
+        def plan() -> Plan:
+            return plan_spmm(keys, head_dim, places, accelerator, on_chip=stay)
+
+        return Product(spmm, accelerator, plan, places)
+
+    dense, sparse = weighted(None, keys * keys), weighted(mask, mask.nnz)
+    return (sampled(None), sampled(mask)), (dense, sparse)
 
 
 def _stages(

@@ -14,7 +14,7 @@ import numpy as np
 
 from accelerator_sim.machine.hardware import Accelerator
 from accelerator_sim.mapping.bounds import lower_bound
-from accelerator_sim.mapping.candidates import Plan, plan_dense, plan_projection
+from accelerator_sim.mapping.candidates import PLANS, Plan, plan_dense, plan_projection
 from accelerator_sim.mapping.configuration import Configuration, allowed_flows
 from accelerator_sim.mapping.program import Program, build_program
 from accelerator_sim.mapping.split import choose_denser_lines
@@ -56,11 +56,18 @@ def plan_sddmm(keys: int, head_dim: int, mask: PackedMask | None, accelerator: A
     """
     gemm = Gemm("sddmm", "MHA", keys, keys, head_dim)
     _check_tile(gemm, accelerator)
+    if mask is None:
+        return PLANS.get(("sddmm", gemm, accelerator), lambda: _best(gemm, None, accelerator))
+    return _best(gemm, mask, accelerator)
+
+
+def _best(gemm: Gemm, mask: PackedMask | None, accelerator: Accelerator) -> Plan:
+    """The plan with the least bound of all dataflows and numbers of rows that fit."""
     plans: list[tuple[int, Plan]] = []
     lacking: list[Need] = []
     for flow in allowed_flows(accelerator):
         configuration = Configuration(flow, accelerator.bits.activation, sampled=True)
-        for rows in _row_counts(keys, accelerator):
+        for rows in _row_counts(gemm.m, accelerator):
             program = _program(gemm, mask, accelerator, configuration, rows)
             storage = _storage(program)
             if storage.fits:
@@ -110,7 +117,11 @@ def plan_spmm(
     else:
         item = SparseLowRankGemm(gemm, mask, 0)
         plan = plan_projection(item, accelerator, value_bits=bits, weights_on_chip=on_chip)
-    return _without_values(plan) if on_chip else plan
+    if not on_chip:
+        return plan
+    if mask is None:
+        return PLANS.get(("spmm", gemm, accelerator), lambda: _without_values(plan))
+    return _without_values(plan)
 
 
 def _without_values(plan: Plan) -> Plan:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from accelerator_sim.machine.hardware import Accelerator, TileChoice
 from accelerator_sim.mapping.bounds import activation_loads, lower_bound
 from accelerator_sim.mapping.configuration import Configuration, Flow, allowed_flows
-from accelerator_sim.mapping.kept_programs import KeptPrograms
+from accelerator_sim.mapping.kept_programs import MAX_BYTES, KeptPrograms
 from accelerator_sim.mapping.program import Program, build_program
 from accelerator_sim.mapping.split import choose_denser_lines
 from accelerator_sim.mapping.storage import Storage, storage_of
@@ -25,6 +25,7 @@ from accelerator_sim.mapping.tiling import (
 from workloads.masks.packed import SparseLowRankGemm
 from workloads.shapes.gemm import Gemm
 from workloads.support.errors import InputError
+from workloads.support.kept import Kept
 
 DENSE_SPLIT = "all lines: the matrix is run dense"
 
@@ -49,6 +50,10 @@ class Plan:
     def activation_loads(self) -> Counts:
         """Bytes of every activation transfer."""
         return activation_loads(self.program, self.storage)
+
+
+PLANS: Kept[Plan] = Kept(MAX_BYTES, lambda plan: plan.program.nbytes)
+"""The dense plans used last, of this process."""
 
 
 def plan_projection(
@@ -114,7 +119,6 @@ def plan_sparse_part(projection: SparseLowRankGemm, whole: Program) -> Plan:
     return Plan(program, storage_of(program), "the tile of the whole run", _split_rule(accelerator))
 
 
-@functools.lru_cache(maxsize=16)
 def plan_dense(
     gemm: Gemm,
     accelerator: Accelerator,
@@ -124,7 +128,7 @@ def plan_dense(
 ) -> Plan:
     """Plan the same matrix run dense: no index, every column dense, all lines.
 
-    The last plans are kept: no mask has a say, so all blocks of a model share them.
+    Kept in ``PLANS``: no mask has a say, so all blocks of a model share them.
 
     Args:
         gemm: Shape and tokens.
@@ -143,7 +147,7 @@ def plan_dense(
         )
 
     bits = value_bits or accelerator.bits.weight
-    return _best_plan(
+    searches = (
         Search(
             gemm=gemm,
             accelerator=accelerator,
@@ -154,6 +158,8 @@ def plan_dense(
         )
         for flow in _flows(gemm, accelerator)
     )
+    key = ("dense", gemm, accelerator, bits, weights_on_chip)
+    return PLANS.get(key, lambda: _best_plan(searches))
 
 
 def _flows(gemm: Gemm, accelerator: Accelerator) -> tuple[Flow, ...]:

@@ -5,24 +5,24 @@ a sweep over them times the tiles once.
 """
 
 import dataclasses
-from collections import OrderedDict
 from collections.abc import Callable, Hashable
 
 from accelerator_sim.machine.hardware import Accelerator
 from accelerator_sim.mapping.program import Program
+from workloads.support.kept import Kept
+
+MAX_BYTES = 256 << 20
 
 
 class KeptPrograms:
-    """The programs used last, up to a number of tiles.
+    """The programs used last.
 
     Args:
-        max_tiles: Tiles of all kept programs together; one takes about 100 bytes.
+        max_bytes: Of all kept programs together; a tile takes about 130.
     """
 
-    def __init__(self, max_tiles: int = 1_000_000):
-        self._max_tiles = max_tiles
-        self._tiles = 0
-        self._kept: OrderedDict[Hashable, Program] = OrderedDict()
+    def __init__(self, max_bytes: int = MAX_BYTES):
+        self._kept: Kept[Program] = Kept(max_bytes, lambda program: program.nbytes)
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -35,15 +35,8 @@ class KeptPrograms:
             accelerator: The machine.
             build: Called if none is kept.
         """
-        whole = (key, _timing_fields(accelerator))
-        if whole in self._kept:
-            self._kept.move_to_end(whole)
-        else:
-            self._kept[whole] = build()
-            self._tiles += _tiles(self._kept[whole])
-            while self._tiles > self._max_tiles and len(self._kept) > 1:
-                self._tiles -= _tiles(self._kept.popitem(last=False)[1])
-        return dataclasses.replace(self._kept[whole], accelerator=accelerator)
+        program = self._kept.get((key, _timing_fields(accelerator)), build)
+        return dataclasses.replace(program, accelerator=accelerator)
 
 
 def _timing_fields(accelerator: Accelerator) -> Hashable:
@@ -59,7 +52,3 @@ def _timing_fields(accelerator: Accelerator) -> Hashable:
         accelerator.bits,
         accelerator.index,
     )
-
-
-def _tiles(program: Program) -> int:
-    return sum(len(stream) for stream in program.streams)

@@ -30,6 +30,7 @@ from accelerator_sim.mapping.timing import (
 )
 
 S, V, U = 0, 1, 2
+_WORKED_OUT = 3  # cached properties of a stream
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,6 +158,13 @@ class Program:
         if self.loop_order == "weight_stationary":
             return slice(None)
         return slice(0, int(np.searchsorted(stream.token_block, 1)))
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of its arrays, those that are worked out when first asked for included."""
+        arrays = len(fields(Stream)) + _WORKED_OUT
+        tiles = sum(len(stream) for stream in self.streams)
+        return 8 * arrays * tiles + self.tiled.counts.nbytes
 
     @property
     def streams(self) -> tuple[Stream, ...]:

@@ -1,6 +1,6 @@
 """From a finished run to its result: accounts that sum exactly, traffic and action counts. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Protocol
 
 from accelerator_sim.mapping.bounds import activation_loads, write_back_bytes
@@ -8,6 +8,7 @@ from accelerator_sim.mapping.candidates import Plan
 from accelerator_sim.mapping.program import S
 from accelerator_sim.mapping.roofline import roofline
 from accelerator_sim.mapping.timing import dram_bytes
+from accelerator_sim.simulation.conventions import WAITS
 from accelerator_sim.simulation.result import Actions, EventResult, Stalls, Traffic
 from accelerator_sim.simulation.sram import sram_bytes
 
@@ -24,8 +25,8 @@ class EngineTimes(Protocol):
         """Before its first tile."""
 
     @property
-    def waits(self) -> Sequence[int]:
-        """Between tiles, for output space, weights, activations and accumulation."""
+    def waits(self) -> Mapping[str, int]:
+        """Between tiles, by ``conventions.WAITS``."""
 
     @property
     def last_end(self) -> int:
@@ -77,15 +78,11 @@ def event_result(plan: Plan, cycles: int, denser: EngineTimes, sparser: EngineTi
 def _stalls(
     lines: int, cycles: int, last: int, times: EngineTimes, compute: int, decode: int
 ) -> Stalls:
-    output_space, weights, activations, accumulation = (lines * wait for wait in times.waits)
     return Stalls(
         compute=compute,
         imbalance=lines * times.busy - compute - decode,
         index_decode=decode,
-        output_space=output_space,
-        weights=weights,
-        activations=activations,
-        accumulation=accumulation,
+        **{reason: lines * times.waits[reason] for reason in WAITS},
         fill=lines * times.fill,
         drain=lines * (cycles - last),
         idle=lines * (last - times.last_end),

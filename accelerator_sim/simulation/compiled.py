@@ -5,7 +5,7 @@ Fills the records that ``compiled_kernel`` runs on, and reads them out. Duration
 ``tables``, as for the event engine; the order of events is that of ``docs/event_model.md``.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,14 @@ from accelerator_sim.mapping.timing import ticks_per_cycle
 from accelerator_sim.simulation import compiled_kernel as kernel
 from accelerator_sim.simulation import compiled_state as machine_state
 from accelerator_sim.simulation.accounting import event_result
+from accelerator_sim.simulation.conventions import (
+    DENSER,
+    ENGINES,
+    NEVER,
+    SPARSER,
+    WAITS,
+    closed_gates,
+)
 from accelerator_sim.simulation.result import EventResult
 from accelerator_sim.simulation.tables import StreamTable, Tables, build_tables
 from workloads.support.errors import InputError
@@ -28,7 +36,7 @@ class EngineTimes:
 
     busy: int
     fill: int
-    waits: tuple[int, int, int, int]
+    waits: Mapping[str, int]
     last_end: int
 
 
@@ -46,10 +54,10 @@ def run_compiled(plan: Plan) -> EventResult:
         RuntimeError: The machine stopped with outputs missing: a defect of this program.
     """
     dram = plan.program.accelerator.dram
-    if max(ticks_per_cycle(plan.program.accelerator), dram.latency_cycles) >= machine_state.NEVER:
+    if max(ticks_per_cycle(plan.program.accelerator), dram.latency_cycles) >= NEVER:
         raise _too_long(plan)
     state = _state(plan, build_tables(plan))
-    if kernel.longest_run(state) >= machine_state.NEVER:
+    if kernel.longest_run(state) >= NEVER:
         raise _too_long(plan)
     kernel.run(state)
     machine = state.machine[0]
@@ -71,12 +79,10 @@ def _too_long(plan: Plan) -> InputError:
 
 
 def _times(engine: np.void) -> EngineTimes:
-    reasons = ("output_space", "weights", "activations", "accumulation")
-    output_space, weights, activations, accumulation = (int(engine[name]) for name in reasons)
     return EngineTimes(
         busy=int(engine["busy"]),
         fill=int(engine["fill"]),
-        waits=(output_space, weights, activations, accumulation),
+        waits={reason: int(engine[reason]) for reason in WAITS},
         last_end=int(engine["last_end"]),
     )
 
@@ -88,8 +94,8 @@ def _state(plan: Plan, tables: Tables) -> machine_state.State:
     both = main + len(tables.streams[1].parts)
     engines = np.zeros(2, dtype=machine_state.ENGINE)
     for moment in ("end", "seen_at", "ready"):
-        engines[moment] = machine_state.NEVER
-    for number in range(2):
+        engines[moment] = NEVER
+    for number in range(len(ENGINES)):
         parts = (np.count_nonzero(table.cycles[number]) for table in tables.streams)
         engines["left"][number] = sum(parts)
     streams = np.zeros(2, dtype=machine_state.STREAM)
@@ -98,9 +104,7 @@ def _state(plan: Plan, tables: Tables) -> machine_state.State:
     lanes = np.zeros(4, dtype=machine_state.QUEUE)
     lanes["next"] = (0, main, 0, main)
     lanes["end"] = (main, both, main, both)
-    gates = np.full(2 * len(tables.thin_parts) + 2, machine_state.NEVER, dtype=np.int64)
-    gates[0] = gates[-1] = 0
-    arrivals = np.full(tables.arrivals, machine_state.NEVER, dtype=np.int64)
+    arrivals = np.full(tables.arrivals, NEVER, dtype=np.int64)
     arrivals[-1] = 0
     return machine_state.State(
         machine=_machine(plan, tables, scale),
@@ -111,7 +115,7 @@ def _state(plan: Plan, tables: Tables) -> machine_state.State:
         blocks=_blocks(tables, scale),
         groups=_groups(tables),
         tokens=_tokens(tables),
-        gates=gates,
+        gates=closed_gates(len(tables.thin_parts)),
         arrivals=arrivals,
         sharers=tables.sharers.copy(),
         crossings=np.zeros(2, dtype=machine_state.CROSSING),
@@ -156,10 +160,10 @@ def _tiles(streams: tuple[StreamTable, StreamTable], scale: int) -> machine_stat
         gate=joined(lambda table: table.gate),
         target=joined(lambda table: table.target),
         parts=joined(lambda table: table.parts).copy(),
-        denser=joined(lambda table: table.cycles[0]),
-        sparser=joined(lambda table: table.cycles[1]),
+        denser=joined(lambda table: table.cycles[DENSER]),
+        sparser=joined(lambda table: table.cycles[SPARSER]),
         link=joined(lambda table: table.link_cycles),
-        weights_at=np.full(len(weight_cycles), machine_state.NEVER, dtype=np.int64),
+        weights_at=np.full(len(weight_cycles), NEVER, dtype=np.int64),
     )
 
 
@@ -178,7 +182,7 @@ def _blocks(tables: Tables, scale: int) -> NDArray[np.void]:
 
 def _groups(tables: Tables) -> NDArray[np.void]:
     groups = np.zeros(len(tables.pending) // tables.group_blocks + 1, dtype=machine_state.GROUP)
-    groups["opened_at"][:-1] = machine_state.NEVER
+    groups["opened_at"][:-1] = NEVER
     groups["unwritten"] = tables.group_blocks
     return groups
 

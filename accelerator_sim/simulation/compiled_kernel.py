@@ -1,6 +1,6 @@
 """The units of the machine as compiled functions over records. numba, no Python objects.
 
-The same rules as ``processes`` and ``event_engine``; ``compiled_engine`` fills the records. Time
+The same rules as ``units`` and ``event``; ``compiled`` fills the records. Time
 jumps from one cycle in which something ends or arrives to the next. What arrives later is known
 when it is granted, so only a waiting engine looks at arrivals. Grants of loads come before the
 starts of their cycle: every transfer arrives in a later cycle, so that changes nothing.
@@ -8,20 +8,28 @@ starts of their cycle: every transfer arrives in a later cycle, so that changes 
 Port time is a pair, whole cycles and ticks of the next, so that a grant only adds.
 """
 
-from accelerator_sim.simulation.compiled_state import NEVER, Record, State
+from accelerator_sim.simulation.compiled_state import Record, State
+from accelerator_sim.simulation.conventions import (
+    DENSER,
+    NEVER,
+    SPARSER,
+    complete_gate,
+    free_gate,
+)
 from workloads.support.compiled import compiled
 
 
 @compiled
 def run(state: State) -> None:
     """Run until nothing is left to happen."""
-    machine, denser, sparser = state.machine[0], state.engines[0], state.engines[1]
-    for number in range(2):
+    machine = state.machine[0]
+    denser, sparser = state.engines[DENSER], state.engines[SPARSER]
+    for number in (DENSER, SPARSER):
         _skip_to_part(state, state.lanes[2 * number], number)
         _skip_to_part(state, state.lanes[2 * number + 1], number)
     while machine.now < NEVER:
-        _ends(state, machine, denser, 0)
-        _ends(state, machine, sparser, 1)
+        _ends(state, machine, denser, DENSER)
+        _ends(state, machine, sparser, SPARSER)
         _crossings(state, machine)
         _write_backs(state, machine)
         if machine.freed:
@@ -31,9 +39,9 @@ def run(state: State) -> None:
             _load(state, machine, state.streams[0])
             _load(state, machine, state.streams[1])
         if not denser.running and denser.left > 0:
-            _start(state, machine, denser, 0)
+            _start(state, machine, denser, DENSER)
         if not sparser.running and sparser.left > 0:
-            _start(state, machine, sparser, 1)
+            _start(state, machine, sparser, SPARSER)
         while machine.granted < machine.requested:
             block = state.blocks[machine.granted]
             transfer = state.blocks[block.queued]
@@ -95,7 +103,7 @@ def _ends(state: State, machine: Record, engine: Record, number: int) -> None:
         engine.end = NEVER
         engine.last_end = machine.now
         tile = engine.tile
-        if number == 0 and state.tiles.link[tile] > 0:
+        if number == DENSER and state.tiles.link[tile] > 0:
             machine.outstanding += 1
         if machine.handoff > 0:
             engine.seen_tile = tile
@@ -110,7 +118,7 @@ def _hand_off(state: State, machine: Record, tile: int, number: int) -> None:
     state.tiles.parts[tile] -= 1
     if state.tiles.parts[tile] == 0:
         _release(state, machine, tile)
-    if number == 0 and state.tiles.link[tile] > 0:
+    if number == DENSER and state.tiles.link[tile] > 0:
         machine.link_free = max(machine.link_free, machine.now) + state.tiles.link[tile]
         crossing = state.crossings[machine.sent & 1]
         crossing.seen_at = machine.link_free + machine.handoff
@@ -142,7 +150,7 @@ def _release(state: State, machine: Record, tile: int) -> None:
     if token_block >= 0:
         state.tokens[token_block].wide_tiles -= 1
         if state.tokens[token_block].wide_tiles == 0:
-            state.gates[2 * token_block + 2] = machine.now
+            state.gates[free_gate(token_block + 1)] = machine.now
 
 
 @compiled
@@ -156,7 +164,7 @@ def _credit(state: State, machine: Record, target: int) -> None:
         token_block = target - len(state.blocks)
         state.tokens[token_block].thin_parts -= 1
         if state.tokens[token_block].thin_parts == 0:
-            state.gates[2 * token_block + 1] = machine.now
+            state.gates[complete_gate(token_block)] = machine.now
 
 
 @compiled
@@ -298,7 +306,7 @@ def _start(state: State, machine: Record, engine: Record, number: int) -> None:
         elif (
             state.groups[state.tiles.output[tile]].opened_at <= now
             and state.gates[state.tiles.gate[tile]] <= now
-            and (number == 1 or machine.outstanding < 2)
+            and (number == SPARSER or machine.outstanding < 2)
         ):
             _charge(state, machine, engine, charged)
             _begin(state, machine, engine, queue, number)
@@ -329,7 +337,7 @@ def _charge(state: State, machine: Record, engine: Record, tile: int) -> None:
 def _begin(state: State, machine: Record, engine: Record, queue: Record, number: int) -> None:
     """Run the next tile of a queue, and find the queue's next one."""
     tile = queue.next
-    cycles = state.tiles.denser[tile] if number == 0 else state.tiles.sparser[tile]
+    cycles = state.tiles.denser[tile] if number == DENSER else state.tiles.sparser[tile]
     engine.running = 1
     engine.left -= 1
     engine.tile = queue.next
@@ -345,6 +353,6 @@ def _skip_to_part(state: State, queue: Record, number: int) -> None:
     """Move a queue on to the next tile with a part on its engine."""
     while queue.next < queue.end:
         tile = queue.next
-        if (state.tiles.denser[tile] if number == 0 else state.tiles.sparser[tile]) > 0:
+        if (state.tiles.denser[tile] if number == DENSER else state.tiles.sparser[tile]) > 0:
             return
         queue.next += 1

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-NEVER = 1 << 62
+from accelerator_sim.simulation.conventions import WAITS
 
 
 def _record(*names: str) -> np.dtype[np.void]:
@@ -20,7 +20,7 @@ MACHINE = _record(
 )  # fmt: skip
 ENGINE = _record(
     "running", "left", "tile", "end", "seen_tile", "seen_at", "ready", "started", "busy", "fill",
-    "last_end", "output_space", "weights", "activations", "accumulation",
+    "last_end", *WAITS,
 )  # fmt: skip
 QUEUE = _record("next", "end")
 STREAM = _record("weights_next", "inputs_next", "end", "weights_held", "inputs_held")

@@ -13,11 +13,18 @@ import simpy
 from accelerator_sim.mapping.candidates import Plan
 from accelerator_sim.mapping.timing import ticks_per_cycle
 from accelerator_sim.simulation.accounting import event_result
+from accelerator_sim.simulation.conventions import (
+    DENSER,
+    NEVER,
+    SPARSER,
+    closed_gates,
+    complete_gate,
+    free_gate,
+)
 from accelerator_sim.simulation.result import EventResult
 from accelerator_sim.simulation.tables import StreamTable, Tables, build_tables
 from accelerator_sim.simulation.units import (
     FACTORS,
-    NEVER,
     WEIGHTS,
     Dram,
     Engine,
@@ -58,7 +65,7 @@ class Machine:
         tables = build_tables(plan)
         self._blocks = len(tables.pending)
         self._tiles = [_tiles(table) for table in tables.streams]
-        self._gates = _gates(len(tables.thin_parts))
+        self._gates = closed_gates(len(tables.thin_parts)).tolist()
         self._thin_parts = tables.thin_parts.tolist()
         self._wide_tiles = tables.wide_tiles.tolist()
         scale = ticks_per_cycle(accelerator)
@@ -79,8 +86,8 @@ class Machine:
         ]
         self._outputs = self._make_outputs(tables, plan)
         lanes = list(zip(self._tiles, self._loaders, strict=True))
-        self.denser = Engine(self._env, 0, lanes, self._link, self._part_ended)
-        self.sparser = Engine(self._env, 1, lanes, self._link, self._part_ended)
+        self.denser = Engine(self._env, DENSER, lanes, self._link, self._part_ended)
+        self.sparser = Engine(self._env, SPARSER, lanes, self._link, self._part_ended)
 
     def observe(self, trace: Observe | None) -> None:
         """Let every unit tell of its operations."""
@@ -164,7 +171,7 @@ class Machine:
         tiles.parts[tile] -= 1
         if not tiles.parts[tile]:
             self._tile_done(stream, tile)
-        if engine == 0 and tiles.link_cycles[tile]:
+        if engine == DENSER and tiles.link_cycles[tile]:
             self._link.send(tiles.link_cycles[tile], tiles.target[tile])
         else:
             self._credit(tiles.target[tile])
@@ -177,7 +184,7 @@ class Machine:
         if token_block >= 0:
             self._wide_tiles[token_block] -= 1
             if not self._wide_tiles[token_block]:
-                self._gates[2 * token_block + 2] = int(self._env.now)
+                self._gates[free_gate(token_block + 1)] = int(self._env.now)
 
     def _credit(self, target: int) -> None:
         """A part has reached the accumulators of an output block or of Vᵀx."""
@@ -187,7 +194,7 @@ class Machine:
             token_block = target - self._blocks
             self._thin_parts[token_block] -= 1
             if not self._thin_parts[token_block]:
-                self._gates[2 * token_block + 1] = int(self._env.now)
+                self._gates[complete_gate(token_block)] = int(self._env.now)
         self._wake()
 
 
@@ -208,13 +215,3 @@ def _tiles(table: StreamTable) -> Tiles:
         cycles=(table.cycles[0].tolist(), table.cycles[1].tolist()),
         link_cycles=table.link_cycles.tolist(),
     )
-
-
-def _gates(token_blocks: int) -> list[int]:
-    """Gate times. 2q: Vᵀx may be overwritten by token block q; 2q + 1: it is complete; last: open.
-
-    The gate before the last, after the tiles of U of the last token block, is for nobody.
-    """
-    gates = [NEVER] * (2 * token_blocks + 2)
-    gates[0] = gates[-1] = 0
-    return gates

@@ -14,6 +14,13 @@ from accelerator_sim.mapping.candidates import Plan
 from accelerator_sim.mapping.program import S, Stream, U, V
 from accelerator_sim.mapping.tiling import Counts
 from accelerator_sim.mapping.timing import dram_ticks, link_cycles
+from accelerator_sim.simulation.conventions import (
+    DENSER,
+    SPARSER,
+    complete_gate,
+    free_gate,
+    open_gate,
+)
 from workloads.support.compiled import compiled
 
 
@@ -212,13 +219,13 @@ def _find_places(
     bits, no_inputs, column_blocks, resident = reads
     factor, wide, key, output, gate, target, parts = places
     pending, thin_parts, wide_tiles, users = counts
-    always = 2 * len(thin_parts) + 1
+    always = open_gate(len(thin_parts))
     for tile in range(len(kind)):
         tokens, row = token_block[tile], row_block[tile]
         block = tokens * layout.block[0] + row * layout.block[1]
         factor[tile] = kind[tile] != S
         wide[tile] = tokens if kind[tile] == U and v_waits else -1
-        parts[tile] = (cycles[0][tile] > 0) + (cycles[1][tile] > 0)
+        parts[tile] = (cycles[DENSER][tile] > 0) + (cycles[SPARSER][tile] > 0)
         key[tile] = no_inputs
         if wide[tile] >= 0:
             wide_tiles[tokens] += 1
@@ -228,10 +235,10 @@ def _find_places(
         if kind[tile] == V:
             target[tile] = len(pending) + tokens
             output[tile] = layout.groups
-            gate[tile] = 2 * tokens if v_waits else always
+            gate[tile] = free_gate(tokens) if v_waits else always
             thin_parts[tokens] += parts[tile]
         else:
             target[tile] = block
             output[tile] = tokens * layout.group[0] + row * layout.group[1]
-            gate[tile] = 2 * tokens + 1 if kind[tile] == U else always
+            gate[tile] = complete_gate(tokens) if kind[tile] == U else always
             pending[block] += parts[tile]

@@ -12,7 +12,8 @@ from typing import Any
 
 import simpy
 
-NEVER = 1 << 62
+from accelerator_sim.simulation.conventions import DENSER, ENGINES, NEVER, WAITS
+
 WEIGHTS, ACTIVATIONS, FACTORS, WRITE_BACK = range(4)
 
 Wake = Callable[[], None]
@@ -306,7 +307,7 @@ class Engine:
         self.observe: Observe | None = None
         self.busy = 0
         self.fill = 0
-        self.waits = [0, 0, 0, 0]
+        self.waits = dict.fromkeys(WAITS, 0)
         self.last_end = 0
         self._env = env
         self._number = number
@@ -345,16 +346,15 @@ class Engine:
 
     def _link_ready(self) -> bool:
         """The denser engine may run ahead of the link by one tile."""
-        return self._number == 1 or self._link.outstanding < 2
+        return self._number != DENSER or self._link.outstanding < 2
 
     def _run(self, lane: int, tile: int, needs: tuple[int, int, int], now: int) -> None:
         if self._started:
             since = self.last_end
-            for reason, met in enumerate(needs):
+            for reason, met in zip(WAITS, (*needs, now), strict=True):
                 until = min(max(met, since), now)
                 self.waits[reason] += until - since
                 since = until
-            self.waits[3] += now - since
         else:
             self._started = True
             self.fill = now
@@ -364,14 +364,13 @@ class Engine:
         cycles = tiles.cycles[self._number][tile]
         self.busy += cycles
         if self.observe:
-            unit = ("denser", "sparser")[self._number]
-            self.observe(f"{unit} {lane}", tile, now, cycles)
+            self.observe(f"{ENGINES[self._number]} {lane}", tile, now, cycles)
         self._env.timeout(cycles, (lane, tile)).callbacks.append(self._end)
 
     def _end(self, event: Any) -> None:
         self.running = False
         self.last_end = int(self._env.now)
         lane, tile = event.value
-        if self._number == 0 and self._lanes[lane][0].link_cycles[tile]:
+        if self._number == DENSER and self._lanes[lane][0].link_cycles[tile]:
             self._link.outstanding += 1
         self._ended(self._number, lane, tile)

@@ -1,20 +1,16 @@
 """From a packed mask to the counts that tiles need: nonzeros per row and column tile.
 
-Counts of a mask are kept while the mask lives: a search for a tile, and the runs after it, ask for
-the same ones again.
+Kept while the mask lives (``memo``).
 """
-
-from typing import TypeVar
-from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
+from workloads.masks.memo import counted, memo_of
 from workloads.masks.packed import PackedMask
 from workloads.support.compiled import compiled
 
 _ROWS_AT_ONCE = 512
-_KEPT_PER_MASK = 12
 _ROWS_PER_LANE = 255  # what a lane of eight bits can count
 
 # For each byte, a word whose eight bytes are its bits.
@@ -25,22 +21,11 @@ _SPREAD: NDArray[np.uint64] = (
 )
 
 _Counts = NDArray[np.int32]
-_Array = TypeVar("_Array", NDArray[np.int32], NDArray[np.int64])
-_kept_columns: WeakKeyDictionary[PackedMask, NDArray[np.int64]] = WeakKeyDictionary()
-_kept_tiles: WeakKeyDictionary[PackedMask, dict[tuple[int, bytes], _Counts]] = WeakKeyDictionary()
 
 
 def column_counts(mask: PackedMask) -> NDArray[np.int64]:
     """Nonzeros of every column, shape (n,), read-only."""
-    if mask not in _kept_columns:
-        counts = np.zeros(8 * mask.bits.shape[1], dtype=np.int64)
-        bits = np.asarray(mask.bits)
-        for start in range(0, mask.rows, _ROWS_PER_LANE):
-            lanes = np.zeros(bits.shape[1], dtype=np.uint64)
-            _add_rows(bits[start : start + _ROWS_PER_LANE], _SPREAD, lanes)
-            counts += lanes.view(np.uint8)
-        _kept_columns[mask] = _frozen(counts[: mask.columns])
-    return _kept_columns[mask]
+    return counted(mask, ("columns",), lambda: _count_columns(mask))
 
 
 def tile_row_counts(
@@ -58,20 +43,24 @@ def tile_row_counts(
     """
     dense = np.zeros(mask.columns, np.bool_) if dense_columns is None else dense_columns
     sparse = ~np.packbits(dense, bitorder="little")
-    kept = _kept_tiles.setdefault(mask, {})
-    key = (tile_columns, sparse.tobytes())
-    if key not in kept:
-        if len(kept) == _KEPT_PER_MASK:
-            del kept[next(iter(kept))]
-        half = kept.get((tile_columns // 2, sparse.tobytes())) if tile_columns % 2 == 0 else None
-        made = _count_tiles(mask, tile_columns, sparse) if half is None else _in_pairs(half)
-        kept[key] = _frozen(made)
-    return kept[key]
+    names = sparse.tobytes()
+
+    def count() -> _Counts:
+        if tile_columns % 2 == 0 and ("tiles", tile_columns // 2, names) in memo_of(mask):
+            return _in_pairs(tile_row_counts(mask, tile_columns // 2, dense_columns))
+        return _count_tiles(mask, tile_columns, sparse)
+
+    return counted(mask, ("tiles", tile_columns, names), count)
 
 
-def _frozen(counts: _Array) -> _Array:
-    counts.flags.writeable = False
-    return counts
+def _count_columns(mask: PackedMask) -> NDArray[np.int64]:
+    counts = np.zeros(8 * mask.bits.shape[1], dtype=np.int64)
+    bits = np.asarray(mask.bits)
+    for start in range(0, mask.rows, _ROWS_PER_LANE):
+        lanes = np.zeros(bits.shape[1], dtype=np.uint64)
+        _add_rows(bits[start : start + _ROWS_PER_LANE], _SPREAD, lanes)
+        counts += lanes.view(np.uint8)
+    return counts[: mask.columns]
 
 
 def _in_pairs(half: _Counts) -> _Counts:

@@ -1,15 +1,11 @@
 """Whether a mask keeps at most N of each M consecutive columns of a row."""
 
-from weakref import WeakKeyDictionary
-
 import numpy as np
 from numpy.typing import NDArray
 
+from workloads.masks.memo import counted
 from workloads.masks.packed import PackedMask
 from workloads.support.compiled import compiled
-
-_Place = tuple[int, int] | None
-_kept: WeakKeyDictionary[PackedMask, dict[tuple[int, int, bytes], _Place]] = WeakKeyDictionary()
 
 
 def overfull_group(
@@ -28,13 +24,13 @@ def overfull_group(
     Returns:
         Its row and first column, both from 0; None when the mask is N:M.
     """
-    kept = _kept.setdefault(mask, {})
-    key = (most, group, np.packbits(dense_columns).tobytes())
-    if key not in kept:
+
+    def find() -> tuple[int, int] | None:
         groups = -(-mask.columns // group)
-        place = _first_overfull(np.asarray(mask.bits), dense_columns, most, group, groups)
-        kept[key] = None if place < 0 else (place // groups, place % groups * group)
-    return kept[key]
+        number = _first_overfull(np.asarray(mask.bits), dense_columns, most, group, groups)
+        return None if number < 0 else (number // groups, number % groups * group)
+
+    return counted(mask, ("n of m", most, group, np.packbits(dense_columns).tobytes()), find)
 
 
 @compiled

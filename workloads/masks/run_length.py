@@ -10,18 +10,15 @@ a zero value; an escape here holds no value and makes no product.
 """
 
 from itertools import pairwise
-from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
+from workloads.masks.memo import counted
 from workloads.masks.packed import PackedMask
 from workloads.support.compiled import compiled
 
-_KEPT_PER_MASK = 12
-
 _Counts = NDArray[np.int32]
-_kept: WeakKeyDictionary[PackedMask, dict[tuple[int, int, bytes], _Counts]] = WeakKeyDictionary()
 
 
 def run_entries(
@@ -29,7 +26,7 @@ def run_entries(
 ) -> _Counts:
     """Entries, nonzeros and escapes, of each row inside each column tile.
 
-    Kept while the mask lives, like the counts of ``mask_stats``.
+    Kept while the mask lives, like all counts (``memo``).
 
     Args:
         mask: m×n mask.
@@ -40,19 +37,16 @@ def run_entries(
     Returns:
         Shape (m, ⌈n / tile_columns⌉), read-only.
     """
-    kept = _kept.setdefault(mask, {})
-    key = (tile_columns, run_bits, np.packbits(dense_columns).tobytes())
-    if key not in kept:
-        if len(kept) == _KEPT_PER_MASK:
-            del kept[next(iter(kept))]
+    skipped = np.packbits(dense_columns, bitorder="little")
+
+    def count() -> _Counts:
         entries = np.zeros((mask.rows, -(-mask.columns // tile_columns)), dtype=np.int32)
         escape = (1 << run_bits) - 1
-        skipped = np.packbits(dense_columns, bitorder="little")
         bits, table = np.asarray(mask.bits), _byte_table(escape)
         _count_entries(bits, skipped, (mask.columns, tile_columns, escape), table, entries)
-        entries.flags.writeable = False
-        kept[key] = entries
-    return kept[key]
+        return entries
+
+    return counted(mask, ("runs", tile_columns, run_bits, skipped.tobytes()), count)
 
 
 def _byte_table(escape: int) -> NDArray[np.int64]:

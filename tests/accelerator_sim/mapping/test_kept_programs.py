@@ -70,9 +70,9 @@ def test_kept_programs_are_shared_by_machines_that_differ_behind_the_buffers_onl
     assert len(kept) == 2
 
 
-def test_kept_programs_drop_the_least_recently_used_beyond_their_tiles() -> None:
+def test_kept_programs_drop_the_least_recently_used_beyond_their_bytes() -> None:
     program = plan_projection(projection(random_mask(12, 14, 0.5, 0)), small_machine()).program
-    kept = KeptPrograms(max_tiles=2 * len(program.main))
+    kept = KeptPrograms(max_bytes=2 * program.nbytes)
     built = []
 
     def build(lines: int) -> Program:

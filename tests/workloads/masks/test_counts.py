@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from workloads.masks import memo
 from workloads.masks.counts import column_counts, tile_row_counts
 from workloads.masks.packed import PackedMask
 
@@ -69,7 +70,10 @@ def test_tile_row_counts_again_are_the_same_array_for_the_same_columns_only() ->
         first[0, 0] = 1
 
 
-def test_tile_row_counts_of_many_widths_keep_the_last_ones_and_no_mask_alive() -> None:
+def test_tile_row_counts_of_many_widths_keep_the_last_ones_and_no_mask_alive(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(memo, "_MAX_BYTES_PER_MASK", 1000)
     mask = PackedMask.pack(np.ones((2, 64), dtype=bool))
     first = weakref.ref(tile_row_counts(mask, 1))
     for width in range(2, 30):
