@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
 
-from workloads.support.errors import InputError
+from workloads.support.errors import InputError, shown
 from workloads.support.presets import build
 
 Value = int | float | str | bool
@@ -112,17 +112,23 @@ def parse_axis(key: str, kind: Kind, spec: Any, where: str) -> Axis:
     """
     if isinstance(spec, Mapping):
         return _parse_range(key, kind, spec, where)
-    values = spec if isinstance(spec, list) else [spec]
+    given = spec if isinstance(spec, list) else [spec]
+    values = [_whole_float(value) if kind == "whole" else value for value in given]
     if not values:
         raise InputError(f"{where}: the list is empty; give at least one value")
     for value in values:
         if not isinstance(value, int | float | str):
-            raise InputError(f"{where}: values are numbers or words, got {value!r}")
+            raise InputError(f"{where}: values are numbers or words, got {shown(value)}")
         if isinstance(value, int) and abs(value) > _LARGEST:
-            raise InputError(f"{where}: whole numbers go up to {_LARGEST}, got {value}")
+            raise InputError(f"{where}: whole numbers go up to {_LARGEST}, got {shown(value)}")
     if len({(type(value), value) for value in values}) < len(values):
-        raise InputError(f"{where}: a value stands twice in {values}")
+        raise InputError(f"{where}: a value stands twice in {shown(values)}")
     return Axis(key, tuple(values))
+
+
+def _whole_float(value: Any) -> Any:
+    """76.8e9 as the whole number that it is."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _parse_range(key: str, kind: Kind, spec: Mapping[str, Any], where: str) -> Axis:

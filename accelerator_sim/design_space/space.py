@@ -24,13 +24,16 @@ from accelerator_sim.machine.catalog import (
     load_accelerator,
     load_cost_table,
     override,
+    warn_if_implausible,
 )
 from accelerator_sim.machine.costs import CostTable
 from accelerator_sim.machine.hardware import Accelerator
 from accelerator_sim.models.by_name import MODELS, Model
 from workloads.artifact.read import open_artifact
+from workloads.masks.synthetic import synthetic_nonzeros
+from workloads.shapes.gemm import MOST_TOKENS
 from workloads.shapes.transformer import load_model
-from workloads.support.errors import InputError, unknown_name
+from workloads.support.errors import InputError, shown, unknown_name
 from workloads.support.presets import build, read_toml
 from workloads.support.toml_place import Place
 
@@ -200,14 +203,14 @@ def _table(accelerator: Accelerator) -> dict[str, Any]:
 def _choice(table: Mapping[str, Any], key: str, known: tuple[str, ...], where: Place) -> str:
     value = table.get(key)
     if value not in known:
-        raise InputError(f"{where}: {key} must be one of {', '.join(known)}, got {value!r}")
+        raise InputError(f"{where}: {key} must be one of {', '.join(known)}, got {shown(value)}")
     return str(value)
 
 
 def _subtable(table: Mapping[str, Any], key: str, where: Place) -> Mapping[str, Any]:
     value = table.get(key, {})
     if not isinstance(value, Mapping):
-        raise InputError(f"{where}: {key} must be a table, got {value!r}")
+        raise InputError(f"{where}: {key} must be a table, got {shown(value)}")
     return value
 
 
@@ -221,7 +224,10 @@ def _workload(table: Mapping[str, Any], path: Path, where: Place) -> Workload:
                 f"{path}: [workload]: blocks must be at most {blocks}, got {workload.blocks}"
             )
         return dataclasses.replace(workload, artifact=str(directory))
-    load_model(workload.model)
+    try:
+        synthetic_nonzeros(load_model(workload.model), workload.kept_fraction, workload.rank)
+    except InputError as error:
+        raise InputError(f"{path}: [workload]: {error}") from error
     return workload
 
 
@@ -242,8 +248,10 @@ def _costs(table: Mapping[str, Any], path: Path) -> CostTable:
 def _tokens(table: Mapping[str, Any], where: Place) -> Axis:
     axis = parse_axis(TOKENS, "whole", table.get(TOKENS, 1), f"{where}: {TOKENS}")
     for value in axis.extremes():
-        if type(value) is not int or value < 1:
-            raise InputError(f"{where}: tokens must be whole numbers from 1, got {value!r}")
+        if type(value) is not int or not 1 <= value <= MOST_TOKENS:
+            raise InputError(
+                f"{where}: tokens must be whole numbers from 1 to {MOST_TOKENS}, got {shown(value)}"
+            )
     return axis
 
 
@@ -260,7 +268,10 @@ def _fields(table: Mapping[str, Any], where: Place) -> Iterator[Axis]:
         at = where.inside("fields").of(*keys)
         if key not in kinds:
             raise InputError(f"{at}: {unknown_name('hardware key', key, kinds)}")
-        yield parse_axis(key, kinds[key], spec, f"{at}: {key}")
+        axis = parse_axis(key, kinds[key], spec, f"{at}: {key}")
+        for value in axis.extremes():
+            warn_if_implausible(key, value, at)
+        yield axis
 
 
 def _points(axes: tuple[Axis, ...], sampling: Sampling, where: Place) -> Iterator[Point]:
@@ -295,7 +306,9 @@ def _objectives(table: Mapping[str, Any], cycle_model: Model, where: Place) -> t
     spent = [name for name in given if OBJECTIVES[name].better == "less"]
     asked = table.get("objectives", spent)
     if not isinstance(asked, list) or not asked or len(set(map(str, asked))) < len(asked):
-        raise InputError(f"{where}: objectives must be a list of different names, got {asked!r}")
+        raise InputError(
+            f"{where}: objectives must be a list of different names, got {shown(asked)}"
+        )
     for name in asked:
         if name not in OBJECTIVES:
             raise InputError(f"{where}: {unknown_name('objective', str(name), OBJECTIVES)}")
@@ -309,8 +322,9 @@ def _objectives(table: Mapping[str, Any], cycle_model: Model, where: Place) -> t
 
 def _batch_points(table: Mapping[str, Any], where: Place) -> int:
     value = table.get("batch_points", 16)
+    value = int(value) if isinstance(value, float) and value.is_integer() else value
     if type(value) is not int or not 1 <= value <= 100_000:
-        raise InputError(f"{where}: batch_points must be from 1 to 100000, got {value!r}")
+        raise InputError(f"{where}: batch_points must be from 1 to 100000, got {shown(value)}")
     return value
 
 
@@ -325,7 +339,7 @@ def _refuse_values_without_a_machine(space: Space) -> None:
                 having = (point for point in space.points if point[place] == value)
                 if not any(_makes_a_machine(space.accelerator, keys, point) for point in having):
                     raise InputError(
-                        f"{space.source}: [fields]: {axis.key} = {value!r}: {error}"
+                        f"{space.source}: [fields]: {axis.key} = {shown(value)}: {error}"
                     ) from error
 
 

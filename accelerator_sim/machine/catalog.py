@@ -1,14 +1,15 @@
 """Accelerators and cost tables by name or from a user's TOML file; every error names its key."""
 
 import tomllib
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from accelerator_sim.machine.costs import AreaTable, CostTable, EnergyTable
 from accelerator_sim.machine.hardware import Accelerator, Bits, Buffer, Dram, Index, TileChoice
-from workloads.support.errors import InputError
-from workloads.support.presets import build, preset_names, read_preset, read_toml
+from workloads.support.errors import InputError, InputWarning, shown
+from workloads.support.presets import build, preset_names, read_preset, read_toml, toml_file
 from workloads.support.toml_place import Place
 
 _TABLES: dict[str, type[Any]] = {
@@ -22,6 +23,8 @@ _TABLES: dict[str, type[Any]] = {
 }
 _COST_TABLES: dict[str, type[Any]] = {"energy": EnergyTable, "area": AreaTable}
 DEFAULT_COSTS = "28nm"
+LEAST_PLAUSIBLE = {"dram.bytes_per_second": ("GB/s", 10**9), "clock_hz": ("MHz", 10**6)}
+"""Below a million, a rate was probably written in the unit that is meant."""
 
 
 def accelerator_names() -> list[str]:
@@ -43,13 +46,35 @@ def load_accelerator(
     """
     changes = overrides or {}
     changed = {tuple(key.split(".")) for key in changes}
-    if str(name_or_path).endswith(".toml"):
-        table = read_toml(Path(name_or_path))
-        place = Place(str(name_or_path), Path(name_or_path), changed=changed)
+    file = toml_file("accelerator", name_or_path)
+    if file is not None:
+        table = read_toml(file)
+        place = Place(str(name_or_path), file, changed=changed)
     else:
         table = read_preset("accelerator_sim.machine", "presets", "accelerator", str(name_or_path))
         place = Place(f"accelerator {name_or_path}")
-    return build_accelerator(override(table, changes), place)
+    machine = build_accelerator(override(table, changes), place)
+    warn_if_implausible("clock_hz", machine.clock_hz, place.of("clock_hz"))
+    bandwidth = machine.dram.bytes_per_second
+    warn_if_implausible("dram.bytes_per_second", bandwidth, place.of("dram", "bytes_per_second"))
+    return machine
+
+
+def warn_if_implausible(key: str, value: object, where: str) -> None:
+    """Warn of a rate that was probably written in GB/s or MHz.
+
+    Args:
+        key: Dotted, of the accelerator.
+        value: As read.
+        where: File and line, for the warning.
+    """
+    unit, size = LEAST_PLAUSIBLE.get(key, ("", 0))
+    if size and isinstance(value, int | float) and value < 10**6:
+        warnings.warn(
+            f"{where}: {key} is {value:g} a second; {value:g} {unit} is written {value * size:g}",
+            InputWarning,
+            stacklevel=2,
+        )
 
 
 def cost_table_names() -> list[str]:
@@ -63,9 +88,10 @@ def load_cost_table(name_or_path: str | Path = DEFAULT_COSTS) -> CostTable:
     Raises:
         InputError: No such table or file, or a key or value that cannot be used.
     """
-    if str(name_or_path).endswith(".toml"):
-        table = read_toml(Path(name_or_path))
-        place = Place(str(name_or_path), Path(name_or_path))
+    file = toml_file("cost table", name_or_path)
+    if file is not None:
+        table = read_toml(file)
+        place = Place(str(name_or_path), file)
     else:
         table = read_preset(
             "accelerator_sim.machine", "cost_tables", "cost table", str(name_or_path)
@@ -91,7 +117,9 @@ def _with_tables(
     for key, cls in classes.items():
         if key in values:
             if not isinstance(values[key], Mapping):
-                raise InputError(f"{place.of(key)}: {key} must be a table, got {values[key]!r}")
+                raise InputError(
+                    f"{place.of(key)}: {key} must be a table, got {shown(values[key])}"
+                )
             values[key] = build(cls, values[key], place.inside(key))
     return values
 
@@ -131,5 +159,5 @@ def parse_override(text: str) -> tuple[str, Any]:
         raise InputError(f"override {text!r}: write key=value, such as dram.efficiency=0.8")
     try:
         return key.strip(), tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return key.strip(), value.strip()

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from workloads.support.errors import shown
+
 
 @dataclass(frozen=True)
 class EnergyTable:
@@ -87,4 +89,4 @@ def _check_constants(table: Any, skip: str = "") -> None:
 def _check_constant(name: str, value: object) -> None:
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if not number or not 0 <= value < math.inf:  # type: ignore[operator]
-        raise ValueError(f"{name} must be a number of at least 0, got {value!r}")
+        raise ValueError(f"{name} must be a number of at least 0, got {shown(value)}")

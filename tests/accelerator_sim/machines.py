@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 import numpy as np
 from hypothesis import strategies as st
@@ -24,6 +24,15 @@ from workloads.masks.packed import PackedMask, SparseLowRankGemm
 from workloads.shapes.gemm import Gemm
 
 PLENTY = 1 << 20
+_Part = TypeVar("_Part", Dram, TileChoice)
+
+
+def beyond_limits(part: _Part, **changes: int) -> _Part:
+    """A part of a machine with values that reading one refuses, to ask what stands behind that."""
+    part = replace(part)
+    for field, value in changes.items():
+        object.__setattr__(part, field, value)
+    return part
 
 
 def small_machine(**changes: Any) -> Accelerator:

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workloads.masks.packed import PackedMask, SparseLowRankGemm
-from workloads.shapes.gemm import kept_nonzeros, row_budgets
+from workloads.shapes.gemm import kept_nonzeros, largest_rank, row_budgets
 from workloads.shapes.transformer import ModelShape
 from workloads.support.errors import InputError
 
@@ -31,18 +31,36 @@ def synthetic_block(
     Raises:
         InputError: The factors do not fit a projection or leave nothing of the budget.
     """
+    counts = synthetic_nonzeros(shape, kept_fraction, rank, factors_inside_budget)
     block = []
-    for place, gemm in enumerate(shape.projections(tokens)):
-        paid = rank if factors_inside_budget else 0
-        nonzeros = kept_nonzeros(gemm.m, gemm.n, kept_fraction, paid)
-        if nonzeros < 0 or rank > min(gemm.m, gemm.n):
-            raise InputError(
-                f"{shape.name} {gemm.name}: rank {rank} is more than a {gemm.m}x{gemm.n} matrix "
-                f"at kept_fraction {kept_fraction} allows"
-            )
+    for place, (gemm, nonzeros) in enumerate(zip(shape.projections(tokens), counts, strict=True)):
         mask = wanda_lognormal_mask(gemm.m, gemm.n, nonzeros, seed=seed * 1000 + place)
         block.append(SparseLowRankGemm(gemm, mask, rank))
     return block
+
+
+def synthetic_nonzeros(
+    shape: ModelShape, kept_fraction: float, rank: int, factors_inside_budget: bool = True
+) -> list[int]:
+    """Nonzeros of S of each projection of a ``synthetic_block``, without making any mask.
+
+    Raises:
+        InputError: As for ``synthetic_block``; the sentence says which rank would do.
+    """
+    counts = []
+    for gemm in shape.projections():
+        paid = rank if factors_inside_budget else 0
+        nonzeros = kept_nonzeros(gemm.m, gemm.n, kept_fraction, paid)
+        if nonzeros < 0 or rank > min(gemm.m, gemm.n):
+            most = min(gemm.m, gemm.n)
+            if factors_inside_budget:
+                most = min(most, largest_rank(gemm.m, gemm.n, kept_fraction))
+            raise InputError(
+                f"{shape.name} {gemm.name}: rank {rank} is more than a {gemm.m}x{gemm.n} matrix "
+                f"at kept_fraction {kept_fraction} allows; it allows a rank up to {most}"
+            )
+        counts.append(nonzeros)
+    return counts
 
 
 def iid_mask(m: int, n: int, nonzeros: int, seed: int) -> PackedMask:

@@ -3,17 +3,20 @@
 Beside ``transformer``, which has the projections before and after attention.
 """
 
+import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from workloads.shapes.gemm import Gemm
-from workloads.support.errors import InputError
+from workloads.support.errors import InputError, shown
 from workloads.support.files import read_json
 from workloads.support.presets import build, preset_names, read_preset
 
 CONFIG = "config.json"
+_MOST = 2**24
+_COUNT = f"a whole number from 1 to {_MOST}"
 
 
 @dataclass(frozen=True)
@@ -33,8 +36,8 @@ class Heads:
     def __post_init__(self) -> None:
         for field in ("heads", "kv_heads", "head_dim"):
             value = getattr(self, field)
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise ValueError(f"{field} must be a whole number at least 1, got {value!r}")
+            if not _is_count(value):
+                raise ValueError(f"{field} must be {_COUNT}, got {shown(value)}")
         if self.heads % self.kv_heads:
             raise ValueError(
                 f"heads must be a multiple of kv_heads, got {self.heads} and {self.kv_heads}"
@@ -119,9 +122,13 @@ def read_heads(directory: Path) -> Heads:
 
 def _count(config: Mapping[str, Any], key: str, path: Path) -> int:
     value = config.get(key)
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise InputError(f"{path}: {key} must be a whole number at least 1, got {value!r}")
-    return value
+    if not _is_count(value):
+        raise InputError(f"{path}: {key} must be {_COUNT}, got {shown(value)}")
+    return int(typing.cast("int", value))
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _MOST
 
 
 def check_heads(heads: Heads, projections: Iterable[Gemm]) -> None:

@@ -6,6 +6,8 @@ from typing import Literal
 
 Module = Literal["MHA", "FFN"]
 MODULES: tuple[Module, ...] = ("MHA", "FFN")
+MOST_TOKENS = 2**20
+"""Limit of tokens per product where they are asked for."""
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
-from workloads.support.errors import InputError
+from workloads.support.errors import InputError, shown
+from workloads.support.reading import LARGEST_TEXT_BYTES, check_regular, is_deep, read_text
 
 DTYPES: dict[str, np.dtype[Any]] = {
     "BF16": np.dtype(ml_dtypes.bfloat16),
@@ -35,6 +36,7 @@ DTYPES: dict[str, np.dtype[Any]] = {
 }
 _FILE_ORDER = ("BOOL", "U8", "I8", "F16", "BF16", "I32", "F32", "F64", "I64")
 """How safetensors orders tensors in a file: the last of these first, then by name."""
+_LONGEST_NUMBER = 300  # digits: what a double can hold
 
 
 def sync_directory(path: Path) -> None:
@@ -74,16 +76,37 @@ def read_json(path: Path) -> Any:
     """Parsed JSON.
 
     Raises:
-        InputError: The file is missing, not UTF-8, or not JSON (NaN and Infinity are not JSON).
+        InputError: The file is missing, not UTF-8, or not JSON: NaN and Infinity are not, and
+            numbers beyond a double are not accepted.
     """
 
-    def refuse(constant: str) -> None:
-        raise ValueError(f"{constant} is not a JSON number")
-
+    text = read_text(path, LARGEST_TEXT_BYTES)
     try:
-        return json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse)
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{path}: {error}") from error
+        value = json.loads(text, parse_constant=_refuse, parse_float=_finite, parse_int=_short)
+        if is_deep(value):
+            raise RecursionError
+    except RecursionError as error:
+        raise InputError(f"{path}: values are nested too deep") from error
+    except ValueError as error:
+        raise InputError(f"{path}: not JSON ({error})") from error
+    return value
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not a JSON number")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        raise ValueError(f"{shown(digits)} is beyond a double")
+    return number
+
+
+def _short(digits: str) -> int:
+    if len(digits) > _LONGEST_NUMBER:
+        raise ValueError(f"a whole number of {len(digits)} digits")
+    return int(digits)
 
 
 def sha256_file(path: Path) -> str:
@@ -193,6 +216,7 @@ def open_tensors(path: Path) -> TensorFile:
     Raises:
         InputError: The file is missing, truncated, or its header does not match its size.
     """
+    check_regular(path)
     try:
         with safe_open(path, framework="np"):
             pass

@@ -4,16 +4,21 @@ Used for model shapes here and for accelerators in ``accelerator_sim.machine.cat
 """
 
 import dataclasses
+import re
 import tomllib
+import typing
 from collections.abc import Mapping
+from decimal import Decimal
 from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
 
-from workloads.support.errors import InputError, unknown_name
+from workloads.support.errors import InputError, shown, unknown_name
+from workloads.support.reading import LARGEST_TOML_BYTES, is_deep, read_text
 from workloads.support.toml_place import Place
 
 T = TypeVar("T")
+_BEYOND_WHOLE = 2**63
 
 
 def preset_names(package: str, folder: str) -> list[str]:
@@ -41,10 +46,57 @@ def read_toml(path: Path) -> dict[str, Any]:
     Raises:
         InputError: The file is missing, not UTF-8, or not TOML (duplicate keys included).
     """
+    text = read_text(path, LARGEST_TOML_BYTES)
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputError(f"{path}: {error}") from error
+        table = tomllib.loads(text)
+        if is_deep(table):
+            raise RecursionError
+    except RecursionError as error:
+        raise InputError(f"{path}: values are nested too deep") from error
+    except ValueError as error:
+        raise InputError(f"{path}: not TOML: {error}{_slip(path, text, str(error))}") from error
+    return table
+
+
+def _slip(path: Path, text: str, error: str) -> str:
+    """What was probably meant, from the line that cannot be read."""
+    found = re.search(r"at line (\d+)", error)
+    lines = text.split("\n")
+    line = lines[int(found[1]) - 1] if found else lines[-1]
+    if path.suffix.lower() in (".yaml", ".yml") or re.match(r"\s*(- |[\w.\"']+:(\s|$)|---)", line):
+        return "; this looks like YAML, TOML is meant: key = value, and [table] for a table"
+    percent = re.search(r"=\s*(\d+(?:\.\d+)?\s*%)", line)
+    return percent_hint(percent[1]) if percent else ""
+
+
+def percent_hint(value: object) -> str:
+    """What to write in place of a percentage, for the end of an error; else nothing."""
+    found = (
+        re.fullmatch(r"\s*(\d{1,9}(?:\.\d{1,9})?)\s*%\s*", value)
+        if isinstance(value, str)
+        else None
+    )
+    return f"; write {Decimal(found[1]) / 100} for {found[0].strip()}" if found else ""
+
+
+def toml_file(kind: str, name_or_path: str | Path) -> Path | None:
+    """The path of a user's TOML file, or None for the name of a preset.
+
+    Args:
+        kind: What it describes, such as ``"accelerator"``, for the error.
+        name_or_path: As the user wrote it; a file's name ends in ``.toml``.
+
+    Raises:
+        InputError: It is the name of another kind of file.
+    """
+    path = Path(name_or_path)
+    if path.suffix == ".toml":
+        return path
+    if path.suffix.lower() in (".yaml", ".yml", ".json") or len(path.parts) > 1:
+        raise InputError(
+            f"{kind} {shown(str(name_or_path))}: its file is TOML, with a name that ends in .toml"
+        )
+    return None
 
 
 def build(cls: type[T], table: Mapping[str, Any], where: str | Place) -> T:
@@ -68,19 +120,26 @@ def build(cls: type[T], table: Mapping[str, Any], where: str | Place) -> T:
         required = field.default is dataclasses.MISSING
         if required and field.default_factory is dataclasses.MISSING and name not in table:
             raise InputError(f"{place.of_missing()}: key {name!r} is missing")
-    for key, value in table.items():
-        _check_type(fields[key].type, value, key, place)
+    values = {key: _taken(fields[key].type, value, key, place) for key, value in table.items()}
     try:
-        return cls(**table)
+        return cls(**values)
     except ValueError as error:
         about = str(error).partition(" ")[0].split(".")  # messages begin with the field
-        raise InputError(f"{place.of(*about) if about[0] in table else place}: {error}") from error
+        at = place.of(*about) if about[0] in table else place
+        raise InputError(f"{at}: {error}{percent_hint(table.get(about[0]))}") from error
 
 
-def _check_type(annotation: object, value: object, key: str, place: Place) -> None:
+def _taken(annotation: object, value: object, key: str, place: Place) -> object:
+    """A value as its field takes it: 64e9 is a whole number too."""
+    kinds = typing.get_args(annotation) or (annotation,)
+    if isinstance(value, float) and int in kinds and float not in kinds and value.is_integer():
+        value = int(value)
+    if isinstance(value, int) and abs(value) >= _BEYOND_WHOLE:
+        raise InputError(f"{place.of(key)}: {key} must be less than 2^63, got {shown(value)}")
     expected = {int: (int,), float: (int, float), str: (str,), bool: (bool,)}.get(annotation)  # type: ignore[call-overload]
     if expected is None:
-        return
+        return value
     if not isinstance(value, expected) or (isinstance(value, bool) and annotation is not bool):
-        kind = annotation.__name__  # type: ignore[attr-defined]
-        raise InputError(f"{place.of(key)}: {key} must be {kind}, got {value!r}")
+        kind, hint = annotation.__name__, percent_hint(value)  # type: ignore[attr-defined]
+        raise InputError(f"{place.of(key)}: {key} must be {kind}, got {shown(value)}{hint}")
+    return value

@@ -3,14 +3,27 @@
 Beside ``catalog``. The file is cut into its statements, each of which tomllib reads alone.
 """
 
+import functools
+import re
 import tomllib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from workloads.support.reading import LARGEST_TOML_BYTES, read_text
+
 Keys = tuple[str, ...]
-_MOST_LINES_OF_A_STATEMENT = 1000
+
+# What can hide a bracket or a line's end, in the order in which it is looked for.
+_TOKEN = re.compile(
+    r"""
+    \"{3}(?:\\.|(?!\"{3})[^\\])*\"{3,5} | '{3}(?:(?!'{3}).)*'{3,5}
+    | \"(?:\\.|[^\"\\\n])*\" | '[^'\n]*'
+    | \#[^\n]* | [\[{] | [\]}] | \n
+    """,
+    re.DOTALL | re.VERBOSE,
+)
 
 
 @dataclass(frozen=True)
@@ -43,6 +56,8 @@ class Place:
         if self.file is None or found in self.changed:
             return self._text(None)
         lines = _lines_of(self.file)
+        if found in lines:
+            return self._text(lines[found])
         own = (line for keys, line in lines.items() if keys[: len(found)] == found)
         around = (lines.get(found[:end]) for end in range(len(found) - 1, 0, -1))
         return self._text(next((line for line in (*own, *around) if line is not None), None))
@@ -60,8 +75,7 @@ class Place:
 def key_lines(text: str) -> dict[Keys, int]:
     """First line of every key and table header of a TOML document, counted from 1.
 
-    Keys of arrays of tables are left out, and so is everything after a statement of more than
-    a thousand lines.
+    Keys of arrays of tables are left out.
 
     Args:
         text: TOML that tomllib has read.
@@ -81,28 +95,32 @@ def key_lines(text: str) -> dict[Keys, int]:
     return lines
 
 
-def _lines_of(file: Path) -> dict[Keys, int]:
+def _lines_of(file: Path) -> Mapping[Keys, int]:
     try:
-        return key_lines(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
+        state = file.stat()
+        return _lines_of_state(file, state.st_mtime_ns, state.st_size)
+    except (OSError, ValueError, RecursionError):
         return {}
+
+
+@functools.lru_cache(maxsize=4)
+def _lines_of_state(file: Path, changed_ns: int, size: int) -> Mapping[Keys, int]:
+    del changed_ns, size
+    return key_lines(read_text(file, LARGEST_TOML_BYTES))
 
 
 def _statements(text: str) -> Iterator[tuple[int, str, bool]]:
     """Line, text, and whether it has several lines, of each header and each key with its value."""
-    held: list[str] = []
-    for number, line in enumerate(text.split("\n"), start=1):
-        held.append(line)
-        statement = "\n".join(held)
-        if len(held) > _MOST_LINES_OF_A_STATEMENT:
-            return
-        try:
-            tomllib.loads(statement)
-        except tomllib.TOMLDecodeError:
+    begin, first, line, depth = 0, 1, 1, 0
+    for token in _TOKEN.finditer(text + "\n"):
+        line += token[0].count("\n")
+        depth += (token[0] in "[{") - (token[0] in "]}")
+        if token[0] != "\n" or depth:
             continue
+        statement = text[begin : token.start()]
         if statement.strip() and not statement.lstrip().startswith("#"):
-            yield number - len(held) + 1, statement, len(held) > 1
-        held = []
+            yield first, statement, line > first + 1
+        begin, first = token.end(), line
 
 
 def _chain(parsed: Any) -> Keys:

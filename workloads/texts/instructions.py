@@ -11,6 +11,7 @@ from typing import Any
 
 from workloads.support.errors import InputError
 from workloads.support.files import sha256_file
+from workloads.support.reading import read_text
 from workloads.texts.hub import fetch
 
 ALPACA = "alpaca"
@@ -95,9 +96,9 @@ def _text(row: Mapping[str, Any], key: str, where: str) -> str:
 def _json_rows(path: Path) -> dict[str, Any]:
     """Parsed rows by the place that an error would name."""
     try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: {error}; give a UTF-8 file of JSON lines") from error
+        lines = read_text(path).split("\n")
+    except InputError as error:
+        raise InputError(f"{error}; give a UTF-8 file of JSON lines") from error
     rows = {}
     for number, line in enumerate(lines, 1):
         if line.strip():

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workloads.support.errors import InputError
+from workloads.support.reading import read_text
 from workloads.texts.hub import HUB_TEXTS, Part, read_hub_text
 
 EMBEDDED = "embedded"
@@ -64,8 +65,8 @@ def load_text(source: str, part: Part) -> Text:
         return Text(f"{source}:{HUB_TEXTS[source][part].split}", read_hub_text(source, part))
     path = Path(source.removeprefix(HALVES))
     try:
-        content = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        content = read_text(path)
+    except InputError as error:
         raise InputError(
             f"text {source}: {error}; give a UTF-8 file or one of {', '.join(NAMES)}"
         ) from error

@@ -14,6 +14,7 @@ from accelerator_sim.simulation.compiled import run_compiled
 from accelerator_sim.simulation.event import run_event
 from accelerator_sim.simulation.result import EventResult
 from tests.accelerator_sim.machines import (
+    beyond_limits,
     cases,
     projection,
     projection_by,
@@ -93,7 +94,7 @@ def test_run_compiled_results_are_python_numbers() -> None:
 
 
 def test_run_compiled_latency_beyond_64_bits_is_refused() -> None:
-    dram = Dram(4000, 1.0, latency_cycles=1 << 61, burst_bytes=1, channels=1)
+    dram = beyond_limits(Dram(4000, 1.0, 0, 1, 1), latency_cycles=1 << 61)
     plan = plan_dense(Gemm("p", "FFN", 8, 8), small_machine(dram=dram))
     with pytest.raises(InputError, match=r"compiled model counts cycles .* use the model event"):
         run_compiled(plan)
@@ -101,7 +102,7 @@ def test_run_compiled_latency_beyond_64_bits_is_refused() -> None:
 
 
 def test_run_compiled_fast_port_beyond_64_bits_is_refused() -> None:
-    dram = Dram(1 << 80, 1.0, latency_cycles=1, burst_bytes=1, channels=1)
+    dram = beyond_limits(Dram(1, 1.0, 1, 1, 1), bytes_per_second=1 << 80)
     plan = plan_dense(Gemm("p", "FFN", 8, 8), small_machine(clock_hz=1, dram=dram))
     with pytest.raises(InputError, match="compiled model counts cycles"):
         run_compiled(plan)
@@ -109,14 +110,14 @@ def test_run_compiled_fast_port_beyond_64_bits_is_refused() -> None:
 
 @pytest.mark.parametrize("run", [run_event, run_compiled])
 def test_run_bursts_beyond_64_bits_are_refused(run: Callable[[Plan], EventResult]) -> None:
-    dram = Dram(4001, 1.0, latency_cycles=1, burst_bytes=1 << 59, channels=1)
+    dram = beyond_limits(Dram(4001, 1.0, 1, 1, 1), burst_bytes=1 << 59)
     plan = plan_dense(Gemm("p", "FFN", 8, 8), small_machine(dram=dram))
     with pytest.raises(InputError, match="do not fit 64 bits"):
         run(plan)
 
 
 def test_plan_dense_tokens_beyond_64_bits_are_refused() -> None:
-    machine = small_machine(tile=TileChoice(8, 8, 1 << 60))
+    machine = small_machine(tile=beyond_limits(TileChoice(8, 8, 1), tokens=1 << 60))
     with pytest.raises(InputError, match="more work than 64-bit counts hold"):
         plan_dense(Gemm("p", "FFN", 8, 8, tokens=1 << 60), machine)
 

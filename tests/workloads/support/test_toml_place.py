@@ -140,6 +140,11 @@ def test_place_without_a_file_or_with_a_lost_one_has_no_line(tmp_path: Path) -> 
     assert Place("gone.toml", tmp_path / "gone.toml").of("x") == "gone.toml"
 
 
-def test_key_lines_endless_statement_is_given_up() -> None:
-    text = "first = 1\nlong = [\n" + "1,\n" * 5000 + "]\nlast = 2\n"
-    assert key_lines(text) == {("first",): 1}
+def test_key_lines_long_lists_and_strings_end_where_they_end() -> None:
+    text = (
+        "first = 1\nlong = [\n" + "1, # ] a = 1\n" * 5000 + "]\nsecond = 2\n"
+        'string = """\na = ]\\"""\nthird = 3"""""\nlast = \'\'\'\n\'\'x\'\'\'\'\nend = 1\n'
+    )
+    expected = {"first": 1, "long": 2, "second": 5004, "string": 5005, "last": 5008, "end": 5010}
+    assert tomllib.loads(text).keys() == expected.keys()
+    assert key_lines(text) == {(key,): line for key, line in expected.items()}
