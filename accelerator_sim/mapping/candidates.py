@@ -14,7 +14,15 @@ from accelerator_sim.mapping.kept_programs import MAX_BYTES, KeptPrograms
 from accelerator_sim.mapping.program import Program, build_program
 from accelerator_sim.mapping.split import choose_denser_lines
 from accelerator_sim.mapping.storage import Storage, storage_of
-from accelerator_sim.mapping.tile_search import AUTO, MAX_TILES, Search, best_tile, tile_count
+from accelerator_sim.mapping.tile_search import (
+    AUTO,
+    MAX_TILES,
+    Extents,
+    Search,
+    best_tile,
+    smallest_tile,
+    tile_count,
+)
 from accelerator_sim.mapping.tiling import (
     Counts,
     TileShape,
@@ -180,12 +188,12 @@ def _plan(search: Search) -> Plan:
     gemm, accelerator = search.gemm, search.accelerator
     rule = DENSE_SPLIT if search.rank is None else _split_rule(accelerator)
     extents = (accelerator.tile.rows, accelerator.tile.columns, accelerator.tile.tokens)
-    lacks = "no choice for auto has room in the buffers"
     if AUTO in extents:
         best = best_tile(search, extents)
         if best is not None:
             how = f"least bound of the tiles that fit ({best.bound_cycles} cycles)"
             return Plan(best.program, best.storage, how, rule)
+        lacks = _auto_lacks(search, extents)
     else:
         tile = TileShape(*map(int, extents))
         _check_count(gemm, tile)
@@ -224,6 +232,15 @@ def _no_tile(accelerator: Accelerator) -> str:
 
 def _shape(tile: TileShape | TileChoice) -> str:
     return f"rows = {tile.rows}, columns = {tile.columns}, tokens = {tile.tokens}"
+
+
+def _auto_lacks(search: Search, extents: Extents) -> str:
+    """What the smallest tile that auto may choose lacks."""
+    tile = smallest_tile(search, extents)
+    if tile is None:
+        return f"every choice for auto makes more than {MAX_TILES} tiles"
+    lacks = _lacks(storage_of(search.program(tile)))
+    return f"of {_shape(tile)}, the smallest choice for auto, {lacks}"
 
 
 def _lacks(storage: Storage) -> str:

@@ -85,6 +85,19 @@ def best_tile(search: Search, extents: Extents) -> Candidate | None:
     return None
 
 
+def smallest_tile(search: Search, extents: Extents) -> TileShape | None:
+    """The smallest tile of a search that is not cut into too many, to say what it lacks.
+
+    Args:
+        search: What is to be tiled.
+        extents: Those that are numbers are kept.
+    """
+    tokens = _halvings(search.gemm.tokens, extents[2])[-1]
+    tiles = _tiles(search.gemm, _units(search), extents, tokens, 1)
+    few = (tile for tile in tiles if tile_count(search.gemm, tile) <= MAX_TILES)
+    return min(few, key=lambda tile: tile.rows * tile.columns, default=None)
+
+
 def tile_count(gemm: Gemm, tile: TileShape) -> int:
     """Tiles of all tokens."""
     extents = ((gemm.m, tile.rows), (gemm.n, tile.columns), (gemm.tokens, tile.tokens))

@@ -149,6 +149,8 @@ def test_space_digest_changes_with_what_decides_results_only(tmp_path: Path) -> 
         ("[16, 32, 64]", "[]", r"\[fields\]: lines: the list is empty"),
         ("[16, 32, 64]", "[16, 16]", "lines: a value stands twice"),
         ("[16, 32, 64]", f"[{2**63}]", "lines: whole numbers go up to"),
+        ("[16, 32, 64]", "[64, 64.0]", "a value stands twice"),
+        ("[16, 32, 64]", f"[64, {2**21}]", "lines = 2097152: .* from 1 to 1048576"),
         ("[16, 32, 64]", "{ start = 1, stop = 1e30, count = 3 }", "start and stop go up to"),
         ("[16, 32, 64]", "[[16]]", "lines: values are numbers or words"),
         ("[16, 32, 64]", "[16, 0]", "lines = 0: .*lines must be a whole number from 1 to"),
