@@ -1,6 +1,8 @@
 """The command ``sslc``: subcommands, and errors as one sentence with exit code 2."""
 
 import sys
+import warnings
+from typing import TextIO
 
 import typer
 
@@ -15,8 +17,9 @@ from reports.commands import (
     sweep,
 )
 from reports.commands import report as reporting
-from workloads.support.errors import InputError
+from workloads.support.errors import InputError, InputWarning
 
+_python_shows = warnings.showwarning
 app = typer.Typer(
     name="sslc",
     help=(
@@ -43,11 +46,27 @@ app.command("list")(reporting.list_names)
 app.command()(reporting.demo)
 
 
+def _in_one_line(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Remarks about input as a sentence; other warnings as Python writes them."""
+    if issubclass(category, InputWarning):
+        print(f"sslc: note: {message}", file=sys.stderr)
+    else:
+        _python_shows(message, category, filename, lineno, file, line)
+
+
 def main() -> None:
     """Run the command line.
 
     Exit codes: 0 done, 2 bad input (one sentence on standard error), 130 interrupted.
     """
+    warnings.showwarning = _in_one_line
     try:
         app()
     except (InputError, OSError) as error:
