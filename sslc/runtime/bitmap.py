@@ -1,12 +1,15 @@
 """The bitmap format of a compressed projection, W = S + U Vᵀ, as the CPU kernels stream it.
 
-Three rows make a group. The stream holds, group after group and chunk of columns after chunk:
-three masks (a bit a column, lowest bit first), for int8 three bf16 scales and two bytes of
-padding, then the kept values of the first, second and third row. The group's three rows of U
-follow. Padding: rows to a multiple of 3 and columns to a multiple of the chunk by empty masks, rank
-to a multiple of 32 by zeros, the end of the stream by 512 bytes that kernels may read ahead.
+Three rows make a group, 256 columns a span, 64 columns (int8: 128) a chunk. The stream holds, group
+after group and span after span: masks (a bit a column, lowest bit first) by chunk and row; for int8
+three bf16 scales and two bytes of padding by chunk; then the kept values by chunk and row. The
+group's three rows of U follow. A span's masks stand together because they tell where the next span
+starts: a kernel that has them early does not wait for memory at every chunk. Padding: rows to a
+multiple of 3 and columns to whole spans by empty masks, rank to a multiple of 32 by zeros, the end
+of the stream by 512 bytes that kernels may read ahead.
 """
 
+import functools
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,8 +25,8 @@ GROUP_ROWS = 3
 SCALE_COLUMNS = 128
 """Columns of a row that share one int8 scale."""
 RANK_BLOCK = 32
-COLUMN_BLOCK = 128
-"""Vectors and dense rows are padded with zeros to a multiple of this."""
+SPAN_COLUMNS = 256
+"""Columns whose masks stand together; x and dense rows are padded to whole spans."""
 _READ_AHEAD_BYTES = 512
 
 Bytes = NDArray[np.uint8]
@@ -38,7 +41,6 @@ class ValueType:
         bytes: Of a value of S.
         factor_bytes: Of a value of U and V.
         chunk_columns: Columns of a chunk.
-        header_bytes: Masks, scales and padding in front of a chunk's values.
         dtype: Of a value of S.
         factor_dtype: Of a value of U and V.
     """
@@ -47,14 +49,28 @@ class ValueType:
     bytes: int
     factor_bytes: int
     chunk_columns: int
-    header_bytes: int
     dtype: DTypeLike
     factor_dtype: DTypeLike
 
+    @property
+    def chunks_of_span(self) -> int:
+        """Chunks of a span."""
+        return SPAN_COLUMNS // self.chunk_columns
 
-BF16 = ValueType("bf16", 2, 2, 64, 24, ml_dtypes.bfloat16, ml_dtypes.bfloat16)
-FP32 = ValueType("fp32", 4, 4, 64, 24, np.float32, np.float32)
-INT8 = ValueType("int8", 1, 2, SCALE_COLUMNS, 56, np.int8, ml_dtypes.bfloat16)
+    @property
+    def scale_bytes(self) -> int:
+        """Scales and padding of a chunk."""
+        return (GROUP_ROWS + 1) * self.factor_bytes if self.bytes == 1 else 0
+
+    @property
+    def header_bytes(self) -> int:
+        """Masks, scales and padding in front of a span's values."""
+        return GROUP_ROWS * SPAN_COLUMNS // 8 + self.chunks_of_span * self.scale_bytes
+
+
+BF16 = ValueType("bf16", 2, 2, 64, ml_dtypes.bfloat16, ml_dtypes.bfloat16)
+FP32 = ValueType("fp32", 4, 4, 64, np.float32, np.float32)
+INT8 = ValueType("int8", 1, 2, SCALE_COLUMNS, np.int8, ml_dtypes.bfloat16)
 VALUE_TYPES = {kind.name: kind for kind in (BF16, FP32, INT8)}
 
 
@@ -70,7 +86,7 @@ class BitmapMatrix:
         kind: How values are stored.
         stream: S and U, with padding.
         offsets: Byte in the stream at which each group starts, shape (groups + 1,).
-        v_rows: Vᵀ, r rows of n values padded with zeros to a multiple of 128.
+        v_rows: Vᵀ, r rows of n values padded with zeros to whole spans.
         bias: Shape (3·groups,), zeros where there is none.
     """
 
@@ -90,19 +106,25 @@ class BitmapMatrix:
         return len(self.offsets) - 1
 
     @property
-    def chunks(self) -> int:
-        """Chunks of columns in a row."""
-        return -(-self.columns // self.kind.chunk_columns)
+    def spans(self) -> int:
+        """Spans of columns in a row."""
+        return -(-self.columns // SPAN_COLUMNS)
 
     @property
     def padded_columns(self) -> int:
         """n with its padding."""
-        return padded(self.columns, COLUMN_BLOCK)
+        return self.spans * SPAN_COLUMNS
 
     @property
     def padded_rank(self) -> int:
         """r with its padding."""
         return padded(self.rank, RANK_BLOCK)
+
+    @functools.cached_property
+    def addresses(self) -> tuple[int, int, int, int]:
+        """Where the stream, its offsets, Vᵀ and the bias are in memory."""
+        arrays = (self.stream, self.offsets, self.v_rows, self.bias)
+        return tuple(int(array.ctypes.data) for array in arrays)  # type: ignore[return-value]
 
     @property
     def bytes(self) -> int:
@@ -156,7 +178,7 @@ def encode_bitmap(
     u = np.zeros((rows, 0), np.float32) if u is None else u
     v = np.zeros((columns, 0), np.float32) if v is None else v
     _check(sparse, kind, u, v, bias)
-    words = _mask_words(sparse.mask, columns, kind.chunk_columns)
+    words = _mask_words(sparse.mask, columns)
     chunks = words.shape[1] * 64 // kind.chunk_columns
     counts = np.bitwise_count(words).reshape(len(words), chunks, -1).sum(axis=2, dtype=np.int64)
     if counts.sum() != len(sparse.values):
@@ -170,9 +192,19 @@ def encode_bitmap(
     stream = huge_zeros(int(offsets[-1]) + _READ_AHEAD_BYTES, np.uint8)
     values = np.ascontiguousarray(sparse.values, kind.dtype).view(np.uint8)
     scales = _scales(sparse, kind, counts)
-    _fill(stream, offsets, words.view(np.uint8), values, counts * kind.bytes, scales, _raw(factors))
-    v_rows = huge_zeros(v.shape[1] * padded(columns, COLUMN_BLOCK), kind.factor_dtype)
-    v_rows = v_rows.reshape(v.shape[1], padded(columns, COLUMN_BLOCK))
+    sizes = counts * kind.bytes
+    _fill(
+        stream,
+        offsets,
+        words.view(np.uint8),
+        values,
+        sizes,
+        scales,
+        _raw(factors),
+        kind.chunks_of_span,
+    )
+    v_rows = huge_zeros(v.shape[1] * padded(columns, SPAN_COLUMNS), kind.factor_dtype)
+    v_rows = v_rows.reshape(v.shape[1], padded(columns, SPAN_COLUMNS))
     v_rows[:, :columns] = v.T
     full_bias = np.zeros(len(words), np.float32)
     full_bias[:rows] = 0 if bias is None else bias
@@ -200,9 +232,9 @@ def _check(
         raise InputError(f"scales belong to int8 values and need shape {groups}")
 
 
-def _mask_words(mask: Bytes, columns: int, chunk_columns: int) -> NDArray[np.uint64]:
+def _mask_words(mask: Bytes, columns: int) -> NDArray[np.uint64]:
     """Masks as 64-bit words, rows and columns padded by zeros."""
-    width = padded(columns, chunk_columns) // 8
+    width = padded(columns, SPAN_COLUMNS) // 8
     full = np.zeros((padded(len(mask), GROUP_ROWS), width), np.uint8)
     full[: len(mask), : mask.shape[1]] = mask
     if columns % 8:
@@ -215,7 +247,10 @@ def _offsets(
 ) -> NDArray[np.int64]:
     """The byte at which each group starts, and the end of the last."""
     sizes = counts.reshape(-1, GROUP_ROWS * counts.shape[1]).sum(axis=1) * kind.bytes
-    sizes += counts.shape[1] * kind.header_bytes + GROUP_ROWS * factors.shape[1] * kind.factor_bytes
+    sizes += (
+        counts.shape[1] // kind.chunks_of_span * kind.header_bytes
+        + GROUP_ROWS * factors.shape[1] * kind.factor_bytes
+    )
     return np.concatenate(([0], sizes.cumsum()))
 
 
@@ -225,7 +260,7 @@ def _scales(sparse: SparseRows, kind: ValueType, counts: NDArray[np.int64]) -> B
     if sparse.scales is None:
         return np.zeros((groups, chunks, 0), np.uint8)
     scales = np.zeros((groups * GROUP_ROWS, chunks), kind.factor_dtype)
-    scales[: len(sparse.scales)] = sparse.scales
+    scales[: len(sparse.scales), : sparse.scales.shape[1]] = sparse.scales
     full = np.zeros((groups, chunks, GROUP_ROWS + 1), kind.factor_dtype)
     full[:, :, :GROUP_ROWS] = scales.reshape(groups, GROUP_ROWS, chunks).transpose(0, 2, 1)
     return full.view(np.uint8)
@@ -246,8 +281,9 @@ def _fill(
     sizes: NDArray[np.int64],
     scales: Bytes,
     factors: Bytes,
+    chunks_of_span: int,
 ) -> None:
-    """Write every group: masks, scales and values by chunk, then the rows of U.
+    """Write every group: masks, scales and values by span, then the rows of U.
 
     ``sizes`` are the bytes of values by row and chunk.
     """
@@ -259,19 +295,22 @@ def _fill(
         taken[0] = taken[3]
         for row in range(3):
             taken[row + 1] = taken[row] + sizes[3 * group + row].sum()
-        for chunk in range(chunks):
-            for row in range(3):
-                stream[at : at + width] = masks[
-                    3 * group + row, chunk * width : (chunk + 1) * width
-                ]
-                at += width
-            stream[at : at + scales.shape[2]] = scales[group, chunk]
-            at += scales.shape[2]
-            for row in range(3):
-                size = sizes[3 * group + row, chunk]
-                stream[at : at + size] = values[taken[row] : taken[row] + size]
-                at += size
-                taken[row] += size
+        for first in range(0, chunks, chunks_of_span):
+            span = range(first, first + chunks_of_span)
+            for chunk in span:
+                for row in range(3):
+                    mask = masks[3 * group + row, chunk * width : (chunk + 1) * width]
+                    stream[at : at + width] = mask
+                    at += width
+            for chunk in span:
+                stream[at : at + scales.shape[2]] = scales[group, chunk]
+                at += scales.shape[2]
+            for chunk in span:
+                for row in range(3):
+                    size = sizes[3 * group + row, chunk]
+                    stream[at : at + size] = values[taken[row] : taken[row] + size]
+                    at += size
+                    taken[row] += size
         stream[at : at + factors.shape[1]] = factors[group]
 
 
@@ -283,25 +322,28 @@ def decode_bitmap(matrix: BitmapMatrix) -> tuple[NDArray[Any], NDArray[Any], NDA
         int8; U, shape (m, r).
     """
     kind = matrix.kind
-    sparse = np.zeros((matrix.groups * GROUP_ROWS, matrix.chunks * kind.chunk_columns), kind.dtype)
-    scales = np.zeros((len(sparse), matrix.chunks if kind is INT8 else 0), kind.factor_dtype)
+    chunks = matrix.spans * kind.chunks_of_span
+    sparse = np.zeros((matrix.groups * GROUP_ROWS, chunks, kind.chunk_columns), kind.dtype)
+    scales = np.zeros((len(sparse), chunks if kind is INT8 else 0), kind.factor_dtype)
     u = np.zeros((len(sparse), matrix.padded_rank), kind.factor_dtype)
-    width = kind.chunk_columns // 8
     for group in range(matrix.groups):
         rows = slice(GROUP_ROWS * group, GROUP_ROWS * (group + 1))
         at = int(matrix.offsets[group])
-        for chunk in range(matrix.chunks):
+        for first in range(0, chunks, kind.chunks_of_span):
+            span = slice(first, first + kind.chunks_of_span)
             header = matrix.stream[at : at + kind.header_bytes]
-            masks = header[: GROUP_ROWS * width].reshape(GROUP_ROWS, width)
+            bits = np.unpackbits(header[: 3 * SPAN_COLUMNS // 8], bitorder="little").astype(bool)
             if kind is INT8:
-                scales[rows, chunk] = header[GROUP_ROWS * width :].view(kind.factor_dtype)[:3]
+                stored = header[3 * SPAN_COLUMNS // 8 :].view(kind.factor_dtype).reshape(-1, 4)
+                scales[rows, span] = stored[:, :3].T
             at += kind.header_bytes
-            bits = np.unpackbits(masks, axis=1, bitorder="little").astype(bool)
             end = at + int(bits.sum()) * kind.bytes
-            columns = slice(chunk * kind.chunk_columns, (chunk + 1) * kind.chunk_columns)
-            sparse[rows, columns][bits] = matrix.stream[at:end].view(kind.dtype)
+            values = np.zeros(len(bits), kind.dtype)
+            values[bits] = matrix.stream[at:end].view(kind.dtype)
+            sparse[rows, span] = values.reshape(-1, 3, kind.chunk_columns).swapaxes(0, 1)
             at = end
         end = int(matrix.offsets[group + 1])
         u[rows] = matrix.stream[at:end].view(kind.factor_dtype).reshape(GROUP_ROWS, -1)
     m, n, r = matrix.rows, matrix.columns, matrix.rank
-    return sparse[:m, :n], scales[:m], u[:m, :r]
+    scale_count = -(-n // SCALE_COLUMNS) if kind is INT8 else 0
+    return sparse.reshape(len(sparse), -1)[:m, :n], scales[:m, :scale_count], u[:m, :r]

@@ -5,8 +5,7 @@ that it is compared with: rows of the same kind of values, streamed once.
 """
 
 import functools
-import os
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,24 +13,26 @@ import numpy as np
 from llvmlite import ir
 from numpy.typing import NDArray
 
+from sslc.runtime.arrange import is_arranged
 from sslc.runtime.bitmap import (
-    COLUMN_BLOCK,
+    BF16,
+    FP32,
     GROUP_ROWS,
-    INT8,
     RANK_BLOCK,
     SCALE_COLUMNS,
+    SPAN_COLUMNS,
     BitmapMatrix,
+    Bytes,
     ValueType,
     padded,
 )
 from sslc.runtime.emit import Compiled, Kernel, compile_module
 from sslc.runtime.expand import emit_expand
-from sslc.runtime.features import AVX512, Level, required_level
+from sslc.runtime.features import Level, required_level
 from sslc.runtime.integer_chunk import x_bytes
-from sslc.runtime.kernels import COUNTERS, Argument, emit_dense, emit_sparse
+from sslc.runtime.kernels import Argument, Variant, emit_dense, emit_sparse
 from sslc.runtime.memory import huge_zeros
-from sslc.runtime.quantize import quantize_x
-from sslc.runtime.unpack import factor_kind, lane_order
+from sslc.runtime.threads import run_kernel
 from workloads.support.errors import InputError
 
 Floats = NDArray[np.float32]
@@ -39,13 +40,14 @@ Floats = NDArray[np.float32]
 MOST_TOKENS = 16
 """Tokens of a call up to which the kernels are meant to be used."""
 _EMITTERS = {"sparse": emit_sparse, "dense": emit_dense, "expand": emit_expand}
-_INTEGER_ARGUMENTS = (Argument.CORRECTIONS, Argument.X8, Argument.SCALES)
+_SCRATCH = (Argument.X, Argument.T, Argument.X8, Argument.SCALES, Argument.CORRECTIONS)
+_STAGGER = 32
 _ALIGNMENT = 64
 
 
 @dataclass(frozen=True, eq=False)
 class DenseMatrix:
-    """A dense matrix for the baseline: m rows, columns padded with zeros to a multiple of 128."""
+    """A dense matrix for the baseline: m rows, columns padded with zeros to whole spans."""
 
     columns: int
     kind: ValueType
@@ -55,39 +57,37 @@ class DenseMatrix:
 def dense_matrix(weight: NDArray[Any], kind: ValueType) -> DenseMatrix:
     """Copy a matrix (m×n) into the layout of the baseline, rounded to bf16 or fp32."""
     rows, columns = weight.shape
-    width = padded(columns, COLUMN_BLOCK)
+    width = padded(columns, SPAN_COLUMNS)
     stored = huge_zeros(rows * width, kind.dtype).reshape(rows, width)
     stored[:, :columns] = weight
     return DenseMatrix(columns, kind, stored)
 
 
 @functools.cache
-def compiled(name: str, kind: ValueType, level: Level, tokens: int) -> Compiled:
+def compiled(name: str, variant: Variant) -> Compiled:
     """A kernel's machine code.
 
     Args:
         name: ``"sparse"``, ``"dense"`` or ``"expand"``.
-        kind: How values are stored.
-        level: Instructions that may be used.
-        tokens: 1, 2, 4 or 8.
+        variant: What it is specialised for.
     """
     module = ir.Module(name)
-    _EMITTERS[name](module, kind, level, tokens)
-    return compile_module(module, level)
+    _EMITTERS[name](module, variant)
+    return compile_module(module, variant.level)
 
 
 @functools.cache
-def kernel(name: str, kind: ValueType, level: Level, tokens: int) -> Kernel:
+def kernel(name: str, variant: Variant) -> Kernel:
     """A kernel that can be called, on a host of that level."""
-    return compiled(name, kind, level, tokens).load(name)
+    return compiled(name, variant).load(name)
 
 
-def multiply(matrix: BitmapMatrix, x: Floats, *, threads: int = 1) -> Floats:
+def multiply(matrix: BitmapMatrix, x: NDArray[Any], *, threads: int = 1) -> Floats:
     """S·x + U·(Vᵀx) + bias for each token.
 
     Args:
         matrix: m×n.
-        x: Shape (tokens, n).
+        x: Shape (tokens, n), fp32 or bf16.
         threads: That share the work.
 
     Returns:
@@ -103,7 +103,7 @@ def multiply(matrix: BitmapMatrix, x: Floats, *, threads: int = 1) -> Floats:
     return results[0] if len(results) == 1 else np.concatenate(results)
 
 
-def multiply_dense(matrix: DenseMatrix, x: Floats, *, threads: int = 1) -> Floats:
+def multiply_dense(matrix: DenseMatrix, x: NDArray[Any], *, threads: int = 1) -> Floats:
     """W·x for each token: see ``multiply``."""
     _check(x, matrix.columns)
     level = required_level()
@@ -130,8 +130,8 @@ def new_panel(matrix: BitmapMatrix, groups: int) -> Panel:
     """Room for so many groups of rows."""
     rows, kind = GROUP_ROWS * groups, matrix.kind
     return Panel(
-        np.empty((rows, matrix.chunks * kind.chunk_columns), kind.dtype),
-        np.empty((rows, matrix.chunks), np.float32),
+        np.empty((rows, matrix.padded_columns), kind.dtype),
+        np.empty((rows, matrix.padded_columns // SCALE_COLUMNS), np.float32),
         np.empty((rows, matrix.padded_rank), kind.factor_dtype),
     )
 
@@ -148,120 +148,127 @@ def expand_panel(matrix: BitmapMatrix, first: int, panel: Panel, *, threads: int
         Argument.STREAM: _address(matrix.stream),
         Argument.OFFSETS: _address(matrix.offsets[first:]),
         Argument.GROUPS: groups,
-        Argument.CHUNKS: matrix.chunks,
+        Argument.SPANS: matrix.spans,
     }
-    _run(kernel("expand", matrix.kind, level, 1), arguments, threads)
+    run_kernel(kernel("expand", Variant(matrix.kind, level)), arguments, threads=threads)
 
 
-def _check(x: Floats, columns: int) -> None:
+def _check(x: NDArray[Any], columns: int) -> None:
     if x.ndim != 2 or x.shape[1] != columns:
         raise InputError(f"x has shape {x.shape}: give tokens by {columns} columns")
 
 
-def _token_blocks(x: Floats, level: Level) -> list[Floats]:
-    size = 8 if level is AVX512 else 4
+def _token_blocks(x: NDArray[Any], level: Level) -> list[NDArray[Any]]:
+    """Tokens of one call of a kernel; sums of more rows and tokens do not fit the registers."""
+    size = level.lanes // 4
     return [x[start : start + size] for start in range(0, len(x), size)]
 
 
-def _sparse_block(matrix: BitmapMatrix, x: Floats, level: Level, threads: int) -> Floats:
-    factors = factor_kind(matrix.kind)
-    tokens = _specialised(len(x))
-    lanes = _in_lane_order(x, tokens, matrix.padded_columns, factors, level)
-    t = _aligned_zeros(tokens, matrix.padded_rank)
+def _sparse_block(matrix: BitmapMatrix, x: NDArray[Any], level: Level, threads: int) -> Floats:
+    x_kind, count = _x_kind(x, matrix.kind, level), len(x)
+    x = _padded(x, matrix.padded_columns, x_kind)
+    tokens, columns = x.shape
+    groups = columns // SCALE_COLUMNS
+    sizes = (
+        4 * (columns + _STAGGER),
+        4 * matrix.padded_rank,
+        x_bytes(level) * columns,
+        4 * groups,
+        4 * groups,
+    )
+    scratch = _aligned(tokens * sum(sizes))
     y = np.empty((tokens, GROUP_ROWS * matrix.groups), np.float32)
+    stream, offsets, v_rows, bias = matrix.addresses
     arguments = {
-        **_both(Argument.X, lanes),
-        **_both(Argument.T, t),
+        **_scratch_arguments(_address(scratch), tokens, sizes),
+        **_x_arguments(x, is_arranged(matrix.kind, level)),
         **_both(Argument.Y, y),
-        **_both(Argument.DENSE, matrix.v_rows),
+        Argument.DENSE: v_rows,
+        Argument.DENSE_ROW_BYTES: matrix.v_rows.strides[0],
         Argument.DENSE_ROWS: matrix.rank,
-        Argument.STREAM: _address(matrix.stream),
-        Argument.OFFSETS: _address(matrix.offsets),
+        Argument.STREAM: stream,
+        Argument.OFFSETS: offsets,
         Argument.GROUPS: matrix.groups,
-        Argument.CHUNKS: matrix.chunks,
+        Argument.SPANS: matrix.spans,
         Argument.RANK_BLOCKS: matrix.padded_rank // RANK_BLOCK,
-        Argument.BIAS: _address(matrix.bias),
+        Argument.BIAS: bias,
     }
-    if matrix.kind is INT8:
-        integers = _integers(x, tokens, level)
-        for argument, array in zip(_INTEGER_ARGUMENTS, integers, strict=True):
-            arguments |= _both(argument, array)
-    _run(kernel("sparse", matrix.kind, level, tokens), arguments, threads)
-    return y[: len(x), : matrix.rows]
+    run_kernel(
+        kernel("sparse", Variant(matrix.kind, level, tokens, x_kind)), arguments, threads=threads
+    )
+    return y[:count, : matrix.rows]
 
 
-def _dense_block(matrix: DenseMatrix, x: Floats, level: Level, threads: int) -> Floats:
-    tokens = _specialised(len(x))
-    lanes = _in_lane_order(x, tokens, matrix.rows.shape[1], matrix.kind, level)
-    y = np.empty((tokens, len(matrix.rows)), np.float32)
+def _dense_block(matrix: DenseMatrix, x: NDArray[Any], level: Level, threads: int) -> Floats:
+    x_kind, count = _x_kind(x, matrix.kind, level), len(x)
+    x = _padded(x, matrix.rows.shape[1], x_kind)
+    size = 4 * (x.shape[1] + _STAGGER)
+    scratch = _aligned(len(x) * size)
+    y = np.empty((len(x), len(matrix.rows)), np.float32)
     arguments = {
-        **_both(Argument.X, lanes),
+        **_scratch_arguments(_address(scratch), len(x), (size,)),
+        **_x_arguments(x, is_arranged(matrix.kind, level)),
         **_both(Argument.Y, y),
         **_both(Argument.DENSE, matrix.rows),
         Argument.DENSE_ROWS: len(matrix.rows),
     }
-    _run(kernel("dense", matrix.kind, level, tokens), arguments, threads)
-    return y[: len(x)]
+    run_kernel(
+        kernel("dense", Variant(matrix.kind, level, len(x), x_kind)), arguments, threads=threads
+    )
+    return y[:count]
 
 
-def _integers(x: Floats, tokens: int, level: Level) -> tuple[NDArray[Any], ...]:
-    """x as the integer kernels take it: −128·Σx by group, numbers, scales."""
-    full = np.zeros((tokens, x.shape[1]), np.float32)
-    full[: len(x)] = x
-    quantized = quantize_x(full)
-    groups = quantized.numbers.reshape(*quantized.scales.shape, SCALE_COLUMNS)
-    corrections = groups.sum(axis=2, dtype=np.int32) * np.int32(-128)
-    numbers = quantized.numbers if x_bytes(level) == 1 else quantized.numbers.astype(np.int16)
-    return corrections, numbers, quantized.scales
+def _x_kind(x: NDArray[Any], kind: ValueType, level: Level) -> ValueType:
+    """bf16 for bf16 x where the kernel takes it as it is, else fp32."""
+    takes_bf16 = level.multiplies_bf16 and kind is BF16 and x.dtype == BF16.dtype
+    return BF16 if takes_bf16 else FP32
 
 
-def _specialised(tokens: int) -> int:
-    """The number of tokens, up to 8, that a kernel is compiled for."""
-    return 1 << (tokens - 1).bit_length()
+def _padded(x: NDArray[Any], columns: int, kind: ValueType) -> NDArray[Any]:
+    """x with zeros up to the tokens of a specialised kernel and to whole spans.
+
+    Tokens stand a cache line or two apart from a power of two, or all would fall into one set.
+    """
+    tokens = 1 << (len(x) - 1).bit_length()
+    if tokens == 1 and x.shape[1] == columns and x.flags.c_contiguous and x.dtype == kind.dtype:
+        return x
+    width = columns + _STAGGER
+    full = _aligned(tokens * width * kind.bytes).view(kind.dtype).reshape(tokens, width)
+    full[: len(x), : x.shape[1]] = x
+    return full[:, :columns]
 
 
-def _in_lane_order(x: Floats, tokens: int, columns: int, kind: ValueType, level: Level) -> Floats:
-    """x padded with zeros, each 32 numbers in the order of ``lane_order``."""
-    natural = _aligned_zeros(tokens, columns)
-    natural[: len(x), : x.shape[1]] = x
-    if lane_order(kind, level)[1] == 1:
-        return natural
-    lanes = _aligned_zeros(tokens, columns)
-    pairs = natural.reshape(tokens, -1, RANK_BLOCK // 2, 2)
-    lanes.reshape(tokens, -1, 2, RANK_BLOCK // 2)[:] = pairs.swapaxes(2, 3)
-    return lanes
+def _x_arguments(x: NDArray[Any], arranged: bool) -> dict[Argument, int]:
+    """Where x is; where it is to be taken as it is, the kernel's own copy as well."""
+    address = _address(x)
+    arguments = {
+        Argument.RAW: address,
+        Argument.RAW_BYTES: x.strides[0],
+        Argument.RAW_SPANS: x.shape[1] // SPAN_COLUMNS,
+    }
+    return arguments | {Argument.X: address} if arranged else arguments
 
 
-def _aligned_zeros(rows: int, columns: int) -> Floats:
-    size = 4 * rows * columns
+def _scratch_arguments(address: int, tokens: int, sizes: Sequence[int]) -> dict[Argument, int]:
+    """Arrays of the kernel's own, one behind the other, so many bytes for each token."""
+    arguments: dict[Argument, int] = {}
+    for argument, size in zip(_SCRATCH, sizes, strict=False):
+        arguments |= {argument: address, Argument(argument + 1): size}
+        address += tokens * size
+    return arguments
+
+
+def _aligned(size: int) -> Bytes:
+    """Zeros, as the padding of Vᵀx has to be."""
     buffer = np.zeros(size + _ALIGNMENT, np.uint8)
     start = -_address(buffer) % _ALIGNMENT
-    return buffer[start : start + size].view(np.float32).reshape(rows, columns)
+    return buffer[start : start + size]
 
 
 def _address(array: NDArray[Any]) -> int:
-    return int(array.__array_interface__["data"][0])
+    return int(array.ctypes.data)
 
 
 def _both(argument: Argument, array: NDArray[Any]) -> dict[Argument, int]:
     """An array's address and the bytes between its rows."""
     return {argument: _address(array), Argument(argument + 1): array.strides[0]}
-
-
-def _run(function: Kernel, arguments: dict[Argument, int], threads: int) -> None:
-    """Call a kernel here and on threads that help; returns when all rows are done."""
-    counters = np.zeros(COUNTERS, np.int64)
-    values = np.zeros(len(Argument), np.int64)
-    values[list(arguments)] = list(arguments.values())
-    values[Argument.COUNTERS] = _address(counters)
-    at = _address(values)
-    helpers = [_pool(os.getpid()).submit(function, at) for _ in range(threads - 1)]
-    function(at)
-    for helper in helpers:
-        helper.result()
-
-
-@functools.cache
-def _pool(_process: int) -> ThreadPoolExecutor:
-    """Threads that help; a forked process makes its own."""
-    return ThreadPoolExecutor(max(1, (os.cpu_count() or 1) - 1), "sslc-runtime")

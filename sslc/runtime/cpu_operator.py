@@ -56,7 +56,7 @@ class CpuOperator:
 
     @property
     def _panel_groups(self) -> int:
-        row_bytes = self.matrix.chunks * self.matrix.kind.chunk_columns * self.matrix.kind.bytes
+        row_bytes = self.matrix.padded_columns * self.matrix.kind.bytes
         return max(1, min(self.matrix.groups, PANEL_BYTES // (GROUP_ROWS * row_bytes)))
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
@@ -64,7 +64,7 @@ class CpuOperator:
         threads = self.threads or torch.get_num_threads()
         if len(x) > MOST_TOKENS:
             return self._by_panels(x, threads)
-        numbers = x.detach().float().contiguous().numpy()
+        numbers = _numbers(x.detach().contiguous())
         return torch.from_numpy(multiply(self.matrix, numbers, threads=threads)).to(x.dtype)
 
     def _by_panels(self, x: torch.Tensor, threads: int) -> torch.Tensor:
@@ -93,6 +93,13 @@ def _weights(panel: Panel, columns: int, dtype: torch.dtype) -> torch.Tensor:
         return rows[:, :columns].to(dtype)
     scaled = rows.view(len(rows), -1, SCALE_COLUMNS) * torch.from_numpy(panel.scales)[:, :, None]
     return scaled.view(len(rows), -1)[:, :columns].to(dtype)
+
+
+def _numbers(x: torch.Tensor) -> NDArray[Any]:
+    """x as bf16 or fp32 in numpy; torch does not know numpy's bf16."""
+    if x.dtype == torch.bfloat16:
+        return x.view(torch.int16).numpy().view(ml_dtypes.bfloat16)
+    return x.float().numpy()
 
 
 def _tensor(array: NDArray[Any]) -> torch.Tensor:

@@ -5,7 +5,7 @@ level, not for the host, so the instructions of either level can be inspected on
 """
 
 import ctypes
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -51,10 +51,14 @@ class Emitter:
         function = ir.Function(module, ir.FunctionType(ir.VoidType(), [POINTER]), name)
         self.b = ir.IRBuilder(function.append_basic_block())
         self.arguments = function.args[0]
+        self.read: dict[int, ir.Value] = {}
 
     def argument(self, index: int) -> ir.Value:
-        """The index-th 64-bit argument."""
-        return self.load(I64, self.at(self.arguments, integer(8 * index)))
+        """The index-th 64-bit argument, read once at the start of the function."""
+        if index not in self.read:
+            with self.b.goto_entry_block():
+                self.read[index] = self.load(I64, self.at(self.arguments, integer(8 * index)))
+        return self.read[index]
 
     def pointer(self, index: int) -> ir.Value:
         """The index-th argument as a pointer."""
@@ -73,6 +77,11 @@ class Emitter:
         kept = ir.InlineAsm(ir.FunctionType(value.type, [value.type]), "", "=v,0")
         return self.b.call(kept, [value])
 
+    def keep_order(self) -> None:
+        """Keep LLVM from reading ahead beyond here, for which there are too few registers."""
+        fence = ir.InlineAsm(ir.FunctionType(ir.VoidType(), []), "", "~{memory}", side_effect=True)
+        self.b.call(fence, [])
+
     def store(self, value: ir.Value, base: ir.Value) -> None:
         """Write a value to a pointer of any alignment."""
         self.b.store(value, base, align=1)
@@ -85,9 +94,17 @@ class Emitter:
             function = ir.Function(self.module, signature, name)
         return self.b.call(function, values)
 
-    def fma(self, a: ir.Value, b: ir.Value, c: ir.Value) -> ir.Value:
-        """a·b + c, rounded once."""
-        return self.call(f"llvm.fma.v{a.type.count}f32", a.type, a, b, c)
+    def multiply_add(self, a: ir.Value, b: ir.Value, c: ir.Value) -> ir.Value:
+        """a·b + c, rounded once; of 16-bit words bf16 products, two to a lane (vdpbf16ps)."""
+        if a.type.element == F32:
+            return self.call(f"llvm.fma.v{a.type.count}f32", a.type, a, b, c)
+        kind = ir.FunctionType(c.type, [c.type, a.type, b.type])
+        multiply = ir.InlineAsm(kind, "vdpbf16ps $3, $2, $0", "=v,0,v,v")
+        return self.b.call(multiply, [c, a, b])
+
+    def least(self, a: ir.Value, b: ir.Value) -> ir.Value:
+        """The smaller of two integers."""
+        return self.b.select(self.b.icmp_signed("<", a, b), a, b)
 
     def count_bits(self, word: ir.Value) -> ir.Value:
         """Set bits of a word, as 64 bits."""
@@ -98,21 +115,22 @@ class Emitter:
         """The same value in every lane."""
         one = ir.Constant(vector(value.type, lanes), ir.Undefined)
         first = self.b.insert_element(one, value, ir.Constant(I32, 0))
-        return self._shuffle(first, [ir.Constant(I32, 0)] * lanes)
+        return self.shuffle(first, [0] * lanes)
 
     def total(self, lanes: ir.Value) -> ir.Value:
         """The sum of a vector's lanes, by halves."""
         width = lanes.type.count
         while width > 1:
             width //= 2
-            order = [ir.Constant(I32, lane % (2 * width)) for lane in range(width, 2 * width)]
-            upper = self._shuffle(lanes, [*order])
-            lower = self._shuffle(lanes, [ir.Constant(I32, lane) for lane in range(width)])
+            upper = self.shuffle(lanes, range(width, 2 * width))
+            lower = self.shuffle(lanes, range(width))
             lanes = self.b.fadd(lower, upper)
         return self.b.extract_element(lanes, ir.Constant(I32, 0))
 
-    def _shuffle(self, lanes: ir.Value, order: list[ir.Constant]) -> ir.Value:
-        return self.b.shuffle_vector(lanes, lanes, ir.Constant(vector(I32, len(order)), order))
+    def shuffle(self, lanes: ir.Value, order: Sequence[int]) -> ir.Value:
+        """The lanes in another order."""
+        places = [ir.Constant(I32, place) for place in order]
+        return self.b.shuffle_vector(lanes, lanes, ir.Constant(vector(I32, len(places)), places))
 
     def prefetch(self, base: ir.Value, byte: int) -> None:
         """Ask for the cache line so many bytes on."""

@@ -1,7 +1,7 @@
 """Which kernels the host's processor can run. Below every CPU kernel: nothing else asks the host.
 
-``SSLC_CPU_FEATURES`` set to ``none``, ``avx2`` or ``avx512`` lowers what is found to that level,
-so that tests can see the program on a lesser machine; it never raises it.
+``SSLC_CPU_FEATURES`` set to ``none``, ``avx2``, ``avx512`` or ``avx512bf16`` lowers what is found
+to that level, so that tests can see the program on a lesser machine; it never raises it.
 """
 
 import functools
@@ -28,17 +28,30 @@ class Level:
         features: LLVM's names of what the host must have.
         cpu: LLVM's processor whose instructions are used.
         extra: What is used beyond that processor.
+        lanes: fp32 numbers in a vector.
+        multiplies_bf16: Whether bf16 x is multiplied as it is.
     """
 
     name: str
     features: frozenset[str]
     cpu: str
     extra: str
+    lanes: int
+    multiplies_bf16: bool
+
+    @property
+    def expands(self) -> bool:
+        """Whether an instruction reads a bitmap, where AVX2 needs a table."""
+        return "avx512vbmi2" in self.features
 
 
-AVX2 = Level("avx2", _AVX2, "x86-64-v3", "")
-AVX512 = Level("avx512", _AVX512, "x86-64-v4", "+avx512vbmi2,+avx512vnni,-prefer-256-bit")
-LEVELS = (AVX2, AVX512)
+_EXTRA = "+avx512vbmi2,+avx512vnni,-prefer-256-bit"
+AVX2 = Level("avx2", _AVX2, "x86-64-v3", "", 8, False)
+AVX512 = Level("avx512", _AVX512, "x86-64-v4", _EXTRA, 16, False)
+AVX512_BF16 = Level(
+    "avx512bf16", _AVX512 | {"avx512bf16"}, "x86-64-v4", f"{_EXTRA},+avx512bf16", 16, True
+)
+LEVELS = (AVX2, AVX512, AVX512_BF16)
 """Lowest first."""
 
 
@@ -64,14 +77,18 @@ def host_level() -> Level | None:
     """The highest level of this host, lowered by ``SSLC_CPU_FEATURES``; None below AVX2.
 
     Raises:
-        InputError: If the variable has another value than none, avx2 or avx512.
+        InputError: If the variable has a value that is not the name of a level, or none.
     """
-    hidden = os.environ.get(VARIABLE, AVX512.name)
+    return _level(os.environ.get(VARIABLE, AVX512_BF16.name), host_features())
+
+
+@functools.cache
+def _level(hidden: str, host: frozenset[str]) -> Level | None:
     names = ["none", *(level.name for level in LEVELS)]
     if hidden not in names:
         raise InputError(f"{VARIABLE} is {hidden!r}: set it to one of {', '.join(names)}")
     allowed = LEVELS[: names.index(hidden)]
-    return next((level for level in reversed(allowed) if level.features <= host_features()), None)
+    return next((level for level in reversed(allowed) if level.features <= host), None)
 
 
 def cpu_availability() -> Availability:

@@ -9,17 +9,17 @@ from collections.abc import Iterator
 
 from llvmlite import ir
 
-from sslc.runtime.bitmap import GROUP_ROWS, SCALE_COLUMNS
-from sslc.runtime.emit import F32, I8, I16, I32, I64, Emitter, splat, vector
-from sslc.runtime.features import AVX512, Level
-from sslc.runtime.unpack import advance, expand, lanes_of, shuffle_line, shuffle_table
+from sslc.runtime.bitmap import GROUP_ROWS, INT8, SCALE_COLUMNS, SPAN_COLUMNS
+from sslc.runtime.emit import F32, I8, I16, I32, I64, Emitter, integer, splat, vector
+from sslc.runtime.features import Level
+from sslc.runtime.unpack import advance, expanded, shuffle_line, shuffle_table
 
 _MASK_BYTES = SCALE_COLUMNS // 8
 
 
 def x_bytes(level: Level) -> int:
     """Bytes in which the kernel takes a number of x."""
-    return 1 if level is AVX512 else 2
+    return 1 if level.expands else 2
 
 
 def integer_row(
@@ -40,38 +40,38 @@ def integer_row(
         x: For each token a pointer to 128 numbers.
         corrections: For each token a pointer to −128 times their sum.
     """
-    lanes = lanes_of(level)
+    lanes = level.lanes
     sums = [splat(I32, lanes, 0) for _ in x]
-    if level is AVX512:
+    if level.expands:
         first = ir.Constant(I32, 0)
         starts = [e.load(I32, pointer) for pointer in corrections]
         sums = [
             e.b.insert_element(total, start, first)
             for total, start in zip(sums, starts, strict=True)
         ]
-    pieces = _expand_bytes if level is AVX512 else shuffle_bytes
+    pieces = _expand_bytes if level.expands else shuffle_bytes
     for place, piece in enumerate(pieces(e, masks, values)):
         for token, pointer in enumerate(x):
-            numbers = e.load(piece.type, pointer, 4 * (16 if level is AVX512 else 8) * place)
-            multiply = _add_bytes if level is AVX512 else _add_words
+            numbers = e.load(piece.type, pointer, 4 * level.lanes * place)
+            multiply = _add_bytes if level.expands else _add_words
             sums[token] = multiply(e, sums[token], piece, numbers)
-    if level is AVX512:
+    if level.expands:
         return sums
     return [e.b.ashr(total, splat(I32, lanes, 8)) for total in sums]
 
 
-def row_scale(e: Emitter, start: ir.Value, row: int) -> ir.Value:
-    """A row's bf16 scale in a chunk, as fp32."""
-    word = e.b.zext(e.load(I16, start, GROUP_ROWS * _MASK_BYTES + 2 * row), I32)
-    return e.b.bitcast(e.b.shl(word, ir.Constant(I32, 16)), F32)
+def row_scale(e: Emitter, start: ir.Value, place: ir.Value, row: int) -> ir.Value:
+    """The bf16 scale, as fp32, of a row in a chunk of the span that starts there."""
+    masks = GROUP_ROWS * SPAN_COLUMNS // 8
+    scales = e.at(start, e.b.mul(place, integer(INT8.scale_bytes)))
+    stored = e.load(I16, scales, masks + INT8.factor_bytes * row)
+    return e.b.bitcast(e.b.shl(e.b.zext(stored, I32), ir.Constant(I32, 16)), F32)
 
 
 def _expand_bytes(e: Emitter, masks: ir.Value, values: ir.Value) -> Iterator[ir.Value]:
     """64 bytes at a time, 128 added."""
-    for byte in (0, 8):
-        mask = e.load(I64, masks, byte)
-        yield e.b.xor(expand(e, I8, mask, values), splat(I8, 64, 0x80))
-        values = advance(e, values, mask, 1)
+    for piece in expanded(e, INT8, masks, values):
+        yield e.b.xor(piece, splat(I8, 64, 0x80))
 
 
 def shuffle_bytes(e: Emitter, masks: ir.Value, values: ir.Value) -> Iterator[ir.Value]:

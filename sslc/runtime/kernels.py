@@ -5,22 +5,35 @@ takes the next block of rows from a shared counter, so that the caller never wai
 has not started. Vᵀx comes first; a thread goes on to S and U when all of it is there.
 """
 
+import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from enum import IntEnum
 
 from llvmlite import ir
 
-from sslc.runtime.bitmap import GROUP_ROWS, INT8, RANK_BLOCK, SCALE_COLUMNS, ValueType
+from sslc.runtime.arrange import arrange_span, is_arranged, quantize_group
+from sslc.runtime.bitmap import (
+    BF16,
+    FP32,
+    GROUP_ROWS,
+    INT8,
+    RANK_BLOCK,
+    SCALE_COLUMNS,
+    SPAN_COLUMNS,
+    ValueType,
+)
 from sslc.runtime.emit import F32, I64, POINTER, Emitter, integer, splat, vector
-from sslc.runtime.features import AVX512, Level
+from sslc.runtime.features import Level
 from sslc.runtime.integer_chunk import integer_row, row_scale, x_bytes
 from sslc.runtime.unpack import (
     Vectors,
     dense_vectors,
+    dense_words,
+    expanded,
     factor_kind,
     lane_order,
-    lanes_of,
     row_masks,
     row_values,
     sparse_vectors,
@@ -28,45 +41,90 @@ from sslc.runtime.unpack import (
 
 Argument = IntEnum(
     "Argument",
-    "COUNTERS X X_BYTES T T_BYTES Y Y_BYTES DENSE DENSE_ROW_BYTES DENSE_ROWS STREAM OFFSETS GROUPS"
-    " CHUNKS RANK_BLOCKS BIAS X8 X8_BYTES SCALES SCALES_BYTES CORRECTIONS CORRECTIONS_BYTES",
+    "COUNTERS RAW RAW_BYTES RAW_SPANS X X_BYTES T T_BYTES Y Y_BYTES DENSE DENSE_ROW_BYTES"
+    " DENSE_ROWS STREAM OFFSETS GROUPS SPANS RANK_BLOCKS BIAS X8 X8_BYTES SCALES SCALES_BYTES"
+    " CORRECTIONS CORRECTIONS_BYTES",
     start=0,
 )
 """Where each 64-bit argument stands; ``_BYTES`` is the distance from one token or row to the next.
 
-``DENSE`` is Vᵀ for a compressed projection, whose product goes to ``T`` in the order of its lanes.
+``RAW`` is x, padded with zeros to whole spans, and ``X`` the same in the order of
+its lanes. ``DENSE`` is Vᵀ for a compressed projection, whose product goes to ``T`` likewise.
 """
 
-COUNTERS = 4
-"""Rows and groups taken and done."""
-PREFETCH_BYTES = 8192
-_PREFETCHED_LINES = {"bf16": 5, "fp32": 7, "int8": 5}
+COUNTERS = 6
+"""Spans of x, dense rows and groups taken and done."""
+PREFETCH_BYTES = 10240
+_PREFETCHED_LINES = {"bf16": 4, "fp32": 7, "int8": 5}
 GROUPS_TAKEN = 16
 """Groups of rows that a thread takes at a time."""
 _ROWS_TAKEN = 4
+_SPANS_TAKEN = 4
 _LINE_BYTES = 64
 
 Sums = list[list[list[ir.Value]]]
 """Accumulators by row, by token, and several of each so that additions need not wait."""
 
 
-def emit_sparse(module: ir.Module, kind: ValueType, level: Level, tokens: int) -> None:
-    """Add the function ``sparse``: a compressed projection for so many tokens."""
+@dataclass(frozen=True)
+class Variant:
+    """What a kernel is specialised for.
+
+    Attributes:
+        kind: How values are stored.
+        level: Instructions that may be used.
+        tokens: 1, 2 or 4.
+        x: How x comes: fp32, or bf16 for bf16 values where the level multiplies them.
+    """
+
+    kind: ValueType
+    level: Level
+    tokens: int = 1
+    x: ValueType = FP32
+
+
+@dataclass(frozen=True, eq=False)
+class Chunk:
+    """Where a chunk of three rows is.
+
+    Attributes:
+        span: Number of its span, as the kernel counts.
+        place: Its own number in the span.
+        start: Pointer to the span.
+        masks: Pointers to the masks of its rows.
+        values: Pointers to the values of its rows.
+    """
+
+    span: ir.Value
+    place: ir.Value
+    start: ir.Value
+    masks: list[ir.Value]
+    values: list[ir.Value]
+
+
+def emit_sparse(module: ir.Module, variant: Variant) -> None:
+    """Add the function ``sparse``: a compressed projection."""
     e = Emitter(module, "sparse")
+    kind, level, tokens = variant.kind, variant.level, variant.tokens
     factors = factor_kind(kind)
-    with shared_rows(e, 0, e.argument(Argument.DENSE_ROWS), 1) as row:
-        sums = _dense_row(e, factors, level, tokens, row)
-        _store(e, sums[0], Argument.T, _lane(e, factors, level, row))
+    _arrange(e, variant)
+    with _dense_rows(e, factors, variant) as (row, products):
+        _store(e, products, Argument.T, _lane(e, factors, level, row))
     with shared_rows(e, 2, e.argument(Argument.GROUPS), GROUPS_TAKEN) as group:
         sums = _new_sums(e, level, GROUP_ROWS, tokens)
         offset = e.load(I64, e.at(e.pointer(Argument.OFFSETS), e.b.shl(group, integer(3))))
         at = e.variable(e.at(e.pointer(Argument.STREAM), offset))
-        with e.loop(integer(0), e.argument(Argument.CHUNKS)) as chunk:
+        with e.loop(integer(0), e.argument(Argument.SPANS)) as span:
             start = e.b.load(at, typ=POINTER)
-            for line in range(_PREFETCHED_LINES[kind.name]):
-                e.prefetch(start, PREFETCH_BYTES + line * _LINE_BYTES)
-            add = _integer_chunk if kind is INT8 else _chunk
-            e.b.store(add(e, kind, level, sums, start, chunk), at)
+            e.b.store(e.at(start, integer(kind.header_bytes)), at)
+            with e.loop(integer(0), integer(kind.chunks_of_span)) as place:
+                values = e.b.load(at, typ=POINTER)
+                for line in range(_PREFETCHED_LINES[kind.name]):
+                    e.prefetch(values, PREFETCH_BYTES + line * _LINE_BYTES)
+                masks = row_masks(e, kind, start, place)
+                starts, values = row_values(e, kind, masks, values)
+                _add_chunk(e, variant, sums, Chunk(span, place, start, masks, starts))
+                e.b.store(values, at)
         _add_u(e, factors, level, sums, e.b.load(at, typ=POINTER))
         for row_sums, row in zip(sums, range(GROUP_ROWS), strict=True):
             place = e.b.add(e.b.mul(group, integer(GROUP_ROWS)), integer(row))
@@ -75,12 +133,12 @@ def emit_sparse(module: ir.Module, kind: ValueType, level: Level, tokens: int) -
     e.b.ret_void()
 
 
-def emit_dense(module: ir.Module, kind: ValueType, level: Level, tokens: int) -> None:
-    """Add the function ``dense``: rows of values padded to whole vectors, for so many tokens."""
+def emit_dense(module: ir.Module, variant: Variant) -> None:
+    """Add the function ``dense``: rows of values padded to whole vectors."""
     e = Emitter(module, "dense")
-    with shared_rows(e, 0, e.argument(Argument.DENSE_ROWS), _ROWS_TAKEN) as row:
-        sums = _dense_row(e, kind, level, tokens, row)
-        _store(e, sums[0], Argument.Y, row)
+    _arrange(e, variant)
+    with _dense_rows(e, variant.kind, variant) as (row, products):
+        _store(e, products, Argument.Y, row)
     e.b.ret_void()
 
 
@@ -92,8 +150,7 @@ def shared_rows(e: Emitter, counter: int, count: ir.Value, size: int) -> Iterato
     with e.repeat() as leave:
         first = e.b.atomic_rmw("add", taken, integer(size), "acq_rel")
         leave(e.b.icmp_signed(">=", first, count))
-        last = e.b.add(first, integer(size))
-        last = e.b.select(e.b.icmp_signed("<", last, count), last, count)
+        last = e.least(e.b.add(first, integer(size)), count)
         with e.loop(first, last) as index:
             yield index
         e.b.atomic_rmw("add", done, e.b.sub(last, first), "acq_rel")
@@ -102,28 +159,66 @@ def shared_rows(e: Emitter, counter: int, count: ir.Value, size: int) -> Iterato
         e.call("llvm.x86.sse2.pause", ir.VoidType())
 
 
+def _arrange(e: Emitter, variant: Variant) -> None:
+    """Put x where the rest of the kernel takes it, unless it is taken as it is."""
+    kind, level, tokens = variant.kind, variant.level, variant.tokens
+    if variant.x is BF16 or is_arranged(kind, level):
+        return
+    with shared_rows(e, 4, e.argument(Argument.RAW_SPANS), _SPANS_TAKEN) as span:
+        byte = e.b.mul(span, integer(FP32.bytes * SPAN_COLUMNS))
+        source = _tokens_at(e, Argument.RAW, Argument.RAW_BYTES, tokens, byte)
+        lanes = _tokens_at(e, Argument.X, Argument.X_BYTES, tokens, byte)
+        for token in range(tokens):
+            arrange_span(e, kind, level, source[token], lanes[token])
+        if kind is INT8:
+            _quantize(e, level, source, span)
+
+
+def _quantize(e: Emitter, level: Level, source: list[ir.Value], span: ir.Value) -> None:
+    tokens, size = len(source), x_bytes(level)
+    byte = e.b.mul(span, integer(size * SPAN_COLUMNS))
+    numbers = _tokens_at(e, Argument.X8, Argument.X8_BYTES, tokens, byte)
+    byte = e.b.mul(span, integer(4 * SPAN_COLUMNS // SCALE_COLUMNS))
+    scales = _tokens_at(e, Argument.SCALES, Argument.SCALES_BYTES, tokens, byte)
+    corrections = _tokens_at(e, Argument.CORRECTIONS, Argument.CORRECTIONS_BYTES, tokens, byte)
+    for token in range(tokens):
+        for place in range(SPAN_COLUMNS // SCALE_COLUMNS):
+            quantize_group(
+                e,
+                level,
+                e.at(source[token], integer(4 * SCALE_COLUMNS * place)),
+                numbers=e.at(numbers[token], integer(size * SCALE_COLUMNS * place)),
+                scale=e.at(scales[token], integer(4 * place)),
+                correction=e.at(corrections[token], integer(4 * place)),
+            )
+
+
 def _new_sums(e: Emitter, level: Level, rows: int, tokens: int) -> Sums:
-    lanes = lanes_of(level)
-    several = max(1, (16 if level is AVX512 else 8) // (rows * tokens))
+    lanes = level.lanes
+    several = max(1, level.lanes // (rows * tokens))
     count = 1 << (min(4, several).bit_length() - 1)
     zero = splat(F32, lanes, 0.0)
     return [[[e.variable(zero) for _ in range(count)] for _ in range(tokens)] for _ in range(rows)]
 
 
-def _add(e: Emitter, sums: Sums, rows: list[Vectors], x: list[ir.Value]) -> None:
-    """Add the products of rows with the x of each token, all in the order of the columns."""
+def _add(e: Emitter, level: Level, sums: Sums, rows: list[Vectors], x: list[ir.Value]) -> None:
+    """Add the products of rows with the x of each token, all in the order of the columns.
+
+    Vectors are fp32, or bf16 words where x is bf16.
+    """
     place = 0
     for pieces in zip(*rows, strict=True):
-        lanes = pieces[0][0].type.count
-        for token, start in enumerate(x):
-            for part in range(len(pieces[0])):
-                numbers = e.load(pieces[0][part].type, start, 4 * lanes * (place + part))
-                for row, piece in enumerate(pieces):
+        for row, piece in enumerate(pieces):
+            for part, values in enumerate(piece):
+                for token, start in enumerate(x):
                     choice = sums[row][token]
                     total = choice[(place + part) % len(choice)]
-                    old = e.b.load(total, typ=numbers.type)
-                    e.b.store(e.fma(piece[part], numbers, old), total)
+                    numbers = e.load(values.type, start, 4 * level.lanes * (place + part))
+                    old = e.b.load(total, typ=total.allocated_type)
+                    e.b.store(e.multiply_add(values, numbers, old), total)
         place += len(pieces[0])
+        if not level.expands:
+            e.keep_order()
 
 
 def _tokens_at(
@@ -135,56 +230,79 @@ def _tokens_at(
     return [e.at(start, e.b.mul(distance, integer(token))) for token in range(tokens)]
 
 
-def _dense_row(e: Emitter, kind: ValueType, level: Level, tokens: int, row: ir.Value) -> Sums:
-    """One row of the dense matrix times x."""
-    sums = _new_sums(e, level, 1, tokens)
-    row_bytes = e.argument(Argument.DENSE_ROW_BYTES)
-    values = e.at(e.pointer(Argument.DENSE), e.b.mul(row, row_bytes))
-    size = RANK_BLOCK * kind.bytes
-    with e.loop(integer(0), e.b.sdiv(row_bytes, integer(size))) as block:
-        x = _tokens_at(e, Argument.X, Argument.X_BYTES, tokens, e.b.mul(block, integer(128)))
-        start = e.at(values, e.b.mul(block, integer(size)))
-        for line in range(0, size, _LINE_BYTES):
-            e.prefetch(start, PREFETCH_BYTES + line)
-        _add(e, sums, [dense_vectors(e, kind, level, start)], x)
-    return sums
+@contextmanager
+def _dense_rows(
+    e: Emitter, kind: ValueType, variant: Variant
+) -> Iterator[tuple[ir.Value, list[list[ir.Value]]]]:
+    """Repeat the body for each row of the dense matrix, with the sums of its product."""
+    argument, read = (
+        (Argument.RAW, dense_words) if variant.x is BF16 else (Argument.X, dense_vectors)
+    )
+    with shared_rows(e, 0, e.argument(Argument.DENSE_ROWS), _ROWS_TAKEN) as row:
+        sums = _new_sums(e, variant.level, 1, variant.tokens)
+        columns = 128 // variant.tokens  # enough sums in flight, few enough registers
+        row_bytes, size = e.argument(Argument.DENSE_ROW_BYTES), columns * kind.bytes
+        values = e.at(e.pointer(Argument.DENSE), e.b.mul(row, row_bytes))
+        with e.loop(integer(0), e.b.sdiv(row_bytes, integer(size))) as block:
+            byte = e.b.mul(block, integer(variant.x.bytes * columns))
+            x = _tokens_at(e, argument, Argument(argument + 1), variant.tokens, byte)
+            start = e.at(values, e.b.mul(block, integer(size)))
+            for line in range(0, size, _LINE_BYTES):
+                e.prefetch(start, PREFETCH_BYTES + line)
+            parts = [
+                read(e, kind, variant.level, e.at(start, integer(place)))
+                for place in range(0, size, RANK_BLOCK * kind.bytes)
+            ]
+            _add(e, variant.level, sums, [itertools.chain(*parts)], x)
+        yield row, sums[0]
 
 
-def _chunk(
-    e: Emitter, kind: ValueType, level: Level, sums: Sums, start: ir.Value, chunk: ir.Value
-) -> ir.Value:
-    """Add a chunk of three rows of S; returns where the next one starts."""
-    starts, end = row_values(e, kind, start)
-    masks = row_masks(e, kind, start)
-    rows = [
-        sparse_vectors(e, kind, level, bits, values)
-        for bits, values in zip(masks, starts, strict=True)
-    ]
-    byte = e.b.mul(chunk, integer(4 * kind.chunk_columns))
-    _add(e, sums, rows, _tokens_at(e, Argument.X, Argument.X_BYTES, len(sums[0]), byte))
-    return end
+def _add_chunk(e: Emitter, variant: Variant, sums: Sums, chunk: Chunk) -> None:
+    """Add a chunk of three rows of S times x."""
+    kind, level = variant.kind, variant.level
+    if kind is INT8:
+        _add_integer_chunk(e, variant, sums, chunk)
+        return
+    both = list(zip(chunk.masks, chunk.values, strict=True))
+    if variant.x is BF16:
+        x = _chunk_x(e, variant, chunk, Argument.RAW, BF16.bytes)
+        pieces = [expanded(e, kind, bits, values) for bits, values in both]
+        _add(e, level, sums, [([piece] for piece in row) for row in pieces], x)
+    else:
+        x = _chunk_x(e, variant, chunk, Argument.X, FP32.bytes)
+        _add(
+            e,
+            level,
+            sums,
+            [sparse_vectors(e, kind, level, bits, values) for bits, values in both],
+            x,
+        )
 
 
-def _integer_chunk(
-    e: Emitter, kind: ValueType, level: Level, sums: Sums, start: ir.Value, chunk: ir.Value
-) -> ir.Value:
+def _chunk_x(
+    e: Emitter, variant: Variant, chunk: Chunk, argument: Argument, size: int
+) -> list[ir.Value]:
+    """Pointers to what each token has for a chunk, ``size`` bytes a column."""
+    span = e.b.mul(chunk.span, integer(SPAN_COLUMNS * size))
+    byte = e.b.add(span, e.b.mul(chunk.place, integer(variant.kind.chunk_columns * size)))
+    return _tokens_at(e, argument, Argument(argument + 1), variant.tokens, byte)
+
+
+def _add_integer_chunk(e: Emitter, variant: Variant, sums: Sums, chunk: Chunk) -> None:
     """Likewise for int8 values and int8 x, with a scale for each row and each token."""
-    tokens = len(sums[0])
-    byte = e.b.mul(chunk, integer(SCALE_COLUMNS * x_bytes(level)))
-    x = _tokens_at(e, Argument.X8, Argument.X8_BYTES, tokens, byte)
-    byte = e.b.shl(chunk, integer(2))
-    scales = _tokens_at(e, Argument.SCALES, Argument.SCALES_BYTES, tokens, byte)
-    corrections = _tokens_at(e, Argument.CORRECTIONS, Argument.CORRECTIONS_BYTES, tokens, byte)
-    starts, end = row_values(e, kind, start)
-    for row, masks in enumerate(row_masks(e, kind, start)):
-        totals = integer_row(e, level, masks, starts[row], x, corrections)
-        scale = row_scale(e, start, row)
+    x = _chunk_x(e, variant, chunk, Argument.X8, x_bytes(variant.level))
+    place = e.b.add(e.b.mul(chunk.span, integer(8)), e.b.shl(chunk.place, integer(2)))
+    tokens = variant.tokens
+    scales = _tokens_at(e, Argument.SCALES, Argument.SCALES_BYTES, tokens, place)
+    corrections = _tokens_at(e, Argument.CORRECTIONS, Argument.CORRECTIONS_BYTES, tokens, place)
+    for row, masks in enumerate(chunk.masks):
+        totals = integer_row(e, variant.level, masks, chunk.values[row], x, corrections)
+        scale = row_scale(e, chunk.start, chunk.place, row)
         for token, total in enumerate(totals):
             lanes = e.b.sitofp(total, vector(F32, total.type.count))
             factor = e.spread(e.b.fmul(scale, e.load(F32, scales[token])), total.type.count)
-            place = sums[row][token][0]
-            e.b.store(e.fma(lanes, factor, e.b.load(place, typ=lanes.type)), place)
-    return end
+            target = sums[row][token][0]
+            e.b.store(e.multiply_add(lanes, factor, e.b.load(target, typ=lanes.type)), target)
 
 
 def _add_u(e: Emitter, kind: ValueType, level: Level, sums: Sums, start: ir.Value) -> None:
@@ -197,7 +315,7 @@ def _add_u(e: Emitter, kind: ValueType, level: Level, sums: Sums, start: ir.Valu
             place = e.b.add(e.b.mul(count, integer(row)), block)
             rows.append(dense_vectors(e, kind, level, e.at(start, e.b.mul(place, size))))
         byte = e.b.mul(block, integer(4 * RANK_BLOCK))
-        _add(e, sums, rows, _tokens_at(e, Argument.T, Argument.T_BYTES, len(sums[0]), byte))
+        _add(e, level, sums, rows, _tokens_at(e, Argument.T, Argument.T_BYTES, len(sums[0]), byte))
 
 
 def _lane(e: Emitter, kind: ValueType, level: Level, place: ir.Value) -> ir.Value:

@@ -24,7 +24,7 @@ def huge_zeros(count: int, dtype: DTypeLike) -> NDArray[Any]:
     size = count * np.dtype(dtype).itemsize
     if size < _SMALL:
         return np.zeros(count, dtype)
-    buffer = mmap.mmap(-1, size)
+    buffer = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     if _ADVICE is not None:
         buffer.madvise(_ADVICE)
     return np.frombuffer(buffer, dtype, count)

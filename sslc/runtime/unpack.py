@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from sslc.runtime.bitmap import BF16, FP32, GROUP_ROWS, RANK_BLOCK, ValueType
 from sslc.runtime.emit import F32, I8, I16, I32, I64, Emitter, integer, splat, vector
-from sslc.runtime.features import AVX512, Level
+from sslc.runtime.features import Level
 
 Vectors = Iterator[list[ir.Value]]
 
@@ -29,23 +29,18 @@ def factor_kind(kind: ValueType) -> ValueType:
 def lane_order(kind: ValueType, level: Level) -> NDArray[np.int64]:
     """Where each of 32 numbers of x stands among the lanes that multiply values of this kind."""
     places = np.arange(RANK_BLOCK)
-    if level is AVX512 and kind is BF16:
+    if level.expands and kind is BF16:
         return places // 2 + (places % 2) * (RANK_BLOCK // 2)
     return places
 
 
-def lanes_of(level: Level) -> int:
-    """fp32 numbers in a vector."""
-    return 16 if level is AVX512 else 8
-
-
 def dense_vectors(e: Emitter, kind: ValueType, level: Level, values: ir.Value) -> Vectors:
     """Vectors of 32 consecutive values."""
-    width = 32 if level is AVX512 and kind is BF16 else lanes_of(level)
+    width = 32 if level.expands and kind is BF16 else level.lanes
     for start in range(0, RANK_BLOCK, width):
         if kind is FP32:
             yield [e.load(vector(F32, width), values, 4 * start)]
-        elif level is AVX512:
+        elif level.expands:
             yield _even_odd(e, e.load(vector(I16, width), values, 2 * start))
         else:
             words = e.b.zext(e.load(vector(I16, width), values, 2 * start), vector(I32, width))
@@ -53,17 +48,32 @@ def dense_vectors(e: Emitter, kind: ValueType, level: Level, values: ir.Value) -
             yield [e.b.bitcast(high, vector(F32, width))]
 
 
+def dense_words(e: Emitter, _kind: ValueType, _level: Level, values: ir.Value) -> Vectors:
+    """32 consecutive bf16 values as they are, where bf16 x multiplies them."""
+    yield [e.load(vector(I16, RANK_BLOCK), values)]
+
+
 def sparse_vectors(
     e: Emitter, kind: ValueType, level: Level, masks: ir.Value, values: ir.Value
 ) -> Vectors:
     """Vectors of a chunk's 64 columns: its mask is at one pointer, its kept values at another."""
-    if level is AVX512:
-        return (_expand_words if kind is BF16 else _expand_floats)(e, masks, values)
-    return (_shuffle_words if kind is BF16 else _permute_floats)(e, masks, values)
+    if not level.expands:
+        return (_shuffle_words if kind is BF16 else _permute_floats)(e, masks, values)
+    pieces = expanded(e, kind, masks, values)
+    return (_even_odd(e, piece) if kind is BF16 else [piece] for piece in pieces)
 
 
-def expand(e: Emitter, element: ir.Type, mask: ir.Value, values: ir.Value) -> ir.Value:
-    """Values at the lanes whose mask bit is set, zeros elsewhere: vpexpand."""
+def expanded(e: Emitter, kind: ValueType, masks: ir.Value, values: ir.Value) -> Iterator[ir.Value]:
+    """Vectors of a row's chunk as its values are stored, zeros elsewhere: vpexpand."""
+    element = {"bf16": I16, "fp32": F32, "int8": I8}[kind.name]
+    word = ir.IntType(64 // kind.bytes)
+    for byte in range(0, kind.chunk_columns // 8, word.width // 8):
+        mask = e.load(word, masks, byte)
+        yield _expand(e, element, mask, values)
+        values = advance(e, values, mask, kind.bytes)
+
+
+def _expand(e: Emitter, element: ir.Type, mask: ir.Value, values: ir.Value) -> ir.Value:
     kind = vector(element, mask.type.width)
     name = f"v{kind.count}{'f32' if element is F32 else element}"
     lanes = e.b.bitcast(mask, vector(ir.IntType(1), kind.count))
@@ -73,39 +83,28 @@ def expand(e: Emitter, element: ir.Type, mask: ir.Value, values: ir.Value) -> ir
     )
 
 
-def row_masks(e: Emitter, kind: ValueType, start: ir.Value) -> list[ir.Value]:
-    """Pointers to the masks of a chunk's three rows."""
-    return [e.at(start, integer(row * kind.chunk_columns // 8)) for row in range(GROUP_ROWS)]
+def row_masks(e: Emitter, kind: ValueType, start: ir.Value, place: ir.Value) -> list[ir.Value]:
+    """Pointers to the masks of the three rows of a span's chunk."""
+    size = kind.chunk_columns // 8
+    first = e.at(start, e.b.mul(place, integer(size * GROUP_ROWS)))
+    return [e.at(first, integer(size * row)) for row in range(GROUP_ROWS)]
 
 
-def row_values(e: Emitter, kind: ValueType, start: ir.Value) -> tuple[list[ir.Value], ir.Value]:
-    """Pointers to the values of a chunk's three rows, and to the next chunk."""
-    values = e.at(start, integer(kind.header_bytes))
+def row_values(
+    e: Emitter, kind: ValueType, masks: list[ir.Value], values: ir.Value
+) -> tuple[list[ir.Value], ir.Value]:
+    """Pointers to the values of a chunk's three rows, and to what follows them."""
     starts = []
-    for masks in row_masks(e, kind, start):
+    for bits in masks:
         starts.append(values)
         for byte in range(0, kind.chunk_columns // 8, 8):
-            values = advance(e, values, e.load(I64, masks, byte), kind.bytes)
+            values = advance(e, values, e.load(I64, bits, byte), kind.bytes)
     return starts, values
 
 
 def advance(e: Emitter, values: ir.Value, mask: ir.Value, size: int) -> ir.Value:
     """The pointer behind the values of a mask."""
     return e.at(values, e.b.mul(e.count_bits(mask), integer(size)))
-
-
-def _expand_words(e: Emitter, masks: ir.Value, values: ir.Value) -> Vectors:
-    for byte in (0, 4):
-        mask = e.load(I32, masks, byte)
-        yield _even_odd(e, expand(e, I16, mask, values))
-        values = advance(e, values, mask, 2)
-
-
-def _expand_floats(e: Emitter, masks: ir.Value, values: ir.Value) -> Vectors:
-    for byte in (0, 2, 4, 6):
-        mask = e.load(I16, masks, byte)
-        yield [expand(e, F32, mask, values)]
-        values = advance(e, values, mask, 4)
 
 
 def _even_odd(e: Emitter, words: ir.Value) -> list[ir.Value]:
@@ -122,8 +121,7 @@ def _shuffle_words(e: Emitter, masks: ir.Value, values: ir.Value) -> Vectors:
         mask = e.load(I8, masks, byte)
         order = e.load(vector(I8, 32), _row(e, table, mask, 32))
         stored = e.load(vector(I8, 16), values)
-        twice = ir.Constant(vector(I32, 32), [ir.Constant(I32, lane % 16) for lane in range(32)])
-        both = e.b.shuffle_vector(stored, stored, twice)
+        both = e.shuffle(stored, [*range(16), *range(16)])
         lanes = e.call("llvm.x86.avx2.pshuf.b", vector(I8, 32), both, order)
         yield [e.b.bitcast(lanes, vector(F32, 8))]
         values = advance(e, values, mask, 2)

@@ -15,11 +15,11 @@ def test_encode_three_rows_gives_the_stream_by_hand():
     mask = np.array([[0b101], [0], [0b10]], np.uint8)
     values = np.array([1, 2, 3], ml_dtypes.bfloat16)
     matrix = encode_bitmap(SparseRows(mask, values, 3), BF16)
-    masks = [0b101, *[0] * 7, *[0] * 8, 0b10, *[0] * 7]
+    masks = [0b101, *[0] * 7, *[0] * 8, 0b10, *[0] * 7, *[0] * 3 * 24]
     bf16 = [0x80, 0x3F, 0x00, 0x40, 0x40, 0x40]  # 1, 2 and 3, low byte first
-    assert matrix.stream[:30].tolist() == masks + bf16
-    assert matrix.offsets.tolist() == [0, 30]
-    assert matrix.bytes == 30 + 16
+    assert matrix.stream[:102].tolist() == masks + bf16
+    assert matrix.offsets.tolist() == [0, 102]
+    assert matrix.bytes == 102 + 16
 
 
 def test_encode_int8_puts_scales_behind_the_masks():
@@ -27,7 +27,7 @@ def test_encode_int8_puts_scales_behind_the_masks():
     scales = np.array([[1], [2], [0.5]], ml_dtypes.bfloat16)
     sparse = SparseRows(mask, np.array([-3], np.int8), 1, scales)
     stream = encode_bitmap(sparse, INT8).stream
-    assert stream[48:57].tolist() == [0x80, 0x3F, 0x00, 0x40, 0x00, 0x3F, 0, 0, 253]
+    assert stream[96:113].tolist() == [0x80, 0x3F, 0x00, 0x40, 0x00, 0x3F, *[0] * 10, 253]
 
 
 @pytest.mark.parametrize("kind", [BF16, FP32, INT8], ids=lambda kind: kind.name)

@@ -30,6 +30,15 @@ def test_multiply_any_tokens_agrees_with_float64(kind, tokens):
 
 @EVERY_LEVEL
 @KINDS
+@pytest.mark.parametrize("tokens", [1, 3, 9])
+def test_multiply_bf16_x_agrees_with_float64(kind, tokens):
+    case = make_case(50, 333, kind=kind, rank=40)
+    x = _x(tokens, 333).astype(BF16.dtype)
+    assert worst_error(case, x.astype(np.float32), cpu.multiply(case.matrix, x)) <= TOLERANCE
+
+
+@EVERY_LEVEL
+@KINDS
 @pytest.mark.parametrize("kept", [0.0, 0.5, 1.0])
 @pytest.mark.parametrize("shape", [(1, 1, 0), (7, 100, 1), (6, 128, 0), (64, 640, 33)])
 def test_multiply_ragged_shape_agrees_with_float64(kind, shape, kept):
@@ -121,7 +130,7 @@ def test_expand_panel_gives_rows_as_stored(kind, first):
     np.testing.assert_array_equal(panel.u[:count, :3], case.u[rows])
     if kind is INT8:
         scales = case.sparse.scales.astype(np.float32)
-        np.testing.assert_array_equal(panel.scales[:count], scales[rows])
+        np.testing.assert_array_equal(panel.scales[:count, : scales.shape[1]], scales[rows])
 
 
 def test_multiply_without_avx2_is_not_available(monkeypatch):

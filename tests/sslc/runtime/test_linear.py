@@ -80,14 +80,14 @@ def test_extra_bytes_is_bounded_by_the_panel(monkeypatch):
     monkeypatch.setattr(cpu_operator, "PANEL_BYTES", 30_000)
     layer = CompressedLinear(_projection(make_case(300, 1280, kind=FP32)))
     # 30,000 bytes hold one group of three rows of 5,120 bytes; as much again for a conversion
-    assert layer.operator.extra_bytes == 2 * 3 * 5120 + 3 * 20 * 4
+    assert layer.operator.extra_bytes == 2 * 3 * 5120 + 3 * 40
 
 
 def test_linear_values_of_other_types_are_stored_as_bf16():
     values = np.array([1.0], np.float16)
     layer = CompressedLinear(Projection(np.array([[1]], np.uint8), values, 1))
     assert layer.operator.matrix.kind is BF16
-    assert values.astype(ml_dtypes.bfloat16) == layer.operator.matrix.stream[24:26].view(
+    assert values.astype(ml_dtypes.bfloat16) == layer.operator.matrix.stream[96:98].view(
         ml_dtypes.bfloat16
     )
 

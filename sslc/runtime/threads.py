@@ -1,0 +1,54 @@
+"""Calling a kernel here and on threads that help.
+
+A kernel shares its rows by counters, so the caller returns as soon as all rows are done, whether or
+not a helper came in time; a late one finds nothing left to do.
+"""
+
+import ctypes
+import functools
+import os
+import threading
+from collections.abc import Mapping
+from queue import SimpleQueue
+
+from sslc.runtime.emit import Kernel
+from sslc.runtime.kernels import COUNTERS, Argument
+
+_Numbers = ctypes.Array[ctypes.c_int64]
+_Task = tuple[Kernel, _Numbers, _Numbers]
+
+_COUNTERS = ctypes.c_int64 * COUNTERS
+_ARGUMENTS = ctypes.c_int64 * len(Argument)
+
+
+def run_kernel(function: Kernel, arguments: Mapping[Argument, int], *, threads: int = 1) -> None:
+    """Call a kernel; returns when all rows are done.
+
+    Args:
+        function: Takes the address of its arguments.
+        arguments: Without the counters.
+        threads: That share the work, this one included.
+    """
+    counters, values = _COUNTERS(), _ARGUMENTS()
+    for argument, value in arguments.items():
+        values[argument] = value
+    values[Argument.COUNTERS] = ctypes.addressof(counters)
+    for _ in range(threads - 1):
+        _tasks(os.getpid()).put((function, values, counters))
+    function(ctypes.addressof(values))
+
+
+@functools.cache
+def _tasks(_process: int) -> "SimpleQueue[_Task]":
+    """What helpers are to call; a forked process makes its own."""
+    tasks: SimpleQueue[_Task] = SimpleQueue()
+    for _ in range(max(1, (os.cpu_count() or 1) - 1)):
+        threading.Thread(target=_help, args=(tasks,), name="sslc-runtime", daemon=True).start()
+    return tasks
+
+
+def _help(tasks: "SimpleQueue[_Task]") -> None:
+    while True:
+        function, values, counters = tasks.get()
+        function(ctypes.addressof(values))
+        del function, values, counters
