@@ -1,1 +1,64 @@
-"""What a compressed model costs on hardware: tiles, cycles, stalls (numpy, simpy; never torch)."""
+"""What a compressed model costs on hardware: tiles, cycles, stalls (numpy, simpy; never torch).
+
+The face of the package. Importing it costs nothing: the simulator comes with the first function
+that is asked for.
+
+    result = accelerator_sim.simulate("runs/a", "vitcod", models=("roofline", "event"))
+    result["event"].total["MHA"].sum_cycles
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from accelerator_sim.design_space.results import Sweep
+    from accelerator_sim.design_space.workload import Workload
+    from accelerator_sim.machine.catalog import accelerator_names, load_accelerator
+    from accelerator_sim.machine.hardware import Accelerator
+    from accelerator_sim.models.results import CyclesResult, Simulation
+    from accelerator_sim.operations import simulate, sweep
+    from workloads.support.errors import InputError
+
+    __version__: str
+
+__all__ = [
+    "Accelerator",
+    "CyclesResult",
+    "InputError",
+    "Simulation",
+    "Sweep",
+    "Workload",
+    "__version__",
+    "accelerator_names",
+    "load_accelerator",
+    "simulate",
+    "sweep",
+]
+_HOMES = {
+    "Accelerator": "accelerator_sim.machine.hardware",
+    "CyclesResult": "accelerator_sim.models.results",
+    "InputError": "workloads.support.errors",
+    "Simulation": "accelerator_sim.models.results",
+    "Sweep": "accelerator_sim.design_space.results",
+    "Workload": "accelerator_sim.design_space.workload",
+    "accelerator_names": "accelerator_sim.machine.catalog",
+    "load_accelerator": "accelerator_sim.machine.catalog",
+    "simulate": "accelerator_sim.operations",
+    "sweep": "accelerator_sim.operations",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for, when it is asked for."""
+    if name == "__version__":
+        from workloads.results.identity import version
+
+        return version()
+    if name not in _HOMES:
+        raise AttributeError(f"module 'accelerator_sim' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    """The face, for completion."""
+    return sorted(__all__)

@@ -6,7 +6,6 @@ batch and a restart repeats none.
 """
 
 import contextlib
-import fcntl
 import functools
 import time
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import filelock
 import joblib
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -65,7 +65,7 @@ class Estimate:
         return self.setup_seconds + left * self.point_seconds / self.workers if left else 0.0
 
 
-def run_sweep(space: Space, out: Path, workers: int, progress: Progress = silent) -> pa.Table:
+def run_sweep(space: Space, out: Path, *, workers: int, progress: Progress = silent) -> pa.Table:
     """Evaluate what a directory still lacks of a space.
 
     Args:
@@ -95,7 +95,7 @@ def run_sweep(space: Space, out: Path, workers: int, progress: Progress = silent
     return read_results(space, out)
 
 
-def estimate(space: Space, out: Path, workers: int) -> Estimate:
+def estimate(space: Space, out: Path, *, workers: int) -> Estimate:
     """Time the workload and a few points spread over the space; writes nothing.
 
     Raises:
@@ -312,9 +312,12 @@ def _identity(space: Space) -> dict[str, Any]:
 @contextlib.contextmanager
 def _locked(out: Path) -> Iterator[None]:
     """One sweep at a time per directory; the lock goes with its process, however that ends."""
-    with (out / ".lock").open("w") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise InputError(f"{out}: another sweep is writing here") from error
+    lock = filelock.FileLock(out / ".lock", timeout=0)
+    try:
+        lock.acquire()
+    except filelock.Timeout as error:
+        raise InputError(f"{out}: another sweep is writing here") from error
+    try:
         yield
+    finally:
+        lock.release()

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +15,12 @@ from accelerator_sim.design_space.space import TOKENS, Space
 from accelerator_sim.machine.identity import cost_identity, machine_identity
 from accelerator_sim.models.results import BASIS
 from workloads.results.identity import CostIdentity, MachineIdentity, Provenance
+from workloads.results.table import Column, Table
+from workloads.support.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas
+    from matplotlib.figure import Figure
 
 _NOT_MEASURED = ("feasible", "reason")
 
@@ -92,11 +98,78 @@ class SweepResult:
         """Machine and cycle model."""
         return f"{self.identity.cycle_model}-{self.identity.machine.label}"
 
+    def to_table(self) -> Table:
+        """The front: values of the axes, then what was measured."""
+        measured = [name for name in OBJECTIVES if any(name in row for row in self.front)]
+        names = ("point", *self.identity.axes, *measured)
+        columns = (
+            Column("Point"),
+            *(Column(axis, ",") for axis in self.identity.axes),
+            *(_heading(name) for name in measured),
+        )
+        rows = tuple(tuple(row[name] for name in names) for row in self.front)
+        objectives = ", ".join(self.identity.objectives)
+        title = f"Pareto front on {self.identity.machine.label}: {objectives}"
+        return Table("front", title, columns, rows)
+
     def __repr__(self) -> str:
         return (
             f"SweepResult({self.points:,} points, {len(self.front)} on the front, "
             f"{self.identity.machine.label}, {self.basis})"
         )
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A finished sweep.
+
+    Attributes:
+        result: The Pareto front, with all that determines it.
+        points: One row per point: its axes, whether it is feasible and why not, what was measured.
+    """
+
+    result: SweepResult
+    points: pa.Table
+
+    def __len__(self) -> int:
+        return int(self.points.num_rows)
+
+    def __repr__(self) -> str:
+        return repr(self.result).replace("SweepResult", "Sweep")
+
+    def to_table(self) -> Table:
+        """The front."""
+        return self.result.to_table()
+
+    def to_frame(self) -> "pandas.DataFrame":
+        """All points, feasible or not, as a data frame.
+
+        Raises:
+            InputError: pandas is not installed.
+        """
+        try:
+            import pandas  # noqa: F401
+        except ImportError as error:
+            raise InputError("to_frame needs pandas: pip install 'sslc[frames]'") from error
+        return self.points.to_pandas()
+
+    def plot(self) -> "Figure":
+        """The first objective against each other one: feasible points and the front.
+
+        Raises:
+            InputError: No point is feasible.
+        """
+        from accelerator_sim.design_space.figure import front_figure
+
+        rows = [row for row in self.points.to_pylist() if row["feasible"]]
+        if not rows:
+            raise InputError("no point of the sweep is feasible: there is nothing to draw")
+        return front_figure(self.result.front, rows, self.result.identity.objectives)
+
+
+def _heading(name: str) -> Column:
+    whole = OBJECTIVES[name].unit in ("cycles", "bytes", "pJ")
+    return Column(name, ",.0f" if whole else ",.3f")
 
 
 def sweep_result(space: Space, points: pa.Table, provenance: Provenance) -> SweepResult:

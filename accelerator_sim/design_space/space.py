@@ -1,4 +1,4 @@
-"""A design space from a TOML file: which machines, which workload, which points.
+"""A design space from a TOML file or a dictionary: which machines, which workload, which points.
 
 After ``axes``, before ``sweep``. Everything that can be wrong is found here, before a point runs.
 """
@@ -20,6 +20,7 @@ from accelerator_sim.design_space.objectives import OBJECTIVES, objectives_of
 from accelerator_sim.design_space.workload import Workload, workload_identity
 from accelerator_sim.machine.catalog import (
     DEFAULT_COSTS,
+    accelerator_table,
     build_accelerator,
     load_accelerator,
     load_cost_table,
@@ -125,22 +126,28 @@ class Space:
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def load_space(path: Path) -> Space:
+def load_space(source: str | Path | Mapping[str, Any]) -> Space:
     """Read a space and check all of it.
 
-    Paths inside the file are relative to it.
+    Args:
+        source: A TOML file, or what would stand in one. Paths inside a file are relative to it.
 
     Raises:
         InputError: The file or a field cannot be used; the message names it and what is allowed.
     """
-    table = read_toml(path)
-    where = Place(str(path), path)
+    if isinstance(source, Mapping):
+        return _space(source, Place("space"), Path())
+    path = Path(source)
+    return _space(read_toml(path), Place(str(path), path), path.parent)
+
+
+def _space(table: Mapping[str, Any], where: Place, folder: Path) -> Space:
     for key in table:
         if key not in _KEYS:
             raise InputError(f"{where.of(key)}: {unknown_name('key', key, _KEYS)}")
     cycle_model = typing.cast(Model, _choice(table, "cycle_model", MODELS, where))
-    workload = _workload(table, path, where)
-    accelerator = _accelerator(table, path)
+    workload = _workload(table, where, folder)
+    accelerator = _accelerator(table, where, folder)
     axes = (_tokens(table, where), *_fields(table, where))
     sampling = build(Sampling, _subtable(table, "sampling", where), where.inside("sampling"))
     points = tuple(_points(axes, sampling, where))
@@ -148,7 +155,7 @@ def load_space(path: Path) -> Space:
         source=str(where),
         accelerator=accelerator,
         cycle_model=cycle_model,
-        costs=_costs(table, path),
+        costs=_costs(table, where, folder),
         workload=workload,
         axes=axes,
         points=points,
@@ -188,16 +195,16 @@ def hardware_keys() -> dict[str, Kind]:
     return {key: kind for key, kind in kinds.items() if key != "name"}
 
 
+@functools.lru_cache(maxsize=8)
+def _table(accelerator: Accelerator) -> dict[str, Any]:
+    return accelerator_table(accelerator)
+
+
 def _kind(hint: object) -> Kind:
     parts = (hint, *typing.get_args(hint))
     if float in parts:
         return "number"
     return "whole" if int in parts else "word"
-
-
-@functools.lru_cache(maxsize=8)
-def _table(accelerator: Accelerator) -> dict[str, Any]:
-    return {key: v for key, v in dataclasses.asdict(accelerator).items() if v is not None}
 
 
 def _choice(table: Mapping[str, Any], key: str, known: tuple[str, ...], where: Place) -> str:
@@ -214,14 +221,14 @@ def _subtable(table: Mapping[str, Any], key: str, where: Place) -> Mapping[str, 
     return value
 
 
-def _workload(table: Mapping[str, Any], path: Path, where: Place) -> Workload:
+def _workload(table: Mapping[str, Any], where: Place, folder: Path) -> Workload:
     workload = build(Workload, _subtable(table, "workload", where), where.inside("workload"))
     if workload.artifact:
-        directory = path.parent / workload.artifact
+        directory = folder / workload.artifact
         blocks = len(open_artifact(directory).blocks)
         if workload.blocks > blocks:
             raise InputError(
-                f"{path}: [workload]: blocks must be at most {blocks}, got {workload.blocks}"
+                f"{where}: [workload]: blocks must be at most {blocks}, got {workload.blocks}"
             )
         return dataclasses.replace(workload, artifact=str(directory))
     try:
@@ -231,18 +238,18 @@ def _workload(table: Mapping[str, Any], path: Path, where: Place) -> Workload:
     return workload
 
 
-def _accelerator(table: Mapping[str, Any], path: Path) -> Accelerator:
+def _accelerator(table: Mapping[str, Any], where: Place, folder: Path) -> Accelerator:
     name = table.get("accelerator")
     if not isinstance(name, str):
-        raise InputError(f"{path}: accelerator must be a preset's name or a TOML file")
-    return load_accelerator(path.parent / name if name.endswith(".toml") else name)
+        raise InputError(f"{where}: accelerator must be a preset's name or a TOML file")
+    return load_accelerator(folder / name if name.endswith(".toml") else name)
 
 
-def _costs(table: Mapping[str, Any], path: Path) -> CostTable:
+def _costs(table: Mapping[str, Any], where: Place, folder: Path) -> CostTable:
     name = table.get("costs", DEFAULT_COSTS)
     if not isinstance(name, str):
-        raise InputError(f"{path}: costs must be a cost table's name or a TOML file")
-    return load_cost_table(path.parent / name if name.endswith(".toml") else name)
+        raise InputError(f"{where}: costs must be a cost table's name or a TOML file")
+    return load_cost_table(folder / name if name.endswith(".toml") else name)
 
 
 def _tokens(table: Mapping[str, Any], where: Place) -> Axis:

@@ -1,5 +1,6 @@
 """Accelerators and cost tables by name or from a user's TOML file; every error names its key."""
 
+import dataclasses
 import tomllib
 import warnings
 from collections.abc import Mapping
@@ -122,6 +123,27 @@ def _with_tables(
                 )
             values[key] = build(cls, values[key], place.inside(key))
     return values
+
+
+def with_overrides(accelerator: Accelerator, overrides: Mapping[str, Any]) -> Accelerator:
+    """A machine with some values replaced.
+
+    Args:
+        accelerator: The machine.
+        overrides: Values by dotted key, such as ``{"dram.efficiency": 0.8}``.
+
+    Raises:
+        InputError: A key or value cannot be used.
+    """
+    if not overrides:
+        return accelerator
+    table = override(accelerator_table(accelerator), overrides)
+    return build_accelerator(table, Place(f"accelerator {accelerator.name}"))
+
+
+def accelerator_table(accelerator: Accelerator) -> dict[str, Any]:
+    """A machine as its TOML would have it."""
+    return {key: v for key, v in dataclasses.asdict(accelerator).items() if v is not None}
 
 
 def override(table: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:

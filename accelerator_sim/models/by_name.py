@@ -78,13 +78,13 @@ class CycleModel:
 
     Attributes:
         cost: Of a product.
-        provenance: What its cycles are, as tables say it.
+        basis: What its cycles are, as tables say it.
         simulated: Whether the machine runs, so that stalls, traffic and energy are known.
         products_only: Whether it counts matrix products and nothing beside them (softmax).
     """
 
     cost: Callable[[Product], Cost]
-    provenance: str
+    basis: str
     simulated: bool = False
     products_only: bool = False
 

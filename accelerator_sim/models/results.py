@@ -1,9 +1,10 @@
 """Cycles of a model's blocks by one cost model, with all that determines them: a typed result."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from accelerator_sim.models.by_name import CYCLE_MODELS
 from accelerator_sim.models.cycles import BlockCycles, ModuleCycles
 from workloads.results.identity import Provenance
 from workloads.results.kinds import CyclesIdentity
@@ -12,15 +13,11 @@ from workloads.shapes.gemm import MODULES, Module
 
 if TYPE_CHECKING:
     import pandas
+    from matplotlib.figure import Figure
 
-BASIS = {
-    "published": "analytic (published)",
-    "roofline": "analytic (roofline)",
-    "event": "simulated (event)",
-    "compiled": "simulated (compiled)",
-}
+BASIS: dict[str, str] = {name: model.basis for name, model in CYCLE_MODELS.items()}
 """What the numbers of a cycle model are, in the order of tables."""
-SIMULATED = ("event", "compiled")
+SIMULATED = tuple(name for name, model in CYCLE_MODELS.items() if model.simulated)
 CYCLE_COLUMNS = (
     Column("Dense", ",.1f"),
     Column("Sparse", ",.1f"),
@@ -123,6 +120,10 @@ class CyclesResult:
         """
         return self.to_table().to_frame()
 
+    def plot(self) -> "Figure":
+        """Cycles of one block by module, dense beside compressed."""
+        return Simulation((self,)).plot()
+
     def _sum(self, module: Module) -> ModuleCycles:
         parts = [block.modules[module] for block in self.blocks if module in block.modules]
         return ModuleCycles(
@@ -130,6 +131,55 @@ class CyclesResult:
             sum(part.sparse_cycles for part in parts),
             sum(part.sum_cycles for part in parts),
         )
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """Cycles of one workload on one machine, by each cycle model that was asked for.
+
+    Attributes:
+        results: One per model, in the order in which they were asked for.
+    """
+
+    results: tuple[CyclesResult, ...]
+
+    def __getitem__(self, model: str) -> CyclesResult:
+        for result in self.results:
+            if result.identity.cycle_model == model:
+                return result
+        raise KeyError(model)
+
+    def __iter__(self) -> Iterator[CyclesResult]:
+        return iter(self.results)
+
+    def __len__(self) -> int:
+        return len(self.results)
+
+    def __repr__(self) -> str:
+        first = self.results[0].identity
+        models = ", ".join(result.identity.cycle_model for result in self)
+        about = f"{first.subject.model}, {first.subject.method}, {first.machine.label}"
+        return f"Simulation({about}: {models}; {first.workload.blocks} blocks)"
+
+    def to_table(self) -> Table:
+        """Cycles and time of one block by module and model, the mean over the blocks."""
+        return cycles_table(self.results)
+
+    def to_frame(self) -> "pandas.DataFrame":
+        """``to_table`` as a data frame.
+
+        Raises:
+            InputError: pandas is not installed.
+        """
+        return self.to_table().to_frame()
+
+    def plot(self) -> "Figure":
+        """Cycles of one block by module, dense beside compressed, a panel for each model."""
+        from accelerator_sim.models.figure import cycles_figure
+
+        panels = {result.basis: result.mean_per_block for result in self}
+        first = self.results[0].identity
+        return cycles_figure(panels, title=f"{first.subject.model} on {first.machine.label}")
 
 
 def module_label(result: CyclesResult, module: Module) -> str:

@@ -43,7 +43,7 @@ def sweep(
     count = workers or joblib.cpu_count()
     what = load_space(space)
     if dry_run:
-        found = estimate(what, out, count)
+        found = estimate(what, out, workers=count)
         show(
             [estimate_table(what, found)],
             style,
@@ -52,7 +52,7 @@ def sweep(
         )
         return
     with Reporter() as reporter:
-        results = run_sweep(what, out, count, reporter)
+        results = run_sweep(what, out, workers=count, progress=reporter)
     result = sweep_result(what, results)
     table = front_table(what, result)
     show([shortened(table, out)], style, as_json, result)

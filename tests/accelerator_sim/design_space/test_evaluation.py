@@ -28,7 +28,7 @@ def shards(out: Path) -> dict[str, bytes]:
 
 def test_run_sweep_every_row_is_the_simulated_block(tmp_path: Path) -> None:
     space = space_from(tmp_path, 'objectives = ["cycles", "speedup"]\n' + BASE + FIELDS)
-    rows = run_sweep(space, tmp_path / "out", 1).to_pylist()
+    rows = run_sweep(space, tmp_path / "out", workers=1).to_pylist()
     assert [row["point"] for row in rows] == list(range(12))
     for row in rows:
         settings = {key: row[key] for key in ("lines", "dense_threshold")}
@@ -40,7 +40,7 @@ def test_run_sweep_every_row_is_the_simulated_block(tmp_path: Path) -> None:
 
 
 def test_run_sweep_event_model_counts_bytes_and_keeps_infeasible_points(tmp_path: Path) -> None:
-    rows = run_sweep(space_from(tmp_path, TIGHT), tmp_path / "out", 1).to_pylist()
+    rows = run_sweep(space_from(tmp_path, TIGHT), tmp_path / "out", workers=1).to_pylist()
     assert [row["feasible"] for row in rows] == [True, True, False, False]
     assert "does not fit" in rows[2]["reason"]
     assert "would fit" in rows[2]["reason"]
@@ -62,7 +62,7 @@ def test_run_sweep_event_model_counts_bytes_and_keeps_infeasible_points(tmp_path
 
 def test_run_sweep_any_number_of_workers_gives_the_same_bytes(tmp_path: Path) -> None:
     space = space_from(tmp_path)
-    tables = [run_sweep(space, tmp_path / str(workers), workers) for workers in (1, 2, 3)]
+    tables = [run_sweep(space, tmp_path / str(workers), workers=workers) for workers in (1, 2, 3)]
     assert tables[0].equals(tables[1])
     assert len(shards(tmp_path / "1")) == 4
     assert shards(tmp_path / "1") == shards(tmp_path / "2") == shards(tmp_path / "3")
@@ -77,57 +77,57 @@ def interrupted(space: Space, out: Path, batches: int) -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_sweep(space, out, 1, stop)
+        run_sweep(space, out, workers=1, progress=stop)
 
 
 def test_run_sweep_restarted_repeats_no_finished_batch(tmp_path: Path) -> None:
     space = space_from(tmp_path)
-    run_sweep(space, tmp_path / "whole", 1)
+    run_sweep(space, tmp_path / "whole", workers=1)
     out = tmp_path / "out"
     interrupted(space, out, 2)
     assert sorted(shards(out)) == ["000000.parquet", "000001.parquet"]
-    assert estimate(space, out, 1).finished == 6
+    assert estimate(space, out, workers=1).finished == 6
     with mock.patch.object(sweep, "_row", wraps=sweep._row) as row:
-        run_sweep(space, out, 1)
+        run_sweep(space, out, workers=1)
     assert [call.args[3] for call in row.call_args_list] == list(range(6, 12))
     assert shards(out) == shards(tmp_path / "whole")
 
 
 def test_run_sweep_finished_evaluates_nothing(tmp_path: Path) -> None:
     space = space_from(tmp_path)
-    first = run_sweep(space, tmp_path / "out", 1)
+    first = run_sweep(space, tmp_path / "out", workers=1)
     with mock.patch.object(sweep, "_row", side_effect=AssertionError):
-        assert run_sweep(space, tmp_path / "out", 1).equals(first)
+        assert run_sweep(space, tmp_path / "out", workers=1).equals(first)
 
 
 def test_run_sweep_another_space_is_refused_and_nothing_touched(tmp_path: Path) -> None:
     out = tmp_path / "out"
-    run_sweep(space_from(tmp_path), out, 1)
+    run_sweep(space_from(tmp_path), out, workers=1)
     before = shards(out)
     other = space_from(tmp_path, (BASE + FIELDS).replace("rank = 16", "rank = 8"))
     for action in (run_sweep, estimate):
         with pytest.raises(InputError, match=r"another space \(space\.toml"):
-            action(other, out, 1)
+            action(other, out, workers=1)  # type: ignore[operator]
     assert shards(out) == before
 
 
 def test_run_sweep_foreign_directory_is_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(InputError, match="not a sweep's directory and not empty"):
-        run_sweep(space_from(tmp_path), tmp_path, 1)
+        run_sweep(space_from(tmp_path), tmp_path, workers=1)
     assert not (tmp_path / "shards").exists()
 
 
 def test_run_sweep_damaged_shard_is_named(tmp_path: Path) -> None:
     space, out = space_from(tmp_path), tmp_path / "out"
-    run_sweep(space, out, 1)
+    run_sweep(space, out, workers=1)
     path = out / "shards" / "000001.parquet"
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(InputError, match=r"000001\.parquet: .*delete it and run the sweep again"):
-        run_sweep(space, out, 1)
+        run_sweep(space, out, workers=1)
     path.write_bytes((out / "shards" / "000002.parquet").read_bytes())
     with pytest.raises(InputError, match="holds other points"):
-        run_sweep(space, out, 1)
+        run_sweep(space, out, workers=1)
 
 
 def test_run_sweep_second_writer_is_refused(tmp_path: Path) -> None:
@@ -136,20 +136,20 @@ def test_run_sweep_second_writer_is_refused(tmp_path: Path) -> None:
     with (out / ".lock").open("w") as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)
         with pytest.raises(InputError, match="another sweep is writing here"):
-            run_sweep(space_from(tmp_path), out, 1)
-    assert len(run_sweep(space_from(tmp_path), out, 1)) == 12
+            run_sweep(space_from(tmp_path), out, workers=1)
+    assert len(run_sweep(space_from(tmp_path), out, workers=1)) == 12
 
 
 def test_run_sweep_mixed_words_and_numbers_are_text(tmp_path: Path) -> None:
     text = BASE + '[fields]\ntile.rows = ["auto", 64]\n"dram.efficiency" = [1, 0.5]\n'
-    table = run_sweep(space_from(tmp_path, text), tmp_path / "out", 1)
+    table = run_sweep(space_from(tmp_path, text), tmp_path / "out", workers=1)
     assert table.schema.field("tile.rows").type == pa.string()
     assert table.column("tile.rows").to_pylist()[::2] == ["auto", "64"] * 2
     assert table.column("dram.efficiency").to_pylist()[:2] == [1.0, 0.5]
 
 
 def test_estimate_writes_nothing_and_counts_points(tmp_path: Path) -> None:
-    found = estimate(space_from(tmp_path), tmp_path / "out", 2)
+    found = estimate(space_from(tmp_path), tmp_path / "out", workers=2)
     assert (found.points, found.finished, found.timed_points, found.workers) == (12, 0, 3, 2)
     assert found.seconds == pytest.approx(found.setup_seconds + 6 * found.point_seconds)
     assert not (tmp_path / "out").exists()

@@ -36,12 +36,17 @@ def _write(target: Path, blocks: int = 2) -> ArtifactWriter:
     return writer
 
 
+def small_artifact(folder: Path) -> Path:
+    """An artifact of two blocks with one projection each."""
+    (folder / "config.json").write_text("{}")
+    writer = _write(folder / "a")
+    writer.finish({"norm": np.ones(3, dtype=np.float32)}, (folder / "config.json",))
+    return folder / "a"
+
+
 @pytest.fixture
 def artifact(tmp_path: Path) -> Path:
-    (tmp_path / "config.json").write_text("{}")
-    writer = _write(tmp_path / "a")
-    writer.finish({"norm": np.ones(3, dtype=np.float32)}, (tmp_path / "config.json",))
-    return tmp_path / "a"
+    return small_artifact(tmp_path)
 
 
 def test_open_artifact_reads_back_what_was_written(artifact: Path) -> None:

@@ -1,0 +1,184 @@
+"""What can be simulated: an artifact, a pruned checkpoint, masks, a model's shape; all alike.
+
+Before ``operations``. A source gives projections block by block and says what results are about.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from accelerator_sim.design_space.workload import Workload
+from workloads.artifact.read import MANIFEST, Artifact, open_artifact
+from workloads.masks.foreign import PrunedCheckpoint, open_pruned
+from workloads.masks.packed import SparseLowRankGemm
+from workloads.masks.synthetic import synthetic_block
+from workloads.results.identity import Subject
+from workloads.results.subject import subject_of
+from workloads.shapes.attention import Heads, read_heads
+from workloads.shapes.transformer import load_model, model_names
+from workloads.support.errors import InputError
+
+Simulated = (
+    str
+    | Path
+    | Artifact
+    | PrunedCheckpoint
+    | Workload
+    | SparseLowRankGemm
+    | Sequence[SparseLowRankGemm]
+)
+"""A directory (an artifact or a pruned checkpoint), a model's shape by name, the same opened or
+with settings, or projections that make one block."""
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What was run of a source.
+
+    Attributes:
+        kept_fraction: Nonzeros and factors over the projections' parameters.
+        sha256: Of every shape, rank and mask.
+    """
+
+    kept_fraction: float
+    sha256: str
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """Blocks of projections.
+
+    Attributes:
+        projections: Block index and projection, block by block, for a number of tokens; None: as
+            they are.
+        blocks: How many are run unless said; it gives no more than ``of_blocks`` where known.
+        of_blocks: How many the model has; None where nobody knows.
+        heads: Of its attention.
+        subject: What results are about, after the blocks were run.
+    """
+
+    projections: Callable[[int | None], Iterator[tuple[int, SparseLowRankGemm]]]
+    blocks: int
+    of_blocks: int | None
+    heads: Callable[[], Heads]
+    subject: Callable[[Contents], Subject]
+
+
+def open_source(source: Simulated) -> Source:
+    """Open whatever can be simulated.
+
+    Args:
+        source: A string names a directory if there is one, else a model's shape.
+
+    Raises:
+        InputError: It is neither, or it cannot be used.
+    """
+    if isinstance(source, str | Path):
+        return _named(source)
+    if isinstance(source, Artifact):
+        return _artifact(source)
+    if isinstance(source, PrunedCheckpoint):
+        return _checkpoint(source)
+    if isinstance(source, Workload):
+        return _workload(source)
+    return _masks([source] if isinstance(source, SparseLowRankGemm) else list(source))
+
+
+def _named(source: str | Path) -> Source:
+    path = Path(source)
+    if path.is_dir():
+        if (path / MANIFEST).is_file():
+            return _artifact(open_artifact(path))
+        return _checkpoint(open_pruned(path))
+    if str(source) in model_names():
+        return _shape(Workload(model=str(source)))
+    raise InputError(
+        f"{source}: neither a directory (of an artifact or a checkpoint) nor a model's shape; "
+        f"shapes are {', '.join(model_names())}"
+    )
+
+
+def _workload(workload: Workload) -> Source:
+    if not workload.artifact:
+        return _shape(workload)
+    opened = _artifact(open_artifact(Path(workload.artifact)))
+    return replace(opened, blocks=min(workload.blocks, opened.blocks))
+
+
+def _artifact(artifact: Artifact) -> Source:
+    count = len(artifact.blocks)
+    return Source(
+        projections=lambda tokens: artifact.projections(tokens or 1),
+        blocks=count,
+        of_blocks=count,
+        heads=lambda: read_heads(artifact.path),
+        subject=lambda _: subject_of(artifact),
+    )
+
+
+def _checkpoint(checkpoint: PrunedCheckpoint) -> Source:
+    count = len(checkpoint.blocks)
+    return Source(
+        projections=lambda tokens: checkpoint.projections(tokens or 1),
+        blocks=count,
+        of_blocks=count,
+        heads=lambda: read_heads(checkpoint.path),
+        subject=lambda contents: _as_given(checkpoint.name, contents),
+    )
+
+
+def _shape(workload: Workload) -> Source:
+    """Every block has masks of its own seed: that of the workload, and the next ones."""
+    shape = load_model(workload.model)
+    settings = {"kept_fraction": workload.kept_fraction, "rank": workload.rank}
+
+    def projections(tokens: int | None) -> Iterator[tuple[int, SparseLowRankGemm]]:
+        for block in range(shape.blocks):
+            seed = workload.seed + block
+            for item in synthetic_block(
+                shape, workload.kept_fraction, workload.rank, tokens=tokens or 1, seed=seed
+            ):
+                yield block, item
+
+    return Source(
+        projections=projections,
+        blocks=workload.blocks,
+        of_blocks=shape.blocks,
+        heads=lambda: Heads(shape.heads, shape.kv_heads, shape.head_dim),
+        subject=lambda contents: Subject(
+            model=shape.name,
+            method="synthetic",
+            kept_fraction=contents.kept_fraction,
+            masks=workload.masks,
+            sha256=contents.sha256,
+            settings={**settings, "seed": workload.seed},
+        ),
+    )
+
+
+def _masks(items: Sequence[SparseLowRankGemm]) -> Source:
+    if not items:
+        raise InputError("no projection to simulate: the sequence is empty")
+    if len({item.gemm.tokens for item in items}) > 1:
+        raise InputError("the projections of a block have different tokens; give tokens=")
+
+    def projections(tokens: int | None) -> Iterator[tuple[int, SparseLowRankGemm]]:
+        for item in items:
+            gemm = item.gemm if tokens is None else replace(item.gemm, tokens=tokens)
+            yield 0, replace(item, gemm=gemm)
+
+    def heads() -> Heads:
+        raise InputError("context: masks do not tell the heads; give a directory or a shape")
+
+    names = items[0].gemm.name if len(items) == 1 else "masks"
+    return Source(projections, 1, None, heads, lambda contents: _as_given(names, contents))
+
+
+def _as_given(name: str, contents: Contents) -> Subject:
+    return Subject(
+        model=name,
+        method="as given",
+        kept_fraction=contents.kept_fraction,
+        masks=f"real ({name})",
+        sha256=contents.sha256,
+    )
