@@ -234,7 +234,7 @@ def _workload(table: Mapping[str, Any], where: Place, folder: Path) -> Workload:
     try:
         synthetic_nonzeros(load_model(workload.model), workload.kept_fraction, workload.rank)
     except InputError as error:
-        raise InputError(f"{path}: [workload]: {error}") from error
+        raise InputError(f"{where}: [workload]: {error}") from error
     return workload
 
 
