@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check format bench results clean
+.PHONY: demo test check format bench gpu results clean
 
 demo: $(READY)
 	$(BIN)/sslc demo --out runs/demo
@@ -28,6 +28,11 @@ bench: $(READY)
 	$(BIN)/python benchmarks/llama2_7b_whole.py
 	$(BIN)/python benchmarks/tile_growth.py
 	$(BIN)/python -m benchmarks.engines_agree 2000 1
+
+# on a machine with a CUDA device and torch for it; docs/measured/ keeps what was measured where
+GPU_PYTHON ?= $(BIN)/python
+gpu:
+	$(GPU_PYTHON) -m benchmarks.gpu runs/gpu.json --seconds 420
 
 # docs/results.md, hours on 2 cores; GENERAL is a text's name on the hub or a file, ABOUT its words
 GENERAL ?= wikitext2

@@ -70,7 +70,11 @@ class Backend:
     prepare: Callable[[Projection], Operator]
 
 
-BACKENDS = {"cpu": "sslc.runtime.cpu_operator:BACKEND"}
+BACKENDS = {
+    "cpu": "sslc.runtime.cpu_operator:BACKEND",
+    "cuda": "sslc.runtime.gpu_operator:CUDA",
+    "triton": "sslc.runtime.gpu_operator:TRITON",
+}
 """Where each backend is, best first for its device."""
 
 

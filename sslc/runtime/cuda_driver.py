@@ -78,6 +78,11 @@ def compile_cubin(source: str, options: Sequence[str], *, architecture: str = "s
         return cubin.read_bytes()
 
 
+def has_compiler() -> bool:
+    """Whether CUDA C++ can be compiled here."""
+    return _nvrtc() is not None or shutil.which("nvcc") is not None
+
+
 def load_kernel(cubin: bytes, name: str, *, threads: int, shared_bytes: int) -> Kernel:
     """Load one kernel into the current context.
 

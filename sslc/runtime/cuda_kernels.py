@@ -139,7 +139,10 @@ def prepare_product(
     at_once = tokens_of_launch(operands, tokens)
     shape = shape or (FEW_TOKENS if at_once <= 4 else MANY_TOKENS)
     shared = _shared_bytes(operands, at_once)
-    cubin = kernel_cubin(at_once, shape, operands.dtype == torch.float16)
+    major, minor = torch.cuda.get_device_capability(device)
+    cubin = kernel_cubin(
+        at_once, shape, operands.dtype == torch.float16, architecture=f"sm_{major}{minor}"
+    )
     kernel = load_kernel(cubin, "delta4_product", threads=shape.warps * LANES, shared_bytes=shared)
     multiprocessors = torch.cuda.get_device_properties(device).multi_processor_count
     blocks = multiprocessors * min(shape.resident, kernel.blocks_per_sm)
@@ -149,16 +152,19 @@ def prepare_product(
 
 
 @functools.cache
-def kernel_cubin(tokens: int, shape: LaunchShape, half: bool) -> bytes:
+def kernel_cubin(
+    tokens: int, shape: LaunchShape, half: bool, *, architecture: str = "sm_90"
+) -> bytes:
     """The kernel's machine code.
 
     Args:
         tokens: 1, 2, 4, 8 or 16.
         shape: How it is launched.
         half: Whether values, factors and x are fp16 rather than bf16.
+        architecture: The chip to compile for, ``sm_90`` or later.
 
     Returns:
-        A cubin for compute capability 9.0.
+        The cubin.
     """
     source = resources.files("sslc.runtime").joinpath("delta4.cu").read_text()
     options = [
@@ -167,7 +173,7 @@ def kernel_cubin(tokens: int, shape: LaunchShape, half: bool) -> bytes:
         f"-DUNROLL={shape.unroll}",
         f"-DBLOCKS={shape.blocks}",
     ]
-    return compile_cubin(source, options + ["-DHALF"] * half)
+    return compile_cubin(source, options + ["-DHALF"] * half, architecture=architecture)
 
 
 def tokens_of_launch(operands: GpuOperands, tokens: int) -> int:
