@@ -26,11 +26,13 @@ from sslc.runtime.bitmap import (
     ValueType,
     padded,
 )
+from sslc.runtime.dense_kernels import emit_dense
 from sslc.runtime.emit import Compiled, Kernel, compile_module
 from sslc.runtime.expand import emit_expand
 from sslc.runtime.features import Level, required_level
 from sslc.runtime.integer_chunk import x_bytes
-from sslc.runtime.kernels import Argument, Variant, emit_dense, emit_sparse
+from sslc.runtime.kernel_parts import Argument, Variant
+from sslc.runtime.kernels import emit_sparse
 from sslc.runtime.memory import huge_zeros
 from sslc.runtime.threads import run_kernel
 from workloads.support.errors import InputError
@@ -47,20 +49,39 @@ _ALIGNMENT = 64
 
 @dataclass(frozen=True, eq=False)
 class DenseMatrix:
-    """A dense matrix for the baseline: m rows, columns padded with zeros to whole spans."""
+    """A dense matrix (m×n) for the baseline.
+
+    Attributes:
+        columns: n.
+        kind: How values are stored.
+        rows: m rows, padded with zeros to whole spans.
+        scales: Of int8 values, shape (m, groups of 128 columns) with padding; else empty.
+    """
 
     columns: int
     kind: ValueType
     rows: NDArray[Any]
+    scales: Floats
 
 
-def dense_matrix(weight: NDArray[Any], kind: ValueType) -> DenseMatrix:
-    """Copy a matrix (m×n) into the layout of the baseline, rounded to bf16 or fp32."""
+def dense_matrix(
+    weight: NDArray[Any], kind: ValueType, *, scales: NDArray[Any] | None = None
+) -> DenseMatrix:
+    """Copy a matrix into the layout of the baseline.
+
+    Args:
+        weight: Shape (m, n), rounded to ``kind``.
+        kind: How to store values.
+        scales: For int8 one for each 128 columns of a row, shape (m, ⌈n/128⌉).
+    """
     rows, columns = weight.shape
     width = padded(columns, SPAN_COLUMNS)
     stored = huge_zeros(rows * width, kind.dtype).reshape(rows, width)
     stored[:, :columns] = weight
-    return DenseMatrix(columns, kind, stored)
+    full = np.zeros((rows, width // SCALE_COLUMNS if scales is not None else 0), np.float32)
+    if scales is not None:
+        full[:, : scales.shape[1]] = scales
+    return DenseMatrix(columns, kind, stored, full)
 
 
 @functools.cache
@@ -99,16 +120,17 @@ def multiply(matrix: BitmapMatrix, x: NDArray[Any], *, threads: int = 1) -> Floa
     """
     _check(x, matrix.columns)
     level = required_level()
-    results = [_sparse_block(matrix, block, level, threads) for block in _token_blocks(x, level)]
-    return results[0] if len(results) == 1 else np.concatenate(results)
+    blocks = _token_blocks(x, level)
+    return _joined([_sparse_block(matrix, block, level, threads) for block in blocks], matrix.rows)
 
 
 def multiply_dense(matrix: DenseMatrix, x: NDArray[Any], *, threads: int = 1) -> Floats:
     """W·x for each token: see ``multiply``."""
     _check(x, matrix.columns)
     level = required_level()
-    results = [_dense_block(matrix, block, level, threads) for block in _token_blocks(x, level)]
-    return results[0] if len(results) == 1 else np.concatenate(results)
+    blocks = _token_blocks(x, level)
+    rows = len(matrix.rows)
+    return _joined([_dense_block(matrix, block, level, threads) for block in blocks], rows)
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,6 +186,12 @@ def _token_blocks(x: NDArray[Any], level: Level) -> list[NDArray[Any]]:
     return [x[start : start + size] for start in range(0, len(x), size)]
 
 
+def _joined(results: list[Floats], rows: int) -> Floats:
+    if len(results) == 1:
+        return results[0]
+    return np.concatenate([np.empty((0, rows), np.float32), *results])
+
+
 def _sparse_block(matrix: BitmapMatrix, x: NDArray[Any], level: Level, threads: int) -> Floats:
     x_kind, count = _x_kind(x, matrix.kind, level), len(x)
     x = _padded(x, matrix.padded_columns, x_kind)
@@ -202,20 +230,27 @@ def _sparse_block(matrix: BitmapMatrix, x: NDArray[Any], level: Level, threads: 
 def _dense_block(matrix: DenseMatrix, x: NDArray[Any], level: Level, threads: int) -> Floats:
     x_kind, count = _x_kind(x, matrix.kind, level), len(x)
     x = _padded(x, matrix.rows.shape[1], x_kind)
-    size = 4 * (x.shape[1] + _STAGGER)
-    scratch = _aligned(len(x) * size)
+    sizes = _scratch_sizes(x.shape[1], 0, level)
+    scratch = _aligned(len(x) * sum(sizes))
     y = np.empty((len(x), len(matrix.rows)), np.float32)
     arguments = {
-        **_scratch_arguments(_address(scratch), len(x), (size,)),
+        **_scratch_arguments(_address(scratch), len(x), sizes),
         **_x_arguments(x, is_arranged(matrix.kind, level)),
         **_both(Argument.Y, y),
         **_both(Argument.DENSE, matrix.rows),
         Argument.DENSE_ROWS: len(matrix.rows),
+        Argument.BIAS: _address(matrix.scales),
     }
-    run_kernel(
-        kernel("dense", Variant(matrix.kind, level, len(x), x_kind)), arguments, threads=threads
-    )
+    variant = Variant(matrix.kind, level, len(x), x_kind)
+    run_kernel(kernel("dense", variant), arguments, threads=threads)
     return y[:count]
+
+
+def _scratch_sizes(columns: int, rank: int, level: Level) -> tuple[int, ...]:
+    """Bytes for each token of x in its lanes, Vᵀx, int8 x, its scales and corrections."""
+    groups = columns // SCALE_COLUMNS
+    x_size = FP32.bytes * (columns + _STAGGER)
+    return (x_size, FP32.bytes * rank, x_bytes(level) * columns, 4 * groups, 4 * groups)
 
 
 def _x_kind(x: NDArray[Any], kind: ValueType, level: Level) -> ValueType:
@@ -252,7 +287,7 @@ def _x_arguments(x: NDArray[Any], arranged: bool) -> dict[Argument, int]:
 def _scratch_arguments(address: int, tokens: int, sizes: Sequence[int]) -> dict[Argument, int]:
     """Arrays of the kernel's own, one behind the other, so many bytes for each token."""
     arguments: dict[Argument, int] = {}
-    for argument, size in zip(_SCRATCH, sizes, strict=False):
+    for argument, size in zip(_SCRATCH, sizes, strict=True):
         arguments |= {argument: address, Argument(argument + 1): size}
         address += tokens * size
     return arguments

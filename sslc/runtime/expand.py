@@ -8,7 +8,8 @@ from sslc.runtime.bitmap import FP32, GROUP_ROWS, INT8, ValueType
 from sslc.runtime.emit import I8, I16, I32, I64, POINTER, Emitter, integer, splat, vector
 from sslc.runtime.features import Level
 from sslc.runtime.integer_chunk import row_scale, shuffle_bytes
-from sslc.runtime.kernels import GROUPS_TAKEN, Argument, Chunk, Variant, shared_rows
+from sslc.runtime.kernel_parts import Argument, Variant, shared_rows
+from sslc.runtime.kernels import GROUPS_TAKEN, Chunk
 from sslc.runtime.unpack import expanded, row_masks, row_values, sparse_vectors
 
 

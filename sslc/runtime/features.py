@@ -6,6 +6,7 @@ to that level, so that tests can see the program on a lesser machine; it never r
 
 import functools
 import os
+import platform
 from dataclasses import dataclass
 
 import llvmlite.binding as llvm
@@ -45,7 +46,7 @@ class Level:
         return "avx512vbmi2" in self.features
 
 
-_EXTRA = "+avx512vbmi2,+avx512vnni,-prefer-256-bit"
+_EXTRA = "+avx512vbmi2,+avx512vnni,-prefer-256-bit,-false-deps-popcnt"
 AVX2 = Level("avx2", _AVX2, "x86-64-v3", "", 8, False)
 AVX512 = Level("avx512", _AVX512, "x86-64-v4", _EXTRA, 16, False)
 AVX512_BF16 = Level(
@@ -69,7 +70,12 @@ class NotAvailableError(RuntimeError):
 
 @functools.cache
 def host_features() -> frozenset[str]:
-    """LLVM's names of the features that this processor and its operating system offer."""
+    """LLVM's names of the features that this processor and its operating system offer.
+
+    None but on Linux and x86-64, for whose calling convention the kernels are compiled.
+    """
+    if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
+        return frozenset()
     return frozenset(name for name, has in llvm.get_host_cpu_features().items() if has)
 
 

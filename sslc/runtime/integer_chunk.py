@@ -22,11 +22,10 @@ def x_bytes(level: Level) -> int:
     return 1 if level.expands else 2
 
 
-def integer_row(
+def integer_sums(
     e: Emitter,
     level: Level,
-    masks: ir.Value,
-    values: ir.Value,
+    pieces: Iterator[ir.Value],
     x: list[ir.Value],
     corrections: list[ir.Value],
 ) -> list[ir.Value]:
@@ -35,13 +34,11 @@ def integer_row(
     Args:
         e: Where to emit.
         level: Instructions that may be used.
-        masks: Pointer to 16 bytes of mask.
-        values: Pointer to the kept values.
+        pieces: The row's values, as ``sparse_bytes`` or ``dense_bytes`` gives them.
         x: For each token a pointer to 128 numbers.
         corrections: For each token a pointer to −128 times their sum.
     """
-    lanes = level.lanes
-    sums = [splat(I32, lanes, 0) for _ in x]
+    sums = [splat(I32, level.lanes, 0) for _ in x]
     if level.expands:
         first = ir.Constant(I32, 0)
         starts = [e.load(I32, pointer) for pointer in corrections]
@@ -49,15 +46,33 @@ def integer_row(
             e.b.insert_element(total, start, first)
             for total, start in zip(sums, starts, strict=True)
         ]
-    pieces = _expand_bytes if level.expands else shuffle_bytes
-    for place, piece in enumerate(pieces(e, masks, values)):
+    for place, piece in enumerate(pieces):
         for token, pointer in enumerate(x):
             numbers = e.load(piece.type, pointer, 4 * level.lanes * place)
             multiply = _add_bytes if level.expands else _add_words
             sums[token] = multiply(e, sums[token], piece, numbers)
     if level.expands:
         return sums
-    return [e.b.ashr(total, splat(I32, lanes, 8)) for total in sums]
+    return [e.b.ashr(total, splat(I32, level.lanes, 8)) for total in sums]
+
+
+def sparse_bytes(e: Emitter, level: Level, masks: ir.Value, values: ir.Value) -> Iterator[ir.Value]:
+    """128 values of a bitmap, as the multiplication takes them."""
+    if not level.expands:
+        yield from shuffle_bytes(e, masks, values)
+        return
+    for piece in expanded(e, INT8, masks, values):
+        yield e.b.xor(piece, splat(I8, 64, 0x80))
+
+
+def dense_bytes(e: Emitter, level: Level, values: ir.Value) -> Iterator[ir.Value]:
+    """128 consecutive values, likewise."""
+    for start in range(0, SCALE_COLUMNS, 4 * level.lanes if level.expands else 2 * level.lanes):
+        if level.expands:
+            yield e.b.xor(e.load(vector(I8, 64), values, start), splat(I8, 64, 0x80))
+        else:
+            words = e.b.zext(e.load(vector(I8, 16), values, start), vector(I16, 16))
+            yield e.b.shl(words, splat(I16, 16, 8))
 
 
 def row_scale(e: Emitter, start: ir.Value, place: ir.Value, row: int) -> ir.Value:
@@ -66,12 +81,6 @@ def row_scale(e: Emitter, start: ir.Value, place: ir.Value, row: int) -> ir.Valu
     scales = e.at(start, e.b.mul(place, integer(INT8.scale_bytes)))
     stored = e.load(I16, scales, masks + INT8.factor_bytes * row)
     return e.b.bitcast(e.b.shl(e.b.zext(stored, I32), ir.Constant(I32, 16)), F32)
-
-
-def _expand_bytes(e: Emitter, masks: ir.Value, values: ir.Value) -> Iterator[ir.Value]:
-    """64 bytes at a time, 128 added."""
-    for piece in expanded(e, INT8, masks, values):
-        yield e.b.xor(piece, splat(I8, 64, 0x80))
 
 
 def shuffle_bytes(e: Emitter, masks: ir.Value, values: ir.Value) -> Iterator[ir.Value]:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from queue import SimpleQueue
 
 from sslc.runtime.emit import Kernel
-from sslc.runtime.kernels import COUNTERS, Argument
+from sslc.runtime.kernel_parts import COUNTERS, Argument
 
 _Numbers = ctypes.Array[ctypes.c_int64]
 _Task = tuple[Kernel, _Numbers, _Numbers]

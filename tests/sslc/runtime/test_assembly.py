@@ -7,7 +7,7 @@ import pytest
 from sslc.runtime.bitmap import BF16, FP32, INT8
 from sslc.runtime.cpu import compiled
 from sslc.runtime.features import AVX2, AVX512, AVX512_BF16
-from sslc.runtime.kernels import Variant
+from sslc.runtime.kernel_parts import Variant
 
 EXPAND = {BF16: "vpexpandw", FP32: "vexpandps", INT8: "vpexpandb"}
 SHUFFLE = {BF16: "vpshufb", FP32: "vpermd", INT8: "vpshufb"}

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sslc.runtime import cpu, features
 from sslc.runtime.bitmap import BF16, FP32, INT8, SparseRows, encode_bitmap
 from sslc.runtime.quantize import quantize_x
-from tests.sslc.runtime.cases import TOLERANCE, make_case, worst_error
+from tests.sslc.runtime.cases import TOLERANCE, dequantized, make_case, worst_error
 from workloads.support.errors import InputError
 
 EVERY_LEVEL = pytest.mark.usefixtures("level")
@@ -116,6 +116,20 @@ def test_multiply_dense_agrees_with_float64(kind, tokens):
 
 
 @EVERY_LEVEL
+@pytest.mark.parametrize("tokens", [1, 3])
+def test_multiply_dense_int8_agrees_with_float64(tokens):
+    generator = np.random.default_rng(0)
+    weight = generator.integers(-127, 128, (21, 300)).astype(np.int8)
+    scales = generator.random((21, 3)).astype(np.float32)
+    x = _x(tokens, 300)
+    y = cpu.multiply_dense(cpu.dense_matrix(weight, INT8, scales=scales), x)
+    dense = weight * np.repeat(scales.astype(np.float64), 128, axis=1)[:, :300]
+    numbers = dequantized(quantize_x(x), 300)
+    size = np.abs(numbers) @ np.abs(dense).T
+    assert (np.abs(y - numbers @ dense.T) / size).max() <= TOLERANCE
+
+
+@EVERY_LEVEL
 @KINDS
 @pytest.mark.parametrize("first", [0, 2])
 def test_expand_panel_gives_rows_as_stored(kind, first):
@@ -131,6 +145,10 @@ def test_expand_panel_gives_rows_as_stored(kind, first):
     if kind is INT8:
         scales = case.sparse.scales.astype(np.float32)
         np.testing.assert_array_equal(panel.scales[:count, : scales.shape[1]], scales[rows])
+
+
+def test_multiply_no_tokens_gives_no_rows():
+    assert cpu.multiply(make_case(3, 5, kind=FP32).matrix, _x(0, 5)).shape == (0, 3)
 
 
 def test_multiply_without_avx2_is_not_available(monkeypatch):
