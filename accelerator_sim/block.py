@@ -53,7 +53,7 @@ def simulate_block(
             projection, accelerator, models=models, runs=runs, programs=programs
         )
         for model, cycles in by_model.items():
-            parts[model].append(with_energy(cycles, accelerator, table))
+            parts[model].append(with_energy(cycles, accelerator, table=table))
     if attention is not None:
         added = attention_cycles(attention, accelerator, models=models, costs=table)
         parts = {model: with_attention(parts[model], added[model]) for model in models}

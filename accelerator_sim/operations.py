@@ -71,8 +71,8 @@ def simulate(
     machine = _machine(accelerator, overrides)
     table = costs if isinstance(costs, CostTable) else load_cost_table(costs)
     opened = open_source(source)
-    most = opened.of_blocks or opened.blocks
-    count = min(_at_least_one("blocks", blocks) or opened.blocks, most)
+    limit = opened.of_blocks or opened.blocks
+    count = min(_at_least_one("blocks", blocks) or opened.blocks, limit)
     _at_least_one("tokens", tokens)
     run = _run(opened, machine, names, table, (count, tokens, context), progress)
     subject = opened.subject(Contents(run.kept / run.parameters, run.hash.hexdigest()))
@@ -114,7 +114,7 @@ def sweep(
     read = load_space(space)
     count = _at_least_one("workers", workers) or joblib.cpu_count()
     points = run_sweep(read, Path(out), workers=count, progress=progress)
-    return Sweep(sweep_result(read, points, provenance()), points)
+    return Sweep(sweep_result(read, points, provenance=provenance()), points)
 
 
 def _machine(

@@ -70,8 +70,8 @@ def _plan_part(projection: SparseLowRankGemm, whole: Product) -> Plan:
 
 def _cycles(model: Model, gemm: Gemm, products: Mapping[Run, Product]) -> ProjectionCycles:
     costs = {run: cost(model, product) for run, product in products.items()}
-    cycles = {run: each.cycles for run, each in costs.items()}
-    results = {run: each.run for run, each in costs.items()}
+    cycles = {run: total.cycles for run, total in costs.items()}
+    results = {run: total.run for run, total in costs.items()}
     return ProjectionCycles(
         name=gemm.name,
         module=gemm.module,

@@ -51,7 +51,7 @@ def attention_cycles(
     cycles = float(heads * softmax_cycles(attention.scores, accelerator))
     parts: dict[Model, tuple[ProjectionCycles, ...]] = {}
     for model in models:
-        qk, av = (with_energy(_cycles(model, item), accelerator, costs) for item in products)
+        qk, av = (with_energy(_cycles(model, item), accelerator, table=costs) for item in products)
         softmax = ProjectionCycles("softmax", "MHA", model, cycles, cycles, cycles)
         alone = CYCLE_MODELS[model].products_only
         parts[model] = (qk, av) if alone else (qk, softmax, av)
@@ -76,6 +76,6 @@ def _product(gemm: Gemm, accelerator: Accelerator, heads: int) -> Product:
 
 
 def _cycles(model: Model, product: Product) -> ProjectionCycles:
-    found = cost(model, product)
-    gemm, cycles, run = product.gemm, found.cycles, found.run
+    total = cost(model, product)
+    gemm, cycles, run = product.gemm, total.cycles, total.run
     return ProjectionCycles(gemm.name, gemm.module, model, cycles, cycles, cycles, run, run, run)

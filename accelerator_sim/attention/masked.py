@@ -29,14 +29,14 @@ class HeadCycles:
     Attributes:
         name: Of its mask.
         repeats: Heads of the model with this mask.
-        places: Kept scores.
+        kept_scores: Those that the mask keeps.
         scores_stay: Whether they stay on chip between the products.
         stages: ``sddmm``, ``softmax`` (not for ``published``) and ``spmm``; dense: all scores.
     """
 
     name: str
     repeats: int
-    places: int
+    kept_scores: int
     scores_stay: bool
     stages: tuple[ProjectionCycles, ...]
 
@@ -72,10 +72,10 @@ def simulate_heads(
             model: HeadCycles(
                 name=head.name,
                 repeats=head.repeats,
-                places=head.mask.nnz,
+                kept_scores=head.mask.nnz,
                 scores_stay=scores_stay(head.mask.nnz, accelerator),
                 stages=tuple(
-                    with_energy(stage, accelerator, costs)
+                    with_energy(stage, accelerator, table=costs)
                     for stage in _stages(model, pairs, softmax)
                 ),
             )
@@ -93,18 +93,21 @@ def _products(mask: PackedMask, head_dim: int, accelerator: Accelerator) -> tupl
     keys = mask.rows
     sddmm, spmm = (Gemm(name, "MHA", keys, keys, head_dim) for name in ("sddmm", "spmm"))
 
-    def sampled(places: PackedMask | None) -> Product:
+    def sampled(chosen: PackedMask | None) -> Product:
         return Product(
-            sddmm, accelerator, lambda: plan_sddmm(keys, head_dim, places, accelerator), places
+            sddmm,
+            accelerator,
+            lambda: plan_sddmm(keys, head_dim, mask=chosen, accelerator=accelerator),
+            chosen,
         )
 
-    def weighted(places: PackedMask | None, count: int) -> Product:
+    def weighted(chosen: PackedMask | None, count: int) -> Product:
         stay = scores_stay(count, accelerator)
 
         def plan() -> Plan:
-            return plan_spmm(keys, head_dim, places, accelerator, on_chip=stay)
+            return plan_spmm(keys, head_dim, mask=chosen, accelerator=accelerator, on_chip=stay)
 
-        return Product(spmm, accelerator, plan, places)
+        return Product(spmm, accelerator, plan, chosen)
 
     dense, sparse = weighted(None, keys * keys), weighted(mask, mask.nnz)
     return (sampled(None), sampled(mask)), (dense, sparse)

@@ -107,8 +107,8 @@ class AttentionResult:
     def kept_fraction(self) -> float:
         """Kept scores over all scores."""
         count = sum(head.repeats for head in self.heads)
-        places = sum(head.repeats * head.places for head in self.heads)
-        return float(places / (count * self.identity.shape.tokens**2))
+        kept = sum(head.repeats * head.kept_scores for head in self.heads)
+        return float(kept / (count * self.identity.shape.tokens**2))
 
     @property
     def heads_whose_scores_stay(self) -> int:

@@ -32,14 +32,16 @@ from workloads.shapes.gemm import Gemm
 from workloads.support.errors import InputError
 
 
-def scores_stay(places: int, accelerator: Accelerator) -> bool:
+def scores_stay(scores: int, accelerator: Accelerator) -> bool:
     """Whether a head's scores stay on chip: at the accumulators' width in one slot of two."""
     buffer = accelerator.output_buffer
-    needed = ceil_div(places * accelerator.bits.accumulator, 8)
+    needed = ceil_div(scores * accelerator.bits.accumulator, 8)
     return buffer.buffering == "double" and needed <= buffer.capacity_bytes // 2
 
 
-def plan_sddmm(keys: int, head_dim: int, mask: PackedMask | None, accelerator: Accelerator) -> Plan:
+def plan_sddmm(
+    keys: int, head_dim: int, *, mask: PackedMask | None, accelerator: Accelerator
+) -> Plan:
     """Plan S = Q Kᵀ at a mask's places, or everywhere.
 
     The rows of a tile are searched when ``auto``: powers of two times the lines, the least bound of
@@ -93,9 +95,9 @@ def _rules(accelerator: Accelerator, mask: PackedMask | None) -> tuple[str, str]
 def plan_spmm(
     keys: int,
     head_dim: int,
+    *,
     mask: PackedMask | None,
     accelerator: Accelerator,
-    *,
     on_chip: bool,
 ) -> Plan:
     """Plan Y = A V: the scores are the weights, as wide as activations.
@@ -133,14 +135,14 @@ def _without_values(plan: Plan) -> Plan:
 
 def _check_tile(gemm: Gemm, accelerator: Accelerator) -> None:
     tile = accelerator.tile
-    for field, asked, least, what in (
+    for field, extent, least, what in (
         ("columns", tile.columns, gemm.n, "keys"),
         ("tokens", tile.tokens, gemm.tokens, "the head's width"),
     ):
-        if asked != "auto" and asked < least:
+        if extent != "auto" and extent < least:
             raise InputError(
                 f"sddmm: a tile holds all {least} of {what}: tile.{field} must be auto or at least "
-                f"{least}, got {asked}"
+                f"{least}, got {extent}"
             )
 
 
@@ -172,7 +174,8 @@ def _program(
         tiled, lines = cut_dense(gemm, tile), accelerator.lines
         results = tiled.row_sizes * gemm.n
     else:
-        tiled = cut(gemm, mask, 0, choose_dense_columns(mask, accelerator.dense_threshold), tile)
+        dense = choose_dense_columns(mask, accelerator.dense_threshold)
+        tiled = cut(gemm, mask, rank=0, dense_columns=dense, tile=tile)
         lines = choose_denser_lines(tiled, accelerator, flow=configuration.timed_as)
         starts = np.arange(0, gemm.m, tiled.tile.rows)
         results = np.add.reduceat(tile_row_counts(mask, gemm.n)[:, 0], starts, dtype=np.int64)

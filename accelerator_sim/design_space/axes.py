@@ -98,7 +98,7 @@ class Axis:
         return self.at(0.0), self.at(1.0)
 
 
-def parse_axis(key: str, kind: Kind, spec: Any, where: str) -> Axis:
+def parse_axis(key: str, kind: Kind, *, spec: Any, where: str) -> Axis:
     """An axis from what stands in the file.
 
     Args:
@@ -134,22 +134,22 @@ def _whole_float(value: Any) -> Any:
 def _parse_range(key: str, kind: Kind, spec: Mapping[str, Any], where: str) -> Axis:
     if kind == "word":
         raise InputError(f"{where}: takes words, not a range; give a list of them")
-    found = build(Range, spec, where)
+    numbers = build(Range, spec, where)
     whole = kind == "whole"
-    if found.step is not None:
-        values: list[Value] = [*_steps(found, found.step, whole, where)]
-    elif found.count is not None:
-        places = range(found.count)
-        values = [_rounded(found.between(i / (found.count - 1)), whole) for i in places]
+    if numbers.step is not None:
+        values: list[Value] = [*_steps(numbers, numbers.step, whole, where)]
+    elif numbers.count is not None:
+        shares = range(numbers.count)
+        values = [_rounded(numbers.between(i / (numbers.count - 1)), whole) for i in shares]
     else:
-        return Axis(key, (), found, whole)
+        return Axis(key, (), numbers, whole)
     return Axis(key, tuple(dict.fromkeys(values)))
 
 
-def _steps(found: Range, step: float, whole: bool, where: str) -> list[int] | list[float]:
+def _steps(numbers: Range, step: float, whole: bool, where: str) -> list[int] | list[float]:
     """Start, start + step and so on, exact in decimals: 0.1 + 2 * 0.1 is 0.3."""
-    start, stop, width = (Decimal(str(number)) for number in (found.start, found.stop, step))
-    values = [start + place * width for place in range(int((stop - start) / width) + 1)]
+    start, stop, width = (Decimal(str(number)) for number in (numbers.start, numbers.stop, step))
+    values = [start + index * width for index in range(int((stop - start) / width) + 1)]
     if not whole:
         return [float(value) for value in values]
     if any(value != int(value) for value in values):

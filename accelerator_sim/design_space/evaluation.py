@@ -104,7 +104,7 @@ def estimate(space: Space, out: Path, *, workers: int) -> Estimate:
     check_directory(space, out)
     began = time.perf_counter()
     count = min(_TIMED_POINTS, len(space.points))
-    numbers = [place * len(space.points) // count for place in range(count)]
+    numbers = [index * len(space.points) // count for index in range(count)]
     points = [(number, space.points[number]) for number in numbers]
     columns = schema(space)
     _evaluate(_task(space, points[:1], columns))
@@ -127,13 +127,13 @@ def check_directory(space: Space, out: Path) -> None:
         if not out.is_dir() or any(path.name[0] != "." for path in out.iterdir()):
             raise InputError(f"{out}: is not a sweep's directory and not empty; give another --out")
         return
-    found = read_json(out / _IDENTITY)
-    if not isinstance(found, dict) or found.get("format") != FORMAT:
+    written = read_json(out / _IDENTITY)
+    if not isinstance(written, dict) or written.get("format") != FORMAT:
         raise InputError(f"{out / _IDENTITY}: not a sweep's (no format {FORMAT!r})")
-    if found.get("sha256") != space.digest:
+    if written.get("sha256") != space.digest:
         raise InputError(
-            f"{out}: holds the sweep of another space ({found.get('source')}, or an earlier state "
-            f"of {space.source}); give another --out, or delete it"
+            f"{out}: holds the sweep of another space ({written.get('source')}, or an earlier "
+            f"state of {space.source}); give another --out, or delete it"
         )
 
 
@@ -164,8 +164,8 @@ def schema(space: Space) -> pa.Schema:
     where the point is infeasible.
     """
     axes = [
-        (axis.key, _column_type([point[place] for point in space.points]))
-        for place, axis in enumerate(space.axes)
+        (axis.key, _column_type([point[index] for point in space.points]))
+        for index, axis in enumerate(space.axes)
     ]
     outcome = [("feasible", pa.bool_()), ("reason", pa.string())]
     objectives = [(name, pa.float64()) for name in space.measured]
@@ -253,7 +253,7 @@ def _row(
         words = pa.types.is_string(task.columns.field(key).type)
         row[key] = str(value) if words else value
     try:
-        machine = machine_at(task.accelerator, task.keys, point)
+        machine = machine_at(task.accelerator, task.keys, point=point)
         tokens = int(point[task.keys.index(TOKENS)])
         items = [_at(item, tokens) for item in block]
         runs: tuple[Run, ...] = ("dense", "sum") if "speedup" in task.measured else ("sum",)

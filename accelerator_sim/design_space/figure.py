@@ -15,7 +15,7 @@ _STYLES = (("#0072B2", "o"), ("#D55E00", "s"), ("#009E73", "^"), ("#CC79A7", "D"
 _LOG_FROM = 20.0
 
 
-def front_figure(front: Sequence[Row], rows: Sequence[Row], objectives: Sequence[str]) -> Figure:
+def front_figure(front: Sequence[Row], rows: Sequence[Row], *, objectives: Sequence[str]) -> Figure:
     """A panel for each objective after the first; with one objective, by the points' number.
 
     Args:

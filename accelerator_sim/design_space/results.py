@@ -164,7 +164,7 @@ class Sweep:
         rows = [row for row in self.points.to_pylist() if row["feasible"]]
         if not rows:
             raise InputError("no point of the sweep is feasible: there is nothing to draw")
-        return front_figure(self.result.front, rows, self.result.identity.objectives)
+        return front_figure(self.result.front, rows, objectives=self.result.identity.objectives)
 
 
 def _heading(name: str) -> Column:
@@ -172,7 +172,7 @@ def _heading(name: str) -> Column:
     return Column(name, ",.0f" if whole else ",.3f")
 
 
-def sweep_result(space: Space, points: pa.Table, provenance: Provenance) -> SweepResult:
+def sweep_result(space: Space, points: pa.Table, *, provenance: Provenance) -> SweepResult:
     """The Pareto front of a sweep, with what it was a sweep of.
 
     Points with different tokens are different work, so each number of tokens has its own front.
@@ -212,6 +212,6 @@ def _front(
     for tokens in sorted({row[TOKENS] for row in rows}):
         group = [row for row in rows if row[TOKENS] == tokens]
         values = [[row[name] * OBJECTIVES[name].sign for name in objectives] for row in group]
-        best = [group[place] for place in pareto_front(np.array(values)).tolist()]
+        best = [group[index] for index in pareto_front(np.array(values)).tolist()]
         front += sorted(best, key=lambda row: row[objectives[0]] * OBJECTIVES[objectives[0]].sign)
     return tuple({k: v for k, v in row.items() if k not in _NOT_MEASURED} for row in front)

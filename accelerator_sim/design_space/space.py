@@ -166,7 +166,7 @@ def _space(table: Mapping[str, Any], where: Place, folder: Path) -> Space:
     return space
 
 
-def machine_at(base: Accelerator, keys: tuple[str, ...], point: Point) -> Accelerator:
+def machine_at(base: Accelerator, keys: tuple[str, ...], *, point: Point) -> Accelerator:
     """The machine of one point.
 
     Args:
@@ -253,7 +253,7 @@ def _costs(table: Mapping[str, Any], where: Place, folder: Path) -> CostTable:
 
 
 def _tokens(table: Mapping[str, Any], where: Place) -> Axis:
-    axis = parse_axis(TOKENS, "whole", table.get(TOKENS, 1), f"{where}: {TOKENS}")
+    axis = parse_axis(TOKENS, "whole", spec=table.get(TOKENS, 1), where=f"{where}: {TOKENS}")
     for value in axis.extremes():
         if type(value) is not int or not 1 <= value <= MOST_TOKENS:
             raise InputError(
@@ -275,9 +275,9 @@ def _fields(table: Mapping[str, Any], where: Place) -> Iterator[Axis]:
         at = where.inside("fields").of(*keys)
         if key not in kinds:
             raise InputError(f"{at}: {unknown_name('hardware key', key, kinds)}")
-        axis = parse_axis(key, kinds[key], spec, f"{at}: {key}")
+        axis = parse_axis(key, kinds[key], spec=spec, where=f"{at}: {key}")
         for value in axis.extremes():
-            warn_if_implausible(key, value, at)
+            warn_if_implausible(key, value, where=at)
         yield axis
 
 
@@ -308,15 +308,15 @@ def _sobol(axes: tuple[Axis, ...], sampling: Sampling) -> Iterator[Point]:
 
 
 def _objectives(table: Mapping[str, Any], cycle_model: Model, where: Place) -> tuple[str, ...]:
-    """As asked, or what is spent: a ratio to the same machine run dense favours slow machines."""
+    """As names, or what is spent: a ratio to the same machine run dense favours slow machines."""
     given = objectives_of(cycle_model)
     spent = [name for name in given if OBJECTIVES[name].better == "less"]
-    asked = table.get("objectives", spent)
-    if not isinstance(asked, list) or not asked or len(set(map(str, asked))) < len(asked):
+    names = table.get("objectives", spent)
+    if not isinstance(names, list) or not names or len(set(map(str, names))) < len(names):
         raise InputError(
-            f"{where}: objectives must be a list of different names, got {shown(asked)}"
+            f"{where}: objectives must be a list of different names, got {shown(names)}"
         )
-    for name in asked:
+    for name in names:
         if name not in OBJECTIVES:
             raise InputError(f"{where}: {unknown_name('objective', str(name), OBJECTIVES)}")
         if name not in given:
@@ -324,7 +324,7 @@ def _objectives(table: Mapping[str, Any], cycle_model: Model, where: Place) -> t
                 f"{where}: objective {name!r}: the {cycle_model} model does not count it; "
                 f"it gives {', '.join(given)}"
             )
-    return tuple(asked)
+    return tuple(names)
 
 
 def _batch_points(table: Mapping[str, Any], where: Place) -> int:
@@ -338,12 +338,12 @@ def _batch_points(table: Mapping[str, Any], where: Place) -> int:
 def _refuse_values_without_a_machine(space: Space) -> None:
     """A value of a field that fails alone and at every point that has it is a mistake."""
     keys = tuple(axis.key for axis in space.axes)
-    for place, axis in enumerate(space.axes[1:], start=1):
+    for index, axis in enumerate(space.axes[1:], start=1):
         for value in axis.extremes():
             try:
-                machine_at(space.accelerator, (TOKENS, axis.key), (1, value))
+                machine_at(space.accelerator, (TOKENS, axis.key), point=(1, value))
             except InputError as error:
-                having = (point for point in space.points if point[place] == value)
+                having = (point for point in space.points if point[index] == value)
                 if not any(_makes_a_machine(space.accelerator, keys, point) for point in having):
                     raise InputError(
                         f"{space.source}: [fields]: {axis.key} = {shown(value)}: {error}"
@@ -352,7 +352,7 @@ def _refuse_values_without_a_machine(space: Space) -> None:
 
 def _makes_a_machine(base: Accelerator, keys: tuple[str, ...], point: Point) -> bool:
     try:
-        machine_at(base, keys, point)
+        machine_at(base, keys, point=point)
     except InputError:
         return False
     return True

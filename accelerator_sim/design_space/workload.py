@@ -55,8 +55,8 @@ def load_workload(workload: Workload) -> tuple[SparseLowRankGemm, ...]:
         InputError: The artifact or the budget cannot be used.
     """
     if workload.artifact:
-        found = open_artifact(Path(workload.artifact)).projections()
-        return tuple(item for block, item in found if block < workload.blocks)
+        projections = open_artifact(Path(workload.artifact)).projections()
+        return tuple(item for block, item in projections if block < workload.blocks)
     shape = load_model(workload.model)
     return tuple(synthetic_block(shape, workload.kept_fraction, workload.rank, 1, workload.seed))
 

@@ -55,13 +55,15 @@ def load_accelerator(
         table = read_preset("accelerator_sim.machine", "presets", "accelerator", str(name_or_path))
         place = Place(f"accelerator {name_or_path}")
     machine = build_accelerator(override(table, changes), place)
-    warn_if_implausible("clock_hz", machine.clock_hz, place.of("clock_hz"))
+    warn_if_implausible("clock_hz", machine.clock_hz, where=place.of("clock_hz"))
     bandwidth = machine.dram.bytes_per_second
-    warn_if_implausible("dram.bytes_per_second", bandwidth, place.of("dram", "bytes_per_second"))
+    warn_if_implausible(
+        "dram.bytes_per_second", bandwidth, where=place.of("dram", "bytes_per_second")
+    )
     return machine
 
 
-def warn_if_implausible(key: str, value: object, where: str) -> None:
+def warn_if_implausible(key: str, value: object, *, where: str) -> None:
     """Warn of a rate that was probably written in GB/s or MHz.
 
     Args:

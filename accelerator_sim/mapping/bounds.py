@@ -17,7 +17,7 @@ def write_back_bytes(program: Program) -> Counts:
     return ceil_div(program.written_results * program.accelerator.bits.activation, 8)
 
 
-def activation_loads(program: Program, storage: Storage, once: bool = False) -> Counts:
+def activation_loads(program: Program, storage: Storage, *, once: bool = False) -> Counts:
     """Bytes of every activation transfer: one per tile, per tiles that share it, or, when resident,
     per token block and column block.
 

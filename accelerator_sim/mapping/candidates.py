@@ -88,14 +88,14 @@ def plan_projection(
     dense = choose_dense_columns(mask, accelerator.dense_threshold)
 
     def build(tile: TileShape, configuration: Configuration) -> Program:
-        tiled = cut(gemm, mask, rank, dense, tile)
+        tiled = cut(gemm, mask, rank=rank, dense_columns=dense, tile=tile)
         lines = choose_denser_lines(tiled, accelerator, flow=configuration.timed_as)
         return build_program(tiled, accelerator, configuration=configuration, denser_lines=lines)
 
     def kept(tile: TileShape, configuration: Configuration) -> Program:
         assert programs is not None
         key = (gemm, mask, rank, tile, configuration)
-        return programs.get(key, accelerator, lambda: build(tile, configuration))
+        return programs.get(key, accelerator, build=lambda: build(tile, configuration))
 
     bits = value_bits or accelerator.bits.weight
     density = mask.nnz / gemm.parameters
@@ -121,7 +121,9 @@ def plan_sparse_part(projection: SparseLowRankGemm, whole: Program) -> Plan:
     """
     accelerator, configuration = whole.accelerator, whole.configuration
     dense = choose_dense_columns(projection.mask, accelerator.dense_threshold)
-    tiled = cut(projection.gemm, projection.mask, 0, dense, whole.tiled.tile)
+    tiled = cut(
+        projection.gemm, projection.mask, rank=0, dense_columns=dense, tile=whole.tiled.tile
+    )
     lines = choose_denser_lines(tiled, accelerator, flow=configuration.timed_as)
     program = build_program(tiled, accelerator, configuration=configuration, denser_lines=lines)
     return Plan(program, storage_of(program), "the tile of the whole run", _split_rule(accelerator))

@@ -95,7 +95,7 @@ def row_decode(tiled: TiledProjection, index: Index) -> RowDecode:
 
 
 def _run_entries(tiled: TiledProjection, index: Index) -> NDArray[np.int32]:
-    mask, dense = tiled.places
+    mask, dense = tiled.mask_and_dense
     return tiled.by_row_block(run_entries(mask, tiled.tile.columns, dense, index.run_bits))
 
 
@@ -104,25 +104,25 @@ def _group_entries(tiled: TiledProjection, index: Index) -> Counts:
 
     Groups are of M consecutive columns of the matrix, dense ones included.
     """
-    most, group = index.n_of_m or (0, 1)
+    kept, group = index.n_of_m or (0, 1)
     if tiled.sparse_nonzeros:
-        _refuse_other_masks(tiled, index.format, most, group)
+        _refuse_other_masks(tiled, index.format, kept, group)
     whole, rest = tiled.column_sizes // group, tiled.column_sizes % group
-    return whole * most + np.minimum(rest, most)
+    return whole * kept + np.minimum(rest, kept)
 
 
-def _refuse_other_masks(tiled: TiledProjection, name: str, most: int, group: int) -> None:
+def _refuse_other_masks(tiled: TiledProjection, name: str, kept: int, group: int) -> None:
     if tiled.tile.columns % group and len(tiled.column_sizes) > 1:
         raise InputError(
             f"{tiled.gemm.name}: tile.columns = {tiled.tile.columns} cuts the groups of "
             f"index.format = {name}; use a multiple of {group}, or all {tiled.gemm.n} columns"
         )
-    found = overfull_group(*tiled.places, most, group)
-    if found is not None:
-        row, column = found
+    overfull = overfull_group(*tiled.mask_and_dense, kept, group)
+    if overfull is not None:
+        row, column = overfull
         last = min(column + group, tiled.gemm.n) - 1
         raise InputError(
-            f"{tiled.gemm.name}: index.format = {name} keeps at most {most} nonzeros in {group} "
+            f"{tiled.gemm.name}: index.format = {name} keeps at most {kept} nonzeros in {group} "
             f"columns, and row {row} has more in columns {column} to {last} (counted from 0, "
             "outside dense columns); bitmap, csc, csr and run_length take any mask"
         )

@@ -27,7 +27,9 @@ class KeptPrograms:
     def __len__(self) -> int:
         return len(self._kept)
 
-    def get(self, key: Hashable, accelerator: Accelerator, build: Callable[[], Program]) -> Program:
+    def get(
+        self, key: Hashable, accelerator: Accelerator, *, build: Callable[[], Program]
+    ) -> Program:
         """A program for a machine, built unless one like it is kept.
 
         Args:

@@ -201,7 +201,9 @@ def build_program(
         orders[tokens] = main, _in_order(wide) if overlapped else _in_order()
     blocks = [orders[tokens] for tokens in tiled.token_sizes.tolist()]
     order = accelerator.loop_order
-    main_stream, factors = (_stream([block[place] for block in blocks], order) for place in (0, 1))
+    main_stream, factors = (
+        _stream([block[number] for block in blocks], order) for number in (0, 1)
+    )
     decoded = int(stored.entries.sum()) * len(blocks)
     return Program(tiled, accelerator, configuration, denser_lines, decoded, main_stream, factors)
 
@@ -318,8 +320,8 @@ def _stream(blocks: list[_Grid], order: LoopOrder) -> Stream:
     tiles = {**_joined(blocks), "token_block": token_block}
     if order == "output_stationary":
         return Stream(**tiles)
-    places = _permutation(tiles, order)
-    tiles = {name: values[places] for name, values in tiles.items()}
+    sequence = _permutation(tiles, order)
+    tiles = {name: values[sequence] for name, values in tiles.items()}
     if order == "weight_stationary":
         for operand in ("value_bits", "index_bits"):
             tiles[operand][tiles["token_block"] > 0] = 0

@@ -15,7 +15,7 @@ from accelerator_sim.mapping.timing import dense_cycles, sparse_tiles
 from workloads.support.errors import InputError
 
 
-def proportional_lines(denser_entries: int, sparser_entries: int, lines: int) -> int:
+def proportional_lines(denser_entries: int, sparser_entries: int, *, lines: int) -> int:
     """Lines of the denser engine in proportion to its entries, rounded half up.
 
     Args:
@@ -66,7 +66,7 @@ def choose_denser_lines(tiled: TiledProjection, accelerator: Accelerator, *, flo
             "dense_threshold = 1.0 with the sequential schedule"
         )
     if accelerator.denser_lines == "proportional" or not denser or not sparser:
-        return proportional_lines(denser, sparser, lines)
+        return proportional_lines(denser, sparser, lines=lines)
     return _cheapest(_engine_cycles(tiled, accelerator, flow), lines)
 
 

@@ -62,7 +62,7 @@ class TiledProjection:
     is_dense: NDArray[np.bool_] | None = None
 
     @property
-    def places(self) -> tuple[PackedMask, NDArray[np.bool_]]:
+    def mask_and_dense(self) -> tuple[PackedMask, NDArray[np.bool_]]:
         """Mask and dense columns.
 
         Raises:
@@ -137,7 +137,7 @@ def choose_dense_columns(mask: PackedMask, threshold: float) -> NDArray[np.bool_
 
 
 def cut(
-    gemm: Gemm, mask: PackedMask, rank: int, dense_columns: NDArray[np.bool_], tile: TileShape
+    gemm: Gemm, mask: PackedMask, *, rank: int, dense_columns: NDArray[np.bool_], tile: TileShape
 ) -> TiledProjection:
     """Cut a sparse plus low-rank projection into tiles.
 

@@ -119,8 +119,14 @@ def _published(product: Product) -> Cost:
     if product.mask is None:
         return Cost(repeats * gemm.macs / machine.peak_macs)
     counts = column_counts(product.mask)
-    sizes = (machine.lines, machine.macs_per_line, gemm.tokens)
-    sparse = published_sparse_cycles(counts, gemm.m, machine.dense_threshold, *sizes).cycles
+    sparse = published_sparse_cycles(
+        counts,
+        gemm.m,
+        threshold=machine.dense_threshold,
+        lines=machine.lines,
+        macs_per_line=machine.macs_per_line,
+        tokens=gemm.tokens,
+    ).cycles
     low_rank = repeats * gemm.low_rank_macs(product.rank) / machine.peak_macs
     return Cost(repeats * sparse + low_rank)
 

@@ -137,7 +137,7 @@ def _energy_sum(projections: Iterable[ProjectionCycles], module: Module, run: Ru
 
 
 def with_energy(
-    cycles: ProjectionCycles, accelerator: Accelerator, table: CostTable
+    cycles: ProjectionCycles, accelerator: Accelerator, *, table: CostTable
 ) -> ProjectionCycles:
     """A projection's cycles with the energy of each run; as they are where no run was simulated.
 
@@ -146,7 +146,7 @@ def with_energy(
     """
     runs = (cycles.dense_run, cycles.sparse_run, cycles.sum_run)
     energies = {
-        name: energy(run, table, accelerator)
+        name: energy(run, table, accelerator=accelerator)
         for name, run in zip(RUNS, runs, strict=True)
         if run is not None
     }

@@ -65,7 +65,7 @@ _UM2_PER_MM2 = 1e6
 _BITS_PER_KIB = 8192
 
 
-def energy(result: EventResult, table: CostTable, accelerator: Accelerator) -> Energy:
+def energy(result: EventResult, table: CostTable, *, accelerator: Accelerator) -> Energy:
     """Energy of a run: its action counts times a table.
 
     A product costs its two widths' bits times ``multiply_pj_per_bit2`` and one addition at the

@@ -33,6 +33,7 @@ class PublishedSparse:
 def published_sparse_cycles(
     counts: NDArray[np.int64],
     m: int,
+    *,
     threshold: float,
     lines: int,
     macs_per_line: int,
@@ -60,7 +61,7 @@ def published_sparse_cycles(
     dense = counts > threshold * m if threshold < 1.0 else np.zeros(len(counts), dtype=np.bool_)
     columns = int(dense.sum())
     outside = int(counts[~dense].sum())
-    denser_lines = proportional_lines(m * columns, outside, lines)
+    denser_lines = proportional_lines(m * columns, outside, lines=lines)
     cycles = max(
         -(-work * tokens // (share * macs_per_line)) if share else 0
         for work, share in ((m * columns, denser_lines), (outside, lines - denser_lines))
@@ -70,11 +71,23 @@ def published_sparse_cycles(
 
 
 def published_curve(
-    mask: PackedMask, thresholds: Iterable[float], lines: int, macs_per_line: int, tokens: int = 1
+    mask: PackedMask,
+    thresholds: Iterable[float],
+    *,
+    lines: int,
+    macs_per_line: int,
+    tokens: int = 1,
 ) -> list[PublishedSparse]:
     """The compute-only model of S over dense-column thresholds; see ``published_sparse_cycles``."""
     counts = column_counts(mask)
     return [
-        published_sparse_cycles(counts, mask.rows, threshold, lines, macs_per_line, tokens)
+        published_sparse_cycles(
+            counts,
+            mask.rows,
+            threshold=threshold,
+            lines=lines,
+            macs_per_line=macs_per_line,
+            tokens=tokens,
+        )
         for threshold in thresholds
     ]

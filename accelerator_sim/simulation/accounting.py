@@ -33,7 +33,9 @@ class EngineTimes(Protocol):
         """End of its last tile; 0 if it had none."""
 
 
-def event_result(plan: Plan, cycles: int, denser: EngineTimes, sparser: EngineTimes) -> EventResult:
+def event_result(
+    plan: Plan, cycles: int, *, denser: EngineTimes, sparser: EngineTimes
+) -> EventResult:
     """The result of a run.
 
     Args:

@@ -39,9 +39,9 @@ def binding(accounts: Iterable[Mapping[str, int]]) -> Binding | None:
     Args:
         accounts: Line cycles by reason, one per engine, of one run or of several.
     """
-    each = list(accounts)
+    by_engine = list(accounts)
     cycles = {
-        name: sum(account[reason] for account in each for reason in reasons)
+        name: sum(account[reason] for account in by_engine for reason in reasons)
         for name, reasons in RESOURCES.items()
     }
     whole = sum(cycles.values())

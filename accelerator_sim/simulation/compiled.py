@@ -67,7 +67,7 @@ def run_compiled(plan: Plan) -> EventResult:
             f"{len(state.blocks)} output blocks missing"
         )
     denser, sparser = (_times(engine) for engine in state.engines)
-    return event_result(plan, int(machine["last_arrival"]), denser, sparser)
+    return event_result(plan, int(machine["last_arrival"]), denser=denser, sparser=sparser)
 
 
 def _too_long(plan: Plan) -> InputError:

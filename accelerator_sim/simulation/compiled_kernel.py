@@ -170,11 +170,11 @@ def _credit(state: State, machine: Record, target: int) -> None:
 @compiled
 def _request_write_back(state: State, machine: Record, block: int) -> None:
     """Queue a write-back, in the order of the blocks within one cycle."""
-    place = machine.requested
-    while place > machine.granted and state.blocks[place - 1].queued > block:
-        state.blocks[place].queued = state.blocks[place - 1].queued
-        place -= 1
-    state.blocks[place].queued = block
+    slot = machine.requested
+    while slot > machine.granted and state.blocks[slot - 1].queued > block:
+        state.blocks[slot].queued = state.blocks[slot - 1].queued
+        slot -= 1
+    state.blocks[slot].queued = block
     machine.requested += 1
 
 

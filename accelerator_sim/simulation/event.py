@@ -50,7 +50,7 @@ def run_event(plan: Plan, trace: Observe | None = None) -> EventResult:
     machine = Machine(plan)
     machine.observe(trace)
     machine.run()
-    return event_result(plan, machine.cycles, machine.denser, machine.sparser)
+    return event_result(plan, machine.cycles, denser=machine.denser, sparser=machine.sparser)
 
 
 class Machine:
@@ -150,7 +150,7 @@ class Machine:
                 loader.advance()
         for engine in (self.denser, self.sparser):
             if not engine.running:
-                engine.start(self._outputs.opened_at, self._inputs.arrival, self._gates)
+                engine.start(self._outputs.opened_at, self._inputs.arrival, gates=self._gates)
         if self._dram.requests:
             self._dram.grant()
 

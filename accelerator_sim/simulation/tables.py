@@ -158,8 +158,8 @@ def _stream_table(
     cycles = (stream.denser_cycles, stream.sparser_cycles)
     resident = plan.storage.activations_resident
     reads = (stream.activation_bits, _no_inputs(plan), len(program.tiled.column_sizes), resident)
-    places = (factor, wide, key, output, gate, target, parts)
-    _find_places(tiles, cycles, reads, layout, not weights_stay, places, counts)
+    fields = (factor, wide, key, output, gate, target, parts)
+    _fill_fields(tiles, cycles, reads, layout, not weights_stay, fields, counts)
     follows = np.zeros(len(stream) + 1, dtype=np.int64)
     if weights_stay:
         follows[:-1] = stream.token_block > 0
@@ -205,19 +205,19 @@ def _shares_inputs(plan: Plan) -> bool:
 
 
 @compiled
-def _find_places(
+def _fill_fields(
     tiles: tuple[Counts, Counts, Counts, Counts, Counts],
     cycles: tuple[Counts, Counts],
     reads: tuple[Counts, int, int, bool],
     layout: _Layout,
     v_waits: bool,
-    places: tuple[Counts, Counts, Counts, Counts, Counts, Counts, Counts],
+    fields: tuple[Counts, Counts, Counts, Counts, Counts, Counts, Counts],
     counts: tuple[Counts, Counts, Counts, Counts],
 ) -> None:
-    """Fill ``places`` (fields of ``StreamTable``) and add to ``counts``, in one pass."""
+    """Fill ``fields`` (of ``StreamTable``) and add to ``counts``, in one pass."""
     kind, token_block, row_block, column_block, holder = tiles
     bits, no_inputs, column_blocks, resident = reads
-    factor, wide, key, output, gate, target, parts = places
+    factor, wide, key, output, gate, target, parts = fields
     pending, thin_parts, wide_tiles, users = counts
     always = open_gate(len(thin_parts))
     for tile in range(len(kind)):

@@ -39,6 +39,7 @@ class Dram:
         self,
         priority: int,
         stream: int,
+        *,
         tag: int,
         ticks: int,
         arrived: Callable[[Any], None],
@@ -186,7 +187,13 @@ class Loader:
         while self._weights_next < len(tiles.parts) and self._weights_held < self._slots:
             tile = self._weights_next
             ticks = tiles.weight_ticks[tile]
-            dram.request(tiles.priority[tile], self._stream, tile, ticks, self._weights_arrived)
+            dram.request(
+                tiles.priority[tile],
+                self._stream,
+                tag=tile,
+                ticks=ticks,
+                arrived=self._weights_arrived,
+            )
             self._weights_next = self._after(tile)
             self._weights_held += 1
         while self._inputs_next < self._weights_next and self._ask_inputs(self._inputs_next):
@@ -215,7 +222,9 @@ class Loader:
         else:
             return False
         ticks = tiles.input_ticks[tile]
-        self._dram.request(ACTIVATIONS, self._stream, tile, ticks, self._inputs_arrived)
+        self._dram.request(
+            ACTIVATIONS, self._stream, tag=tile, ticks=ticks, arrived=self._inputs_arrived
+        )
         return True
 
     def release(self, tile: int) -> None:
@@ -283,7 +292,9 @@ class Outputs:
             self._write_back(block)
 
     def _write_back(self, block: int) -> None:
-        self._dram.request(WRITE_BACK, 0, block, self._ticks[block], self._arrived)
+        self._dram.request(
+            WRITE_BACK, 0, tag=block, ticks=self._ticks[block], arrived=self._arrived
+        )
 
     def _arrived(self, event: Any) -> None:
         self.written += 1
@@ -322,7 +333,7 @@ class Engine:
         self._next = [0] * len(lanes)
         self._started = False
 
-    def start(self, opened_at: list[int], arrival: list[int], gates: list[int]) -> None:
+    def start(self, opened_at: list[int], arrival: list[int], *, gates: list[int]) -> None:
         """If idle, start the next tile once all that it needs is there; charge the wait before it.
 
         A wait is charged to what the first lane with tiles left was waiting for.

@@ -59,7 +59,9 @@ def block_curves(
         cycles = np.zeros(len(THRESHOLDS), dtype=np.int64)
         for item in items:
             lines, macs = accelerator.lines, accelerator.macs_per_line
-            points = published_curve(item.mask, THRESHOLDS, lines, macs, item.gemm.tokens)
+            points = published_curve(
+                item.mask, THRESHOLDS, lines=lines, macs_per_line=macs, tokens=item.gemm.tokens
+            )
             cycles += [point.cycles for point in points]
         dense = sum(item.gemm.macs for item in items) / accelerator.peak_macs
         curves.append(Curve(model, module, reading, dense, tuple(cycles.tolist())))

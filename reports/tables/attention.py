@@ -37,7 +37,7 @@ def attention_result(
         heads: From ``accelerator_sim.attention.masked``.
     """
     count = sum(head.repeats for head in heads)
-    places = sum(head.repeats * head.places for head in heads)
+    places = sum(head.repeats * head.kept_scores for head in heads)
     stages = {
         name: _stage(found)
         for name in STAGES

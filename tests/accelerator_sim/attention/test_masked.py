@@ -94,12 +94,23 @@ def test_simulate_heads_event_stages_are_the_planned_runs() -> None:
     machine = load_accelerator("vitcod", {"dense_threshold": 0.255})
     sddmm, softmax, spmm = found[0].stages
     assert [stage.name for stage in found[0].stages] == ["sddmm", "softmax", "spmm"]
-    assert sddmm.sum_cycles == run_event(plan_sddmm(40, 16, head.mask, machine)).cycles
-    assert spmm.sum_cycles == run_event(plan_spmm(40, 16, head.mask, machine, on_chip=True)).cycles
-    assert sddmm.dense_cycles == run_event(plan_sddmm(40, 16, None, machine)).cycles
-    assert spmm.dense_cycles == run_event(plan_spmm(40, 16, None, machine, on_chip=True)).cycles
+    assert (
+        sddmm.sum_cycles
+        == run_event(plan_sddmm(40, 16, mask=head.mask, accelerator=machine)).cycles
+    )
+    assert (
+        spmm.sum_cycles
+        == run_event(plan_spmm(40, 16, mask=head.mask, accelerator=machine, on_chip=True)).cycles
+    )
+    assert (
+        sddmm.dense_cycles == run_event(plan_sddmm(40, 16, mask=None, accelerator=machine)).cycles
+    )
+    assert (
+        spmm.dense_cycles
+        == run_event(plan_spmm(40, 16, mask=None, accelerator=machine, on_chip=True)).cycles
+    )
     assert (softmax.dense_cycles, softmax.sum_cycles) == (1600 / 64, -(-160 // 64))
-    assert found[0].places == 160
+    assert found[0].kept_scores == 160
     assert found[0].scores_stay
     assert sddmm.sum_run is not None
     assert sddmm.sum_run.dataflow == "reduction"

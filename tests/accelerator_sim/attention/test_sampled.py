@@ -36,7 +36,7 @@ def test_plan_sddmm_four_queries_by_hand(run: Any) -> None:
     keys 12 bytes, 3 cycles: they arrive at 7 + 2 and are seen at 10. The sparser engine ends at 19,
     which is seen at 20. The 7 scores stay.
     """
-    result = run(plan_sddmm(4, 3, PackedMask.pack(MASK), hand_machine()))
+    result = run(plan_sddmm(4, 3, mask=PackedMask.pack(MASK), accelerator=hand_machine()))
     assert result.cycles == 20
     assert (result.denser.compute, result.denser.idle) == (8, 1)
     assert (result.sparser.compute, result.sparser.index_decode) == (8, 1)
@@ -54,7 +54,7 @@ def test_plan_sddmm_four_queries_by_hand(run: Any) -> None:
 def test_plan_sddmm_scores_that_leave_are_written_back(run: Any) -> None:
     """One slot of output buffer: from 20 on, 7 bytes take 1.75 cycles and 2 to arrive."""
     machine = hand_machine(output_buffer=Buffer(PLENTY, "single"))
-    result = run(plan_sddmm(4, 3, PackedMask.pack(MASK), machine))
+    result = run(plan_sddmm(4, 3, mask=PackedMask.pack(MASK), accelerator=machine))
     assert result.cycles == 24
     assert result.traffic.outputs == 7
 
@@ -62,7 +62,7 @@ def test_plan_sddmm_scores_that_leave_are_written_back(run: Any) -> None:
 def test_plan_sddmm_lines_that_serve_tokens_take_places_of_a_row_at_a_time() -> None:
     """Sparser: rows of 1, 2, 0 and 1 places take 1 step of 2 for each of 3; the empty row 1."""
     machine = hand_machine(dataflow="token")
-    result = run_event(plan_sddmm(4, 3, PackedMask.pack(MASK), machine))
+    result = run_event(plan_sddmm(4, 3, mask=PackedMask.pack(MASK), accelerator=machine))
     assert result.sparser.compute == 9
     assert result.denser.compute == 4 * 3
 
@@ -71,7 +71,9 @@ def test_plan_sddmm_auto_dataflow_is_no_slower_than_either_bound() -> None:
     mask = PackedMask.pack(random_mask(20, 20, 0.3, seed=3))
     wide = {"tile": TileChoice(), "dram": Dram(10**9, 1.0, 0, 1, 1)}
     cycles = {
-        flow: run_event(plan_sddmm(20, 3, mask, small_machine(dataflow=flow, **wide))).cycles
+        flow: run_event(
+            plan_sddmm(20, 3, mask=mask, accelerator=small_machine(dataflow=flow, **wide))
+        ).cycles
         for flow in ("reduction", "token", "auto")
     }
     assert cycles["auto"] == min(cycles.values())
@@ -80,7 +82,7 @@ def test_plan_sddmm_auto_dataflow_is_no_slower_than_either_bound() -> None:
 
 def test_plan_sddmm_dense_run_is_every_score_on_all_lines() -> None:
     """6 queries of 4 on 2 lines of 2: three a line, 6 keys, 2 steps; no index: queries alone."""
-    plan = plan_sddmm(6, 4, None, small_machine(tile=TileChoice(6, 8, 8)))
+    plan = plan_sddmm(6, 4, mask=None, accelerator=small_machine(tile=TileChoice(6, 8, 8)))
     result = run_event(plan)
     assert result.denser.compute == 6 * 6 * 2
     assert result.denser.imbalance == 0
@@ -91,8 +93,8 @@ def test_plan_sddmm_dense_run_is_every_score_on_all_lines() -> None:
 def test_plan_spmm_scores_on_chip_load_indices_alone() -> None:
     """A bitmap of 3 sparser keys and 4 queries is 12 bits; the 7 scores and a zero are 8 bytes."""
     mask = PackedMask.pack(MASK)
-    inside = run_event(plan_spmm(4, 3, mask, hand_machine(), on_chip=True))
-    outside = run_event(plan_spmm(4, 3, mask, hand_machine(), on_chip=False))
+    inside = run_event(plan_spmm(4, 3, mask=mask, accelerator=hand_machine(), on_chip=True))
+    outside = run_event(plan_spmm(4, 3, mask=mask, accelerator=hand_machine(), on_chip=False))
     assert inside.traffic.weights == 2
     assert outside.traffic.weights == 10
     assert inside.traffic.outputs == outside.traffic.outputs == 12
@@ -101,7 +103,7 @@ def test_plan_spmm_scores_on_chip_load_indices_alone() -> None:
 
 def test_plan_spmm_scores_on_chip_leave_one_slot_of_outputs() -> None:
     machine = hand_machine(output_buffer=Buffer(2 * 48, "double"))
-    program = plan_spmm(4, 3, PackedMask.pack(MASK), machine, on_chip=True).program
+    program = plan_spmm(4, 3, mask=PackedMask.pack(MASK), accelerator=machine, on_chip=True).program
     assert program.output_buffer == Buffer(48, "single")
     assert program.accelerator is machine
 
@@ -130,7 +132,7 @@ def test_scores_stay_when_one_slot_of_two_holds_them(
 def test_plan_sddmm_what_does_not_fit_is_named(change: dict[str, Any], message: str) -> None:
     machine = dataclasses.replace(hand_machine(), **change)
     with pytest.raises(InputError, match=message):
-        plan_sddmm(4, 3, PackedMask.pack(MASK), machine)
+        plan_sddmm(4, 3, mask=PackedMask.pack(MASK), accelerator=machine)
 
 
 @st.composite
@@ -153,8 +155,14 @@ def plans_or_skip(mask: np.ndarray, head_dim: int, machine: Accelerator) -> list
             plan
             for chosen, scores in ((packed, packed.nnz), (None, keys * keys))
             for plan in (
-                plan_sddmm(keys, head_dim, chosen, machine),
-                plan_spmm(keys, head_dim, chosen, machine, on_chip=scores_stay(scores, machine)),
+                plan_sddmm(keys, head_dim, mask=chosen, accelerator=machine),
+                plan_spmm(
+                    keys,
+                    head_dim,
+                    mask=chosen,
+                    accelerator=machine,
+                    on_chip=scores_stay(scores, machine),
+                ),
             )
         ]
     except InputError:
@@ -194,8 +202,8 @@ def test_plans_of_a_head_execute_head_dim_products_per_place(density: float) -> 
     zeros = int((50 - columns[dense]).sum())
     packed = PackedMask.pack(mask)
     for plan in (
-        plan_sddmm(50, 16, packed, machine),
-        plan_spmm(50, 16, packed, machine, on_chip=True),
+        plan_sddmm(50, 16, mask=packed, accelerator=machine),
+        plan_spmm(50, 16, mask=packed, accelerator=machine, on_chip=True),
     ):
         actions = run_compiled(plan).actions
         assert actions.macs - actions.executed_zeros == mask.sum() * 16

@@ -50,7 +50,7 @@ def test_load_space_dotted_and_nested_fields_mean_the_same(tmp_path: Path) -> No
 def test_parse_axis_lists_and_ranges_have_these_values(
     kind: str, spec: object, expected: list[object]
 ) -> None:
-    axis = parse_axis("x", kind, spec, "file: x")  # type: ignore[arg-type]
+    axis = parse_axis("x", kind, spec=spec, where="file: x")  # type: ignore[arg-type]
     assert list(axis.values) == expected
     assert [type(value) for value in axis.values] == [type(value) for value in expected]
 
@@ -76,7 +76,7 @@ def test_load_space_sobol_is_seeded_in_range_and_spread(tmp_path: Path) -> None:
     assert {lines.count(value) for value in (16, 32, 64)} <= set(range(28, 40))
     assert 45 <= tokens.count(1) <= 55
     for point in first:
-        machine_at(load_accelerator("array-64x64"), ("tokens", *KEYS), point)
+        machine_at(load_accelerator("array-64x64"), ("tokens", *KEYS), point=point)
 
 
 KEYS = ("dram.bytes_per_second", "dense_threshold", "lines")
@@ -90,7 +90,7 @@ def test_load_space_sobol_of_few_values_keeps_each_point_once(tmp_path: Path) ->
 
 def test_machine_at_point_equals_the_machine_with_those_settings(tmp_path: Path) -> None:
     space = space_from(tmp_path, BASE + "[fields]\nlines = [8]\ndram.channels = [2]\n")
-    machine = machine_at(space.accelerator, ("tokens", "lines", "dram.channels"), (1, 8, 2))
+    machine = machine_at(space.accelerator, ("tokens", "lines", "dram.channels"), point=(1, 8, 2))
     assert machine == load_accelerator("array-64x64", {"lines": 8, "dram.channels": 2})
 
 

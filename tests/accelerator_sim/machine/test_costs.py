@@ -79,7 +79,7 @@ def test_energy_one_tile_matches_hand_count(tmp_path: Path) -> None:
     """
     table = load_cost_table(write_table(tmp_path))
     result = run_event(plan_projection(four_rows(), machine()))
-    found = energy(result, table, machine())
+    found = energy(result, table, accelerator=machine())
     assert found == Energy(mac=3072.0, decode=96.0, sram=992.0, dram=168.0, link=0.0)
     assert found.total_pj == 3072 + 96 + 992 + 168
 
@@ -88,7 +88,7 @@ def test_energy_buffer_beyond_the_largest_bank_costs_as_that_bank(tmp_path: Path
     """Banks of 16 KiB: the output buffer's root is 4 and not 8, so 48 bytes cost 192 less by 2."""
     text = TABLE.replace("sram_bank_kib = 100.0", "sram_bank_kib = 16.0")
     result = run_event(plan_projection(four_rows(), machine()))
-    found = energy(result, load_cost_table(write_table(tmp_path, text)), machine())
+    found = energy(result, load_cost_table(write_table(tmp_path, text)), accelerator=machine())
     assert found.sram == 992 - 2 * 48 * 4
 
 
@@ -161,8 +161,8 @@ def test_energy_each_constant_twice_adds_to_its_part_alone(key: str, part: str) 
     if key != "ddr4":
         name, value = key, 2 * getattr(costs, key)
     more = dataclasses.replace(table, energy=dataclasses.replace(costs, **{name: value}))
-    before = dataclasses.asdict(energy(result, table, made))
-    after = dataclasses.asdict(energy(result, more, made))
+    before = dataclasses.asdict(energy(result, table, accelerator=made))
+    after = dataclasses.asdict(energy(result, more, accelerator=made))
     changed = {name for name in before if after[name] != before[name]}
     assert changed == {part}
     if part != "mac":
@@ -192,7 +192,7 @@ def test_energy_every_technology_of_a_table_changes_the_dram_part() -> None:
     result = run_event(plan_projection(item, made))
     moved = result.actions.dram_read_bytes + result.actions.dram_write_bytes
     found = {
-        name: energy(result, table, with_technology(made, name)).dram
+        name: energy(result, table, accelerator=with_technology(made, name)).dram
         for name in table.energy.dram_pj_per_byte
     }
     expected = {name: moved * pj for name, pj in table.energy.dram_pj_per_byte.items()}
@@ -210,7 +210,7 @@ def test_energy_unknown_technology_names_table_and_known_ones() -> None:
     result = run_event(plan_projection(item, made))
     message = r"table 28nm: \[energy.dram_pj_per_byte\]: unknown technology 'hbm9': did you mean"
     with pytest.raises(InputError, match=message):
-        energy(result, load_cost_table(), with_technology(made, "hbm9"))
+        energy(result, load_cost_table(), accelerator=with_technology(made, "hbm9"))
 
 
 @pytest.mark.parametrize(

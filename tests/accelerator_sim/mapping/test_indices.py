@@ -35,7 +35,13 @@ def tiles_of(
     none = np.zeros(mask.shape[1], dtype=bool)
     gemm = Gemm("p", "MHA", *mask.shape)
     shape = TileShape(rows, columns, 1)
-    return cut(gemm, PackedMask.pack(mask), 0, none if dense is None else dense, shape)
+    return cut(
+        gemm,
+        PackedMask.pack(mask),
+        rank=0,
+        dense_columns=none if dense is None else dense,
+        tile=shape,
+    )
 
 
 def only(stored: StoredTiles) -> tuple[int, int, int]:

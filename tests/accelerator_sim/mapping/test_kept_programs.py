@@ -80,7 +80,7 @@ def test_kept_programs_drop_the_least_recently_used_beyond_their_bytes() -> None
         return program
 
     for lines in (2, 3, 2, 4, 2, 3):
-        kept.get("key", small_machine(lines=lines), partial(build, lines))
+        kept.get("key", small_machine(lines=lines), build=partial(build, lines))
     assert built == [2, 3, 4, 3]
     assert len(kept) == 2
 

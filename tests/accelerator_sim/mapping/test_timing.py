@@ -35,7 +35,7 @@ def sparse_tiles_of(
 ) -> list[list[list[int]]]:
     gemm = Gemm("p", "MHA", *mask.shape, tokens)
     none = np.zeros(mask.shape[1], dtype=bool)
-    tiled = cut(gemm, PackedMask.pack(mask), 0, none, tile)
+    tiled = cut(gemm, PackedMask.pack(mask), rank=0, dense_columns=none, tile=tile)
     [flow] = allowed_flows(machine)
     timed = sparse_tiles(tiled, machine, tokens=tokens, lines=lines, flow=flow)
     return [part.tolist() for part in (timed.cycles, timed.compute, timed.decode)]
@@ -109,7 +109,9 @@ def test_choose_dense_columns_needs_more_than_the_threshold() -> None:
 def test_cut_counts_every_nonzero_once() -> None:
     mask = PackedMask.pack(random_mask(11, 29, 0.4, seed=1))
     dense = choose_dense_columns(mask, 0.5)
-    tiled = cut(Gemm("p", "MHA", 11, 29, 5), mask, 0, dense, TileShape(4, 10, 2))
+    tiled = cut(
+        Gemm("p", "MHA", 11, 29, 5), mask, rank=0, dense_columns=dense, tile=TileShape(4, 10, 2)
+    )
     unpacked = mask.unpack()
     assert tiled.sparse_nonzeros == unpacked[:, ~dense].sum()
     assert tiled.counts[1, 2, 1] == unpacked[6, 10:20][~dense[10:20]].sum()

@@ -54,9 +54,9 @@ def test_published_sparse_cycles_splits_lines_and_takes_the_slower_engine() -> N
     dw = round(4·16/17) = 4, clamped to 3: denser ⌈16/6⌉ = 3, sparser ⌈1/2⌉ = 1. G = 0: ⌈16/8⌉ = 2.
     """
     counts = np.array([8, 7, 1])
-    half = published_sparse_cycles(counts, 8, 0.5, lines=4, macs_per_line=2)
+    half = published_sparse_cycles(counts, 8, threshold=0.5, lines=4, macs_per_line=2)
     assert (half.cycles, half.dense_columns, half.denser_lines, half.executed_zeros) == (3, 2, 3, 1)
-    none = published_sparse_cycles(counts, 8, 1.0, lines=4, macs_per_line=2)
+    none = published_sparse_cycles(counts, 8, threshold=1.0, lines=4, macs_per_line=2)
     assert (none.cycles, none.dense_columns, none.denser_lines) == (2, 0, 0)
 
 
@@ -74,8 +74,8 @@ def test_published_curve_no_threshold_beats_none() -> None:
 def test_proportional_lines_rounds_half_up_and_keeps_one_each(
     denser: int, sparser: int, lines: int
 ) -> None:
-    assert proportional_lines(denser, sparser, 64) == lines
-    assert proportional_lines(5, 59 * 2 - 5 + 10, 64) == round(64 * 5 / 123 + 1e-9)
+    assert proportional_lines(denser, sparser, lines=64) == lines
+    assert proportional_lines(5, 59 * 2 - 5 + 10, lines=64) == round(64 * 5 / 123 + 1e-9)
 
 
 def test_roofline_cycles_counts_each_operand_once_at_peak_bandwidth() -> None:
