@@ -53,7 +53,7 @@ def main(directory: Path, names: tuple[str, ...]) -> None:
     artifacts, perplexities = {}, {}
     for name in names:
         output = Output(directory / name, resume=True)
-        method = (name, load_method(name, {}))
+        method = load_method(name, {})
         artifacts[name] = compress_checkpoint(
             checkpoint, method, calibration=Calibration(), output=output
         )

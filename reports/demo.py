@@ -69,7 +69,7 @@ def _compress(
     output = Output(directory, resume=not overwrite, overwrite=overwrite)
     loaded = load_method(method, {})
     artifact = compress_checkpoint(
-        checkpoint, (method, loaded), calibration=Calibration(), output=output, progress=progress
+        checkpoint, loaded, calibration=Calibration(), output=output, progress=progress
     )
     weights = ArtifactWeights(artifact)
     found = perplexity(weights, progress=progress, label=f"evaluate {method}")

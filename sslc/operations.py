@@ -12,12 +12,13 @@ from sslc.calibration.windows import Calibration
 from sslc.compression.block_loop import compress_checkpoint
 from sslc.compression.dry_run import RunEstimate, dry_run
 from sslc.compression.output import Output
-from sslc.compression.plan import Choice, Named, Override, read_overrides
+from sslc.compression.plan import Choice, Override, read_overrides
 from sslc.evaluation.identity import perplexity_result, source_subject, zero_shot_result
 from sslc.evaluation.perplexity import perplexity
 from sslc.evaluation.zero_shot import ZeroShotSettings, zero_shot
 from sslc.exporting.adapter_export import export_adapter
 from sslc.exporting.dense import export_dense
+from sslc.methods.base import Method
 from sslc.methods.registry import load_method
 from sslc.model.devices import find_device
 from sslc.model.loading import load_artifact
@@ -353,10 +354,10 @@ def _method(
     kept_fraction: float | None,
     rank_share: float | None,
     settings: Mapping[str, Any] | None,
-) -> Named:
+) -> Method:
     shares = {"kept_fraction": kept_fraction, "rank_share": rank_share}
     given = {key: value for key, value in shares.items() if value is not None}
-    return name, load_method(name, given | dict(settings or {}))
+    return load_method(name, given | dict(settings or {}))
 
 
 def _choice(include: Patterns, exclude: Patterns, overrides: Overrides | None) -> Choice:

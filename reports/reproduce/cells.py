@@ -200,7 +200,7 @@ class CellModel:
         directory.parent.mkdir(parents=True, exist_ok=True)
         output = Output(directory, resume=True)
         made = compress_checkpoint(
-            study.checkpoint, (self.recipe.method, self._method), calibration=self._calibration,
+            study.checkpoint, self._method, calibration=self._calibration,
             output=output, device=study.device, progress=self.progress, choice=self._choice,
         )  # fmt: skip
         training = self.recipe.recovery

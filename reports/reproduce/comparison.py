@@ -9,15 +9,16 @@ from reports.measured import describe_device
 from reports.paper.published import NOTES, TITLE
 from reports.reproduce.cells import Measured
 from reports.reproduce.study import Reproduced, Study
+from sslc.compression.plan import DENSE
+from sslc.methods.registry import method_class
 from sslc.model.config import load_config
 from workloads.results.table import Cell, Column, Table
 
-NAMES = {
-    "dense": "Dense", "sparsegpt": "SparseGPT", "wanda": "Wanda", "dsnot": "DSnoT",
-    "svd-llm": "SVD-LLM", "sslc": "SSLC", "ria": "RIA", "alps": "ALPS",
-    "pruner-zero": "Pruner-Zero", "sslc-h": "SSLC-H",
-}  # fmt: skip
-"""Methods as the paper calls them."""
+
+def title_of(method: str) -> str:
+    """A method as its paper calls it, by its registered name or ``dense``."""
+    title: str = DENSE.title if method == DENSE.name else method_class(method).title
+    return title
 
 
 @dataclass(frozen=True)

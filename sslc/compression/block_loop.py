@@ -45,7 +45,7 @@ from workloads.texts.windows import Text, load_text
 
 def compress_checkpoint(
     checkpoint: Checkpoint,
-    method: tuple[str, Method],
+    method: Method,
     *,
     calibration: Calibration,
     output: Output,
@@ -59,7 +59,7 @@ def compress_checkpoint(
 
     Args:
         checkpoint: The dense model.
-        method: Registered name and its settings.
+        method: Of all projections that ``choice`` says nothing else about.
         calibration: Text and windows.
         output: Directory, stored dtype, and what to do with what is there.
         device: Where the arithmetic runs; the CPU by default.
@@ -103,9 +103,9 @@ def compress_checkpoint(
     )
     gradients = _gradients(model, plan, windows, writer, progress)
     hidden = model.embed(windows)
-    last = max(index for index, _, named in plan if named is not DENSE)
+    last = max(index for index, _, planned in plan if planned is not DENSE)
     for index, methods in enumerate(plan.blocks):
-        progress(f"compress ({method[0]})", index, model.blocks)
+        progress(f"compress ({method.name})", index, model.blocks)
         if index < len(writer.blocks):
             stored = _read_back(writer, index)
         else:
@@ -130,7 +130,7 @@ def compress_checkpoint(
     if gradients is not None:
         shutil.rmtree(gradients, ignore_errors=True)
     writer.finish(_rest(checkpoint, plan), checkpoint.companions())
-    progress(f"compress ({method[0]})", model.blocks, model.blocks)
+    progress(f"compress ({method.name})", model.blocks, model.blocks)
     return open_artifact(output.directory)
 
 
@@ -154,7 +154,7 @@ def _gradients(
     progress: Progress,
 ) -> Path | None:
     """Where the weights' gradients lie, collected now if any method needs them."""
-    if not any(method.needs_gradients for _, _, (_, method) in plan):
+    if not any(method.needs_gradients for _, _, method in plan):
         return None
     directory = writer.partial / "gradients"
     if len(writer.blocks) < model.blocks:
@@ -181,7 +181,7 @@ def _read_back(writer: ArtifactWriter, index: int) -> dict[str, CompressedTensor
 
 def _settings(
     checkpoint: Checkpoint,
-    method: tuple[str, Method],
+    method: Method,
     calibration: Calibration,
     text: Text,
     dtype: str,
@@ -193,7 +193,7 @@ def _settings(
             "architecture": load_config(checkpoint.directory).model_type,
             "sha256": checkpoint.sha256(),
         },
-        method={"name": method[0], "settings": asdict(method[1])},  # type: ignore[call-overload]
+        method={"name": method.name, "settings": asdict(method)},  # type: ignore[call-overload]
         calibration={**asdict(calibration), "source": text.source, "sha256": text.sha256},
         dtype=stored_dtype(checkpoint, dtype),
         choice=choice.to_json(),

@@ -12,9 +12,10 @@ from sslc.compression.estimate import (
     peak_bytes,
 )
 from sslc.compression.output import stored_dtype
-from sslc.compression.plan import EVERYTHING, Choice, Named, make_plan
+from sslc.compression.plan import EVERYTHING, Choice, make_plan
 from sslc.compression.projections import default_workers, projection_names
 from sslc.compression.sampling import estimate_seconds
+from sslc.methods.base import Method
 from sslc.model.blocks import BlockwiseModel
 from sslc.model.checkpoint import Checkpoint
 
@@ -40,7 +41,7 @@ class RunEstimate:
 
 def dry_run(
     checkpoint: Checkpoint,
-    method: Named,
+    method: Method,
     *,
     calibration: Calibration,
     dtype: str = "auto",

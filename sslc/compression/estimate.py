@@ -6,56 +6,25 @@ the moments in a run that could be the highest, the highest.
 
 import os
 import resource
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from sslc.compression.plan import Plan
-from sslc.linalg.selection import sparse_nonzeros
 from sslc.methods.base import Method
 from sslc.model.blocks import TOKENS_AT_ONCE, BlockwiseModel
 from sslc.model.checkpoint import Checkpoint
 from sslc.model.names import EMBEDDING, weight_name
 from sslc.model.weights import CHUNK_ENTRIES
 from workloads.artifact.read import VALUE_BYTES
-from workloads.shapes.gemm import Module, largest_rank
+from workloads.shapes.gemm import Module
 from workloads.shapes.transformer import PROJECTION_MODULES
 from workloads.support.errors import InputError
 
-WORKING_COPIES = {
-    "alps": (23.5, 2.4),
-    "dense": (1.5, 0.0),
-    "dsnot": (8.5, 0.0),
-    "godec": (6.0, 0.0),
-    "magnitude": (2.5, 0.0),
-    "oats": (10.0, 0.0),
-    "pruner-zero": (4.25, 0.0),
-    "ria": (3.5, 0.0),
-    "rpca": (15.0, 0.0),
-    "sparsegpt": (3.5, 3.6),
-    "sslc": (3.25, 0.0),
-    "sslc-h": (16.0, 1.0),
-    "svd": (12.0, 0.0),
-    "svd-llm": (12.5, 0.8),
-    "wanda": (3.5, 0.0),
-}
-"""Working memory of a method, its result included and its input not: float32 copies of W, float64
-copies of X Xᵀ. Measured as the rise of the process's peak at 1024x4096 to 384x1536 weights and the
-transposed shapes, rounded up."""
-_OTHER_SSLC = (11.0, 0.0)
-_SSLC_OVER_ALPS = (25.5, 2.4)
-_UNKNOWN_METHOD = (25.5, 3.6)
-_DEFAULT_ALTERNATION = {
-    "group": "row",
-    "low_rank": "warm",
-    "score": "activation",
-    "preserved": "force",
-    "tolerance": 0.0,
-}
-"""Settings under which SSLC runs row block by row block."""
 _ALLOCATOR = 1.05
 """Room for what the allocator keeps; an assumption."""
-_LOADED_LATER = 128 * 2**20
+_LOADED_LATER = 192 * 2**20
 """Room for the tokenizer, its text and compiled code; an assumption."""
 
 
@@ -117,21 +86,6 @@ class CalibrationShape(Protocol):
         ...
 
 
-def budget(method: Method, m: int, n: int) -> tuple[int, int]:
-    """Rank and nonzeros that a method will give an m×n projection.
-
-    Raises:
-        ValueError: The budget does not fit the shape.
-    """
-    own: Any = getattr(method, "budget", None)
-    if own is not None:
-        rank, nonzeros = own(m, n)
-        return rank, nonzeros
-    rank = largest_rank(m, n, getattr(method, "rank_share", 0.0))
-    group = getattr(method, "group", "row")
-    return rank, sparse_nonzeros(m, n, kept_fraction=method.kept_fraction, rank=rank, group=group)
-
-
 def estimate_projections(
     model: BlockwiseModel, plan: Plan, *, dtype: str
 ) -> tuple[ProjectionEstimate, ...]:
@@ -147,17 +101,17 @@ def estimate_projections(
     """
     linears = model.linears()
     estimates = []
-    for block, name, (method_name, method) in plan:
+    for block, name, method in plan:
         m, n = linears[name].weight.shape
         try:
-            rank, nonzeros = budget(method, m, n)
+            rank, nonzeros = method.budget(m, n)
         except ValueError as error:
             raise InputError(f"block {block}, {name}: {error}") from error
         module = PROJECTION_MODULES[name.rpartition(".")[2]]
         kept = method.kept_fraction
         estimates.append(
             ProjectionEstimate(
-                block, name, module, m, n, method_name, kept, rank, nonzeros, VALUE_BYTES[dtype]
+                block, name, module, m, n, method.name, kept, rank, nonzeros, VALUE_BYTES[dtype]
             )
         )
     return tuple(estimates)
@@ -194,8 +148,8 @@ def peak_bytes(
         whole = 4 * sum(estimate.m * estimate.n for estimate in block)
         widest = max(4 * estimate.m * estimate.n for estimate in block)
         statistics = _statistics_bytes(block, methods)
-        gradients = any(method.needs_gradients for _, method in methods.values())
-        jobs = sorted((_job_bytes(e, methods[e.name][1]) for e in block), reverse=True)
+        gradients = any(method.needs_gradients for method in methods.values())
+        jobs = sorted((_job_bytes(e, methods[e.name]) for e in block), reverse=True)
         forward = whole + 2 * widest + _activation_bytes(config, calibration)
         moments = [
             forward + statistics,
@@ -249,28 +203,19 @@ def _resident_bytes() -> int:
     return now + _LOADED_LATER
 
 
-def _statistics_bytes(block: list[ProjectionEstimate], methods: Any) -> int:
+def _statistics_bytes(block: list[ProjectionEstimate], methods: Mapping[str, Method]) -> int:
     """Float32 Hessians of the distinct inputs, and vectors that hardly count."""
-    shapes = {e.name: e.n for e in block if methods[e.name][1].needs_hessian}
+    shapes = {e.name: e.n for e in block if methods[e.name].needs_hessian}
     vectors = sum(40 * e.n for e in block)
     return vectors + sum(4 * n * n for n in shapes.values())
 
 
 def _job_bytes(estimate: ProjectionEstimate, method: Method) -> float:
     """One worker: W as read and in float32, the method's working copies, rounding."""
-    matrices, squares = _working_copies(estimate.method, method)
+    copies = method.working_copies
     entries = estimate.m * estimate.n
     chunk = 40 * min(entries, CHUNK_ENTRIES)
-    return entries * (4 + 4 + 4 * matrices) + 8 * squares * estimate.n**2 + chunk
-
-
-def _working_copies(name: str, method: Method) -> tuple[float, float]:
-    if name == "sslc" and method.needs_hessian:
-        return _SSLC_OVER_ALPS
-    settings = _DEFAULT_ALTERNATION.items()
-    if name == "sslc" and any(getattr(method, key) != value for key, value in settings):
-        return _OTHER_SSLC
-    return WORKING_COPIES.get(name, _UNKNOWN_METHOD)
+    return entries * (4 + 4 + 4 * copies.weights) + 8 * copies.hessians * estimate.n**2 + chunk
 
 
 def _activation_bytes(config: Any, calibration: CalibrationShape) -> int:

@@ -13,14 +13,13 @@ from typing import Any
 import torch
 
 from sslc.calibration.statistics import InputStatistics
-from sslc.methods.base import CompressedProjection, Method
+from sslc.methods.base import Budget, CompressedProjection, Method, WorkingCopies
 from sslc.methods.registry import load_method
 from sslc.model.names import pattern_name
 from workloads.support.errors import InputError
 from workloads.support.presets import read_toml
 
 _NAMES_SHOWN = 8
-Named = tuple[str, Method]
 
 
 @dataclass(frozen=True)
@@ -28,8 +27,15 @@ class Dense:
     """Leaves a projection as it is: every entry in S, no low-rank part."""
 
     kept_fraction: float = 1.0
+    name = "dense"
+    title = "Dense"
     needs_hessian = False
     needs_gradients = False
+    working_copies = WorkingCopies(1.5)
+
+    def budget(self, m: int, n: int) -> Budget:
+        """Every entry in S."""
+        return Budget(0, m * n)
 
     def compress(self, weight: torch.Tensor, statistics: InputStatistics) -> CompressedProjection:
         """W itself; the statistics are not looked at."""
@@ -37,7 +43,7 @@ class Dense:
         return CompressedProjection.sparse_only(weight, torch.ones_like(weight, dtype=torch.bool))
 
 
-DENSE: Named = ("dense", Dense())
+DENSE: Method = Dense()
 
 
 @dataclass(frozen=True)
@@ -88,16 +94,16 @@ class Plan:
     """The method of every projection of every block.
 
     Attributes:
-        blocks: For each block, in-block projection name to method name and method.
+        blocks: For each block, in-block projection name to method.
     """
 
-    blocks: tuple[Mapping[str, Named], ...] = field(default=())
+    blocks: tuple[Mapping[str, Method], ...] = field(default=())
 
-    def __iter__(self) -> Iterator[tuple[int, str, Named]]:
+    def __iter__(self) -> Iterator[tuple[int, str, Method]]:
         """Block index, projection name and method, in the order in which they run."""
         for index, block in enumerate(self.blocks):
-            for name, named in block.items():
-                yield index, name, named
+            for name, method in block.items():
+                yield index, name, method
 
 
 def read_overrides(path: Path) -> tuple[Override, ...]:
@@ -120,7 +126,7 @@ def read_overrides(path: Path) -> tuple[Override, ...]:
     return tuple(overrides)
 
 
-def make_plan(choice: Choice, method: Named, *, names: tuple[str, ...], blocks: int) -> Plan:
+def make_plan(choice: Choice, method: Method, *, names: tuple[str, ...], blocks: int) -> Plan:
     """Give every projection its method.
 
     Args:
@@ -141,9 +147,9 @@ def make_plan(choice: Choice, method: Named, *, names: tuple[str, ...], blocks: 
     _check_patterns("--exclude", choice.exclude, full)
     for override in choice.overrides:
         _check_patterns(override.where, (override.pattern,), full)
-    made: dict[tuple[int, ...], Named] = {}
+    made: dict[tuple[int, ...], Method] = {}
 
-    def named(index: int, name: str) -> Named:
+    def chosen(index: int, name: str) -> Method:
         whole = pattern_name(index, name)
         which = tuple(i for i, o in enumerate(choice.overrides) if _matches(whole, o.pattern))
         if which not in made:
@@ -151,31 +157,31 @@ def make_plan(choice: Choice, method: Named, *, names: tuple[str, ...], blocks: 
         included = not choice.include or _matches_any(whole, choice.include)
         return made[which] if included and not _matches_any(whole, choice.exclude) else DENSE
 
-    plan = Plan(tuple({name: named(index, name) for name in names} for index in range(blocks)))
-    if all(chosen is DENSE for _, _, chosen in plan):
+    plan = Plan(tuple({name: chosen(index, name) for name in names} for index in range(blocks)))
+    if all(planned is DENSE for _, _, planned in plan):
         raise InputError("--include and --exclude leave no projection to compress")
     return plan
 
 
-def _overridden(method: Named, overrides: Iterable[Override]) -> Named:
+def _overridden(method: Method, overrides: Iterable[Override]) -> Method:
     """The run's method with overrides applied in turn.
 
     A table that names a method starts from its defaults, with the run's kept fraction.
     """
-    (name, changed), settings = method, _settings(method[1])
+    name, changed, settings = method.name, method, _settings(method)
     for override in overrides:
         table = dict(override.settings)
         if "method" in table:
             name = str(table.pop("method"))
-            settings = _settings(method[1])
-            if name != method[0]:
-                settings = {"kept_fraction": method[1].kept_fraction}
+            settings = _settings(method)
+            if name != method.name:
+                settings = {"kept_fraction": method.kept_fraction}
         settings |= table
         try:
             changed = load_method(name, settings)
         except InputError as error:
             raise InputError(f"{override.where}: {error}") from error
-    return name, changed
+    return changed
 
 
 def _settings(method: Method) -> dict[str, Any]:

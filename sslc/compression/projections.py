@@ -15,7 +15,6 @@ import torch
 from torch import nn
 
 from sslc.calibration.statistics import InputStatistics, InputSums
-from sslc.compression.plan import Named
 from sslc.compression.rounding import to_stored
 from sslc.methods.base import Method
 from sslc.model.blocks import BlockwiseModel
@@ -33,7 +32,7 @@ Made = tuple[ProjectionRecord, CompressedTensors]
 
 
 def input_statistics(
-    model: BlockwiseModel, index: int, *, methods: Mapping[str, Named], hidden: torch.Tensor
+    model: BlockwiseModel, index: int, *, methods: Mapping[str, Method], hidden: torch.Tensor
 ) -> dict[str, InputStatistics]:
     """Statistics of every projection's inputs, collected once where projections share them.
 
@@ -48,7 +47,7 @@ def input_statistics(
     """
     origin = {name: _origin(name) for name in methods}
     hessian = {origin[name]: False for name in methods}
-    for name, (_, method) in methods.items():
+    for name, method in methods.items():
         hessian[origin[name]] |= method.needs_hessian
     with model.block(index) as block:
         _check_finite(index, block, methods)
@@ -66,7 +65,7 @@ def input_statistics(
 
 
 def unit_statistics(
-    model: BlockwiseModel, methods: Mapping[str, Named]
+    model: BlockwiseModel, methods: Mapping[str, Method]
 ) -> dict[str, InputStatistics]:
     """Statistics of uncorrelated inputs of norm 1, for projections that nobody calibrates."""
     linears = model.linears()
@@ -81,7 +80,7 @@ def compress_block(
     model: BlockwiseModel,
     index: int,
     *,
-    methods: Mapping[str, Named],
+    methods: Mapping[str, Method],
     statistics: Mapping[str, InputStatistics],
     dtype: str,
     workers: int,
@@ -110,7 +109,7 @@ def compress_block(
         bias = None if linears[name].bias is None else model.read(bias_name(module))
         try:
             return _compress_projection(
-                name, (weight, bias), statistics[name], methods[name][1], dtype
+                name, (weight, bias), statistics[name], methods[name], dtype
             )
         except ValueError as error:
             raise InputError(f"block {index}, {name}: {error}") from error
@@ -164,7 +163,7 @@ def _scaled_error(
     return float(np.float32(math.hypot(*lost)) / np.float32(math.hypot(*whole)))
 
 
-def _check_finite(index: int, block: nn.Module, names: Mapping[str, Named]) -> None:
+def _check_finite(index: int, block: nn.Module, names: Mapping[str, Method]) -> None:
     for name in names:
         if not torch.isfinite(block.get_parameter(f"{name}.weight")).all():
             raise InputError(f"block {index}, {name}: the weights hold NaN or infinite values")

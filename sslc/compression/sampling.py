@@ -44,17 +44,17 @@ def estimate_seconds(
     seconds = 0.0
     for methods in plan.blocks:
         jobs = []
-        for name, (_, method) in methods.items():
+        for name, method in methods.items():
             key = (method, *shapes[name])
             if key not in known:
                 known[key] = sample_seconds(*key)
             jobs.append((shapes[name], known[key]))
         order = sorted(jobs, key=lambda job: -job[0][0] * job[0][1])
         seconds += _makespan((time for _, time in order), workers)
-        passes = 2 + 4 * any(method.needs_gradients for _, method in methods.values())
+        passes = 2 + 4 * any(method.needs_gradients for method in methods.values())
         products = passes * sum(m * n for m, n in shapes.values())
         products += sum(
-            shapes[name][1] ** 2 for name, (_, method) in methods.items() if method.needs_hessian
+            shapes[name][1] ** 2 for name, method in methods.items() if method.needs_hessian
         )
         seconds += calibration.windows * calibration.window_tokens * products / pace
     return seconds

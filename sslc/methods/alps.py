@@ -7,8 +7,9 @@ import torch
 
 from sslc.calibration.statistics import InputStatistics
 from sslc.linalg.full_hessian import solve_on_support
-from sslc.linalg.selection import check_group, keep_top, sparse_nonzeros
-from sslc.methods.base import CompressedProjection, check_share
+from sslc.linalg.selection import check_group, keep_top
+from sslc.methods.base import Budget, CompressedProjection, WorkingCopies, check_share
+from sslc.methods.pruning import pruned_budget
 
 _FIRST_PENALTY = 0.1
 _UPDATE_EVERY = 3
@@ -36,8 +37,11 @@ class Alps:
     iterations: int = 300
     solver_steps: int = 10
     damping: float = 0.01
+    name = "alps"
+    title = "ALPS"
     needs_hessian = True
     needs_gradients = False
+    working_copies = WorkingCopies(23.5, 2.4)
 
     def __post_init__(self) -> None:
         check_share("kept_fraction", self.kept_fraction)
@@ -49,8 +53,7 @@ class Alps:
 
     def compress(self, weight: torch.Tensor, statistics: InputStatistics) -> CompressedProjection:
         """ADMM in the space where the Hessian has a unit diagonal, then the values."""
-        m, n = weight.shape
-        nonzeros = sparse_nonzeros(m, n, kept_fraction=self.kept_fraction, rank=0, group=self.group)
+        nonzeros = self.budget(*weight.shape).nonzeros
         search = SupportSearch(statistics.damped_hessian(self.damping), nonzeros, self.group)
         for iteration in range(1, self.iterations + 1):
             changed_share = search.advance(weight)
@@ -58,6 +61,10 @@ class Alps:
                 break
         values = search.solve(weight, search.mask, self.solver_steps)
         return CompressedProjection.sparse_only(values, search.mask)
+
+    def budget(self, m: int, n: int) -> Budget:
+        """All in S."""
+        return pruned_budget(m, n, kept_fraction=self.kept_fraction, group=self.group)
 
 
 class SupportSearch:

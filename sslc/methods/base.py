@@ -1,7 +1,7 @@
 """What every method takes and gives."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 
@@ -33,8 +33,45 @@ class CompressedProjection:
         )
 
 
+class Budget(NamedTuple):
+    """What a method gives a projection.
+
+    Attributes:
+        rank: Of U Vᵀ; 0 without a low-rank part.
+        nonzeros: Of S.
+    """
+
+    rank: int
+    nonzeros: int
+
+
+class WorkingCopies(NamedTuple):
+    """Working memory of a method for an m×n projection, its result included and its input not.
+
+    Measured as the rise of the process's peak at 1024x4096 to 384x1536 weights and the transposed
+    shapes, rounded up.
+
+    Attributes:
+        weights: Float32 copies of W.
+        hessians: Float64 copies of X Xᵀ.
+    """
+
+    weights: float
+    hessians: float = 0.0
+
+
 class Method(Protocol):
-    """A frozen dataclass of hyperparameters that can compress one projection."""
+    """A frozen dataclass of hyperparameters that can compress one projection, and knows itself."""
+
+    @property
+    def name(self) -> str:
+        """As ``registry`` and manifests name it."""
+        ...
+
+    @property
+    def title(self) -> str:
+        """As its paper calls it."""
+        ...
 
     @property
     def kept_fraction(self) -> float:
@@ -49,6 +86,19 @@ class Method(Protocol):
     @property
     def needs_gradients(self) -> bool:
         """Whether a pass before calibration must collect the weights' gradients for it."""
+        ...
+
+    @property
+    def working_copies(self) -> WorkingCopies:
+        """The memory that it needs at once."""
+        ...
+
+    def budget(self, m: int, n: int) -> Budget:
+        """Rank and nonzeros of S that it gives an m×n projection.
+
+        Raises:
+            ValueError: The budget cannot be met for this shape.
+        """
         ...
 
     def compress(self, weight: torch.Tensor, statistics: InputStatistics) -> CompressedProjection:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import torch
 
 from sslc.calibration.statistics import InputStatistics
-from sslc.methods.base import CompressedProjection, check_choice, check_share
-from sslc.methods.wanda import Wanda
+from sslc.methods.base import Budget, CompressedProjection, WorkingCopies, check_choice, check_share
+from sslc.methods.pruning import Wanda, pruned_budget
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,11 @@ class DsNot:
     cycles: int = 50
     threshold: float = 0.1
     modules: str = "all"
+    name = "dsnot"
+    title = "DSnoT"
     needs_hessian = False
     needs_gradients = False
+    working_copies = WorkingCopies(8.5)
 
     def __post_init__(self) -> None:
         check_share("kept_fraction", self.kept_fraction)
@@ -56,6 +59,10 @@ class DsNot:
             if not self._swap(weight, statistics, mask):
                 break
         return CompressedProjection.sparse_only(weight, mask)
+
+    def budget(self, m: int, n: int) -> Budget:
+        """All in S, as Wanda."""
+        return pruned_budget(m, n, kept_fraction=self.kept_fraction, group="row")
 
     def _swap(self, weight: torch.Tensor, statistics: InputStatistics, mask: torch.Tensor) -> bool:
         """One swap in every row that gains by it, in place; False when none does.

@@ -7,7 +7,7 @@ import torch
 from sslc.calibration.statistics import InputStatistics
 from sslc.linalg.low_rank import godec_step, random_factor
 from sslc.linalg.selection import check_group, keep_top, sparse_nonzeros
-from sslc.methods.base import CompressedProjection, check_share
+from sslc.methods.base import Budget, CompressedProjection, WorkingCopies, check_share
 from workloads.shapes.gemm import largest_rank
 
 
@@ -34,8 +34,11 @@ class GoDec:
     tolerance: float = 1e-5
     group: str = "matrix"
     seed: int = 0
+    name = "godec"
+    title = "GoDec"
     needs_hessian = False
     needs_gradients = False
+    working_copies = WorkingCopies(6.0)
 
     def __post_init__(self) -> None:
         check_share("kept_fraction", self.kept_fraction)
@@ -66,16 +69,14 @@ class GoDec:
             last = lost
         return CompressedProjection(mask, sparse, u, v)
 
-    def budget(self, m: int, n: int) -> tuple[int, int]:
+    def budget(self, m: int, n: int) -> Budget:
         """Rank and nonzeros of S for an m×n projection."""
         return split_budget(
             m, n, kept_fraction=self.kept_fraction, rank_share=self.rank_share, group=self.group
         )
 
 
-def split_budget(
-    m: int, n: int, *, kept_fraction: float, rank_share: float, group: str
-) -> tuple[int, int]:
+def split_budget(m: int, n: int, *, kept_fraction: float, rank_share: float, group: str) -> Budget:
     """Rank r and nonzeros k of S with r(m + n) + k = ⌊p m n⌋.
 
     Raises:
@@ -88,4 +89,4 @@ def split_budget(
             f"factors of rank {rank} take {rank * (m + n)} of {m * n} parameters, "
             f"more than the kept fraction {kept_fraction} allows"
         )
-    return rank, nonzeros
+    return Budget(rank, nonzeros)

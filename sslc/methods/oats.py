@@ -6,7 +6,7 @@ import torch
 
 from sslc.calibration.statistics import InputStatistics
 from sslc.linalg.selection import keep_top
-from sslc.methods.base import CompressedProjection, check_share
+from sslc.methods.base import Budget, CompressedProjection, WorkingCopies, check_share
 from sslc.methods.svd import truncated_svd
 from workloads.shapes.gemm import exact, kept_nonzeros, largest_rank
 
@@ -28,8 +28,11 @@ class Oats:
     kept_fraction: float = 0.5
     low_rank_share: float = 0.25
     iterations: int = 80
+    name = "oats"
+    title = "OATS"
     needs_hessian = False
     needs_gradients = False
+    working_copies = WorkingCopies(10.0)
 
     def __post_init__(self) -> None:
         check_share("kept_fraction", self.kept_fraction)
@@ -50,7 +53,7 @@ class Oats:
             sparse = residual * mask
         return CompressedProjection(mask, sparse / scale, u, v / scale[:, None])
 
-    def budget(self, m: int, n: int) -> tuple[int, int]:
+    def budget(self, m: int, n: int) -> Budget:
         """Rank and nonzeros of S for an m×n projection."""
         rank = largest_rank(m, n, exact(self.low_rank_share) * exact(self.kept_fraction))
-        return rank, kept_nonzeros(m, n, self.kept_fraction, rank)
+        return Budget(rank, kept_nonzeros(m, n, self.kept_fraction, rank))

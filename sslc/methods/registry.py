@@ -13,17 +13,17 @@ METHODS = {
     "alps": "sslc.methods.alps:Alps",
     "dsnot": "sslc.methods.dsnot:DsNot",
     "godec": "sslc.methods.godec:GoDec",
-    "magnitude": "sslc.methods.magnitude:Magnitude",
+    "magnitude": "sslc.methods.pruning:Magnitude",
     "oats": "sslc.methods.oats:Oats",
-    "pruner-zero": "sslc.methods.pruner_zero:PrunerZero",
-    "ria": "sslc.methods.ria:Ria",
+    "pruner-zero": "sslc.methods.pruning:PrunerZero",
+    "ria": "sslc.methods.pruning:Ria",
     "rpca": "sslc.methods.rpca:Rpca",
     "sparsegpt": "sslc.methods.sparsegpt:SparseGpt",
     "sslc": "sslc.methods.sslc:Sslc",
     "sslc-h": "sslc.methods.sslc_h:SslcH",
     "svd": "sslc.methods.svd:Svd",
     "svd-llm": "sslc.methods.svd:SvdLlm",
-    "wanda": "sslc.methods.wanda:Wanda",
+    "wanda": "sslc.methods.pruning:Wanda",
 }
 
 

@@ -6,7 +6,7 @@ import torch
 
 from sslc.calibration.statistics import InputStatistics
 from sslc.linalg.selection import check_group, keep_top
-from sslc.methods.base import CompressedProjection, check_share
+from sslc.methods.base import Budget, CompressedProjection, WorkingCopies, check_share
 from sslc.methods.godec import split_budget
 from sslc.methods.svd import truncated_svd
 
@@ -38,8 +38,11 @@ class Rpca:
     iterations: int = 100
     tolerance: float = 1e-6
     group: str = "matrix"
+    name = "rpca"
+    title = "RPCA"
     needs_hessian = False
     needs_gradients = False
+    working_copies = WorkingCopies(15.0)
 
     def __post_init__(self) -> None:
         check_share("kept_fraction", self.kept_fraction)
@@ -62,7 +65,7 @@ class Rpca:
         mask = keep_top(scores, nonzeros, group=self.group)
         return CompressedProjection(mask, residual * mask, u, v)
 
-    def budget(self, m: int, n: int) -> tuple[int, int]:
+    def budget(self, m: int, n: int) -> Budget:
         """Rank and nonzeros of S for an m×n projection."""
         return split_budget(
             m, n, kept_fraction=self.kept_fraction, rank_share=self.rank_share, group=self.group

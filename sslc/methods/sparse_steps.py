@@ -4,7 +4,6 @@ A step is made once per projection. It is called in every iteration with the res
 space and writes S̃; ``values`` gives S for the final residual in the space of W.
 """
 
-from collections.abc import Callable
 from typing import Protocol
 
 import torch
@@ -12,8 +11,7 @@ import torch
 from sslc.calibration.statistics import InputStatistics
 from sslc.linalg.selection import keep_top
 from sslc.methods.alps import SupportSearch
-
-Scores = Callable[[torch.Tensor], torch.Tensor]
+from sslc.methods.scores import Scores
 
 
 class SparseStep(Protocol):

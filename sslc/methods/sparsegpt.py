@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import torch
 
 from sslc.calibration.statistics import InputStatistics
-from sslc.linalg.selection import check_group, keep_top, sparse_nonzeros
-from sslc.methods.base import CompressedProjection, check_share
+from sslc.linalg.selection import check_group, keep_top
+from sslc.methods.base import Budget, CompressedProjection, WorkingCopies, check_share
+from sslc.methods.pruning import pruned_budget
 from workloads.masks.pattern import parse_pattern
 
 
@@ -31,8 +32,11 @@ class SparseGpt:
     block_columns: int = 128
     damping: float = 0.01
     group: str = "matrix"
+    name = "sparsegpt"
+    title = "SparseGPT"
     needs_hessian = True
     needs_gradients = False
+    working_copies = WorkingCopies(3.5, 3.6)
 
     def __post_init__(self) -> None:
         check_share("kept_fraction", self.kept_fraction)
@@ -49,11 +53,11 @@ class SparseGpt:
 
     def compress(self, weight: torch.Tensor, statistics: InputStatistics) -> CompressedProjection:
         """Go through the column blocks from left to right."""
-        m, n = weight.shape
+        n = weight.shape[1]
         rest = weight.clone()
         rest[:, statistics.norms == 0] = 0
         factor = inverse_factor(statistics, self.damping)
-        nonzeros = sparse_nonzeros(m, n, kept_fraction=self.kept_fraction, rank=0, group=self.group)
+        nonzeros = self.budget(*weight.shape).nonzeros
         mask = torch.zeros_like(weight, dtype=torch.bool)
         for start in range(0, n, self.block_columns):
             stop = min(start + self.block_columns, n)
@@ -62,6 +66,10 @@ class SparseGpt:
             mask[:, start:stop], errors = self._prune_block(rest[:, start:stop], block, keep)
             rest[:, stop:] -= errors @ factor[start:stop, stop:]
         return CompressedProjection.sparse_only(rest, mask)
+
+    def budget(self, m: int, n: int) -> Budget:
+        """All in S."""
+        return pruned_budget(m, n, kept_fraction=self.kept_fraction, group=self.group)
 
     def _pattern_columns(self) -> int:
         """M of a pattern N:M, else 1."""

@@ -13,10 +13,9 @@ from sslc.calibration.statistics import InputStatistics
 from sslc.linalg.alternation import alternate_rows
 from sslc.linalg.low_rank import STEPS, random_factor
 from sslc.linalg.selection import check_group, keep_top, sparse_nonzeros
-from sslc.methods.base import CompressedProjection, check_choice, check_share
-from sslc.methods.pruner_zero import pruner_zero_scores
-from sslc.methods.ria import ria_scores
-from sslc.methods.sparse_steps import AdmmStep, Scores, SparseStep, ThresholdStep
+from sslc.methods.base import Budget, CompressedProjection, WorkingCopies, check_choice, check_share
+from sslc.methods.scores import SCORES, Scores
+from sslc.methods.sparse_steps import AdmmStep, SparseStep, ThresholdStep
 from workloads.masks.pattern import parse_pattern
 from workloads.shapes.gemm import count_within, largest_rank
 
@@ -61,6 +60,8 @@ class Sslc:
     low_rank: str = "warm"
     score: str = "activation"
     preserved: str = "force"
+    name = "sslc"
+    title = "SSLC"
 
     def __post_init__(self) -> None:
         for name in ("kept_fraction", "rank_share", "preserved_fraction"):
@@ -87,6 +88,13 @@ class Sslc:
     def needs_gradients(self) -> bool:
         """Whether the score looks at the weights' gradients."""
         return self.score == "pruner-zero"
+
+    @property
+    def working_copies(self) -> WorkingCopies:
+        """Least where it runs row block by row block; most with the state of ALPS."""
+        if self.score == "alps":
+            return WorkingCopies(25.5, 2.4)
+        return WorkingCopies(3.25 if self._has_plain_settings else 11.0)
 
     def compress(self, weight: torch.Tensor, statistics: InputStatistics) -> CompressedProjection:
         """Alternate low-rank and sparse steps on W̃, then undo the scaling."""
@@ -145,7 +153,7 @@ class Sslc:
             scaled.masked_fill_(places, 0)
         return [each.loss() / (whole or 1.0) for each in self._rounds(scaled, places, step, rank)]
 
-    def budget(self, m: int, n: int) -> tuple[int, int]:
+    def budget(self, m: int, n: int) -> Budget:
         """Rank r and nonzeros of S for an m×n projection, r(m + n) + nonzeros = ⌊p m n⌋.
 
         Raises:
@@ -162,15 +170,17 @@ class Sslc:
                 f"factors of rank {rank} take {rank * (m + n)} of {m * n} parameters, "
                 f"more than the kept fraction {self.kept_fraction} allows"
             )
-        return rank, nonzeros
+        return Budget(rank, nonzeros)
 
     def _is_plain(self, scaled: torch.Tensor, nonzeros: int) -> bool:
         """Whether ``alternation`` has these settings, and runs here."""
-        plain = (self.group, self.low_rank, self.score, self.preserved, self.tolerance)
         here = scaled.device.type == "cpu" and scaled.dtype == torch.float32
-        return (
-            here and plain == ("row", "warm", "activation", "force", 0) and nonzeros >= len(scaled)
-        )
+        return here and self._has_plain_settings and nonzeros >= len(scaled)
+
+    @property
+    def _has_plain_settings(self) -> bool:
+        plain = (self.group, self.low_rank, self.score, self.preserved, self.tolerance)
+        return plain == ("row", "warm", "activation", "force", 0)
 
     def _preserved(self, scaled: torch.Tensor, nonzeros: int) -> torch.Tensor:
         if parse_pattern(self.group) is not None:
@@ -185,12 +195,9 @@ class Sslc:
         if self.score == "alps":
             return AdmmStep(statistics, forced, nonzeros, self.group)
         scores: Scores = torch.abs
-        scale = statistics.scale()
-        if self.score == "ria":
-            scores = lambda residual: ria_scores(residual / scale, statistics, power=0.5)  # noqa: E731
-        elif self.score == "pruner-zero":
-            gradient = statistics.relative_gradient()
-            scores = lambda residual: pruner_zero_scores(residual / scale, gradient)  # noqa: E731
+        if self.score != "activation":
+            scale, plugged = statistics.scale(), SCORES[self.score](statistics)
+            scores = lambda residual: plugged(residual / scale)  # noqa: E731
         removed = self.preserved != "force"
         return ThresholdStep(scores, forced, removed=removed, nonzeros=nonzeros, group=self.group)
 

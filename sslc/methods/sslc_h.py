@@ -6,7 +6,7 @@ import torch
 
 from sslc.calibration.statistics import InputStatistics
 from sslc.linalg.full_hessian import solve_on_support, thresholded_support, whitened_low_rank
-from sslc.methods.base import CompressedProjection, check_share
+from sslc.methods.base import Budget, CompressedProjection, WorkingCopies, check_share
 from sslc.methods.sslc import Sslc
 
 
@@ -42,8 +42,11 @@ class SslcH:
     damping: float = 0.01
     shrinkage: float = 0.5
     seed: int = 0
+    name = "sslc-h"
+    title = "SSLC-H"
     needs_hessian = True
     needs_gradients = False
+    working_copies = WorkingCopies(16.0, 1.0)
 
     def __post_init__(self) -> None:
         self._sslc()
@@ -72,7 +75,7 @@ class SslcH:
             )
         return CompressedProjection(mask, sparse, u, v)
 
-    def budget(self, m: int, n: int) -> tuple[int, int]:
+    def budget(self, m: int, n: int) -> Budget:
         """Rank and nonzeros of S for an m×n projection, as in SSLC."""
         return self._sslc().budget(m, n)
 

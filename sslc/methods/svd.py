@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 
 from sslc.calibration.statistics import InputStatistics
-from sslc.methods.base import CompressedProjection, check_share
+from sslc.methods.base import Budget, CompressedProjection, WorkingCopies, check_share
 from workloads.shapes.gemm import largest_rank
 
 
@@ -22,8 +22,11 @@ class Svd:
 
     kept_fraction: float = 0.5
     scaled: bool = False
+    name = "svd"
+    title = "SVD"
     needs_hessian = False
     needs_gradients = False
+    working_copies = WorkingCopies(12.0)
 
     def __post_init__(self) -> None:
         check_share("kept_fraction", self.kept_fraction)
@@ -32,12 +35,12 @@ class Svd:
         """The best approximation of W, or of W D, of that rank."""
         norms = statistics.scale().double()
         scale = norms if self.scaled else torch.ones_like(norms)
-        u, v = truncated_svd(weight.double() * scale, self.budget(*weight.shape)[0])
+        u, v = truncated_svd(weight.double() * scale, self.budget(*weight.shape).rank)
         return _low_rank_only(weight, u, v / scale[:, None])
 
-    def budget(self, m: int, n: int) -> tuple[int, int]:
+    def budget(self, m: int, n: int) -> Budget:
         """Rank for an m×n projection, and no nonzeros."""
-        return largest_rank(m, n, self.kept_fraction), 0
+        return Budget(largest_rank(m, n, self.kept_fraction), 0)
 
 
 @dataclass(frozen=True)
@@ -54,8 +57,11 @@ class SvdLlm:
 
     kept_fraction: float = 0.5
     shift: float = 1e-6
+    name = "svd-llm"
+    title = "SVD-LLM"
     needs_hessian = True
     needs_gradients = False
+    working_copies = WorkingCopies(12.5, 0.8)
 
     def __post_init__(self) -> None:
         check_share("kept_fraction", self.kept_fraction)
@@ -65,13 +71,13 @@ class SvdLlm:
     def compress(self, weight: torch.Tensor, statistics: InputStatistics) -> CompressedProjection:
         """Whiten, truncate, and undo the whitening in V."""
         factor = self._whitening(statistics)
-        u, v = truncated_svd(weight.double() @ factor, self.budget(*weight.shape)[0])
+        u, v = truncated_svd(weight.double() @ factor, self.budget(*weight.shape).rank)
         v = torch.linalg.solve_triangular(factor.T, v, upper=True)
         return _low_rank_only(weight, u, v)
 
-    def budget(self, m: int, n: int) -> tuple[int, int]:
+    def budget(self, m: int, n: int) -> Budget:
         """Rank for an m×n projection, and no nonzeros."""
-        return largest_rank(m, n, self.kept_fraction), 0
+        return Budget(largest_rank(m, n, self.kept_fraction), 0)
 
     def _whitening(self, statistics: InputStatistics) -> torch.Tensor:
         hessian = statistics.damped_hessian(0.0)

@@ -17,7 +17,7 @@ def make_artifact(
     model: Path, out: Path, *, method: str = "sslc", settings: dict[str, Any] | None = None
 ) -> Artifact:
     """A model compressed by a method."""
-    named = (method, load_method(method, settings or {}))
+    named = load_method(method, settings or {})
     checkpoint = open_checkpoint(str(model))
     return compress_checkpoint(checkpoint, named, calibration=CUT, output=Output(out))
 

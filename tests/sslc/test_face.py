@@ -60,7 +60,7 @@ def test_compress_defaults_are_those_of_the_method(llama: Path, tmp_path: Path) 
     from sslc.model.opening import open_checkpoint
 
     asked = sslc.compress(llama, tmp_path / "a", method="wanda", **FEW)
-    method = ("wanda", load_method("wanda", {}))
+    method = load_method("wanda", {})
     checkpoint, output = open_checkpoint(str(llama)), Output(tmp_path / "b")
     compress_checkpoint(checkpoint, method, calibration=CUT, output=output)
     assert tree_bytes(asked.path) == tree_bytes(tmp_path / "b")

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from reports.reproduce.cells import Measured
-from reports.reproduce.comparison import NAMES, figure_title, text_name
+from reports.reproduce.comparison import figure_title, text_name, title_of
 from reports.reproduce.study import Study
 
 _FILLS = (("#0072B2", ""), ("#E69F00", "//"), ("#009E73", ".."), ("#CC79A7", "xx"))
@@ -52,7 +52,7 @@ def _bars(axes: Axes, study: Study, matrix: Mapping[tuple[str, str], Measured], 
         )  # fmt: skip
         axes.bar_label(bars, fmt="%.1f", fontsize=8)
     middle = np.arange(len(methods)) + (len(study.texts) - 1) * width / 2
-    axes.set_xticks(middle, [NAMES.get(method, method) for method in methods])
+    axes.set_xticks(middle, [title_of(method) for method in methods])
     axes.set_title(f"evaluated on {text_name(text)}", fontsize=9)
     axes.spines[["top", "right"]].set_visible(False)
 

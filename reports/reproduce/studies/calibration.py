@@ -5,7 +5,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from reports.reproduce.cells import DENSE, Measured, Recipe, measure
-from reports.reproduce.comparison import NAMES, limits_notes, text_name
+from reports.reproduce.comparison import limits_notes, text_name, title_of
 from reports.reproduce.figures.calibration import calibration_figure
 from reports.reproduce.study import Reproduced, Study
 from workloads.results.table import Cell, Column, Table
@@ -79,7 +79,7 @@ def _amounts(study: Study) -> Iterator[tuple[int, int]]:
 def _matrix_table(study: Study, dense: Measured, matrix: dict[tuple[str, str], Measured]) -> Table:
     rows: list[tuple[Cell, ...]] = [("Dense", "-", *_perplexities(study, dense))]
     for (method, text), found in matrix.items():
-        name = NAMES.get(method, method)
+        name = title_of(method)
         rows.append((name, text_name(text), *_perplexities(study, found)))
     columns = (Column("Method"), Column("Calibrated on"), *_headings(study))
     title = f"Calibration text and evaluation text: {study.checkpoint.name}"

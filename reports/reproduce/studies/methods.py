@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from reports.paper.published import NOTES, TASKS, TITLE, published
 from reports.reproduce.cells import DENSE, Measured, Recipe, measure
-from reports.reproduce.comparison import NAMES, Line, compare, limits_notes, number, text_name
+from reports.reproduce.comparison import Line, compare, limits_notes, number, text_name, title_of
 from reports.reproduce.study import Reproduced, Study
 from reports.tables.zero_shot import ACCURACY
 from sslc.evaluation.zero_shot import PUBLISHED_TASKS
@@ -22,7 +22,7 @@ def table1(study: Study) -> Reproduced:
     printed = {(row["method"], row["metric"]): float(row["value"]) for row in rows}
     lines = []
     for method, found in _measure_all(study, "table1", study.methods or _TABLE1):
-        name = NAMES.get(method, method)
+        name = title_of(method)
         values = tuple(printed.get((name, metric)) for metric in _METRICS.values())
         lines.append(Line((name,), found, values))
     title = f"Methods at {study.kept_fraction:.0%} kept (as Table 1)"
@@ -38,10 +38,10 @@ def table10(study: Study) -> Reproduced:
     tasks = list(dict.fromkeys(task for _, measured in found for task in measured.scores))
     lines: list[tuple[Cell, ...]] = [
         (
-            NAMES.get(method, method),
+            title_of(method),
             *percentages(measured, tasks),
             measured.mean_accuracy,
-            *(printed.get((NAMES.get(method, method), task)) for task in TASKS),
+            *(printed.get((title_of(method), task)) for task in TASKS),
         )
         for method, measured in found
     ]
@@ -75,8 +75,8 @@ def table9(study: Study) -> Reproduced:
     lines = []
     for place, score in enumerate(_PLUGINS):
         pair = (
-            (NAMES[score], Recipe(score)),
-            (f"{NAMES[score]}+SSLC", Recipe("sslc", {"score": score})),
+            (title_of(score), Recipe(score)),
+            (f"{title_of(score)}+SSLC", Recipe("sslc", {"score": score})),
         )
         for step, (name, recipe) in enumerate(pair, start=2 * place + 1):
             found = measure(study, recipe, f"table9 {step}/{2 * len(_PLUGINS)} {name}")

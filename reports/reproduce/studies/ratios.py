@@ -6,7 +6,7 @@ from dataclasses import asdict
 from matplotlib.figure import Figure
 
 from reports.reproduce.cells import DENSE, Measured, Recipe, measure
-from reports.reproduce.comparison import NAMES, figure_title, limits_notes, text_name
+from reports.reproduce.comparison import figure_title, limits_notes, text_name, title_of
 from reports.reproduce.study import Reproduced, Study
 from workloads.results.table import Cell, Column, Table
 
@@ -58,7 +58,7 @@ def _table(
     for method, points in found.items():
         for ratio in ratios:
             values = (points[ratio].perplexities[text] for text in study.texts)
-            rows.append((NAMES.get(method, method), ratio, *values))
+            rows.append((title_of(method), ratio, *values))
     columns = (
         Column("Method"),
         Column("Pruned", ".0%"),
@@ -93,7 +93,7 @@ def ratio_figure(
                 [each.perplexities[text] for each in points.values()],
                 color=colour, marker=marker, linestyle=line, markersize=7,
                 markerfacecolor=colour if place == 0 else "white",
-                label=f"{NAMES.get(method, method)}, {text_name(text)}",
+                label=f"{title_of(method)}, {text_name(text)}",
             )  # fmt: skip
     for place, text in enumerate(texts):
         axes.axhline(

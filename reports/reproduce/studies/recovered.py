@@ -4,7 +4,7 @@ from dataclasses import asdict, replace
 
 from reports.paper.published import NOTES, TASKS, TITLE, published
 from reports.reproduce.cells import DENSE, Measured, Recipe, measure
-from reports.reproduce.comparison import NAMES, limits_notes, text_name
+from reports.reproduce.comparison import limits_notes, text_name, title_of
 from reports.reproduce.studies.methods import percentages
 from reports.reproduce.study import Reproduced, Study
 from sslc.recovery.settings import Training
@@ -113,7 +113,7 @@ def _tasks_table(found: list[tuple[str, Measured]], whose: str) -> Table:
 
 
 def _name(method: str) -> str:
-    return _RECOVERED.get(method, f"{NAMES.get(method, method)} + recovery")
+    return _RECOVERED.get(method, f"{title_of(method)} + recovery")
 
 
 def _pairs(study: Study, before: Measured, after: Measured) -> tuple[Cell, ...]:

@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 from reports.paper.published import NOTES, TITLE, published
 from reports.reproduce.cells import Measured, Recipe, measure
-from reports.reproduce.comparison import NAMES, limits_notes, text_name
+from reports.reproduce.comparison import limits_notes, text_name, title_of
 from reports.reproduce.study import Reproduced, Study
 from workloads.results.table import Cell, Column, Table
 
@@ -31,7 +31,7 @@ def table8(study: Study) -> Reproduced:
     }
     lines = []
     for method, runs in found.items():
-        name = NAMES.get(method, method)
+        name = title_of(method)
         printed = [row for row in rows if row["method"] == name]
         ours = [_spread([run.perplexities[text] for run in runs]) for text in study.texts]
         if study.tasks:

@@ -44,9 +44,9 @@ def compressions(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     called: list[str] = []
     original = cells.compress_checkpoint
 
-    def counted(checkpoint: Any, named: Any, *rest: Any, **options: Any) -> Any:
-        called.append(named[0])
-        return original(checkpoint, named, *rest, **options)
+    def counted(checkpoint: Any, method: Any, *rest: Any, **options: Any) -> Any:
+        called.append(method.name)
+        return original(checkpoint, method, *rest, **options)
 
     monkeypatch.setattr(cells, "compress_checkpoint", counted)
     return called
@@ -56,7 +56,7 @@ def test_measure_equals_compress_and_evaluate_by_hand(study: Study, tmp_path: Pa
     found = measure(study, Recipe("wanda", seed=1), "x")
     by_hand = compress_checkpoint(
         study.checkpoint,
-        ("wanda", load_method("wanda", {})),
+        load_method("wanda", {}),
         calibration=Calibration(study.calibration, 3, 32, 1),
         output=Output(tmp_path / "hand"),
     )

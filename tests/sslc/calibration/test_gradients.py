@@ -72,7 +72,7 @@ class _KilledError(Exception):
 
 
 def _run(model: Path, out: Path, **output: Any) -> Artifact:
-    method = ("pruner-zero", load_method("pruner-zero", {}))
+    method = load_method("pruner-zero", {})
     return compress_checkpoint(
         open_checkpoint(str(model)), method, calibration=CUT, output=Output(out, **output)
     )

@@ -17,8 +17,8 @@ from sslc.compression.plan import Choice
 from sslc.evaluation.perplexity import perplexity
 from sslc.exporting.adapter_export import export_adapter
 from sslc.exporting.dense import export_dense
+from sslc.methods.pruning import Wanda
 from sslc.methods.registry import load_method
-from sslc.methods.wanda import Wanda
 from sslc.model.blocks import BlockwiseModel
 from sslc.model.config import tokenize
 from sslc.model.opening import open_checkpoint
@@ -34,7 +34,7 @@ CUT = Calibration(windows=3, window_tokens=40)
 def _run(model: Path, out: Path, method: str = "sslc", **output: Any) -> Artifact:
     loaded = load_method(method, {})
     return compress_checkpoint(
-        open_checkpoint(str(model)), (method, loaded), calibration=CUT, output=Output(out, **output)
+        open_checkpoint(str(model)), loaded, calibration=CUT, output=Output(out, **output)
     )
 
 
@@ -153,7 +153,7 @@ def test_compress_stored_dtype_is_obeyed(llama: Path, tmp_path: Path, dtype: str
 
 
 def test_compress_any_number_of_workers_gives_the_same_bytes(llama: Path, tmp_path: Path) -> None:
-    checkpoint, method = open_checkpoint(str(llama)), ("sslc", load_method("sslc", {}))
+    checkpoint, method = open_checkpoint(str(llama)), load_method("sslc", {})
     for workers in (1, 3):
         output = Output(tmp_path / str(workers), dtype="BF16")
         compress_checkpoint(checkpoint, method, calibration=CUT, output=output, workers=workers)
@@ -226,7 +226,7 @@ def test_compress_failed_overwrite_leaves_the_old_artifact(llama: Path, tmp_path
     with pytest.raises(InputError, match=r"block 0, self_attn.q_proj: .*rank 30"):
         compress_checkpoint(
             open_checkpoint(str(llama)),
-            ("sslc", method),
+            method,
             calibration=CUT,
             output=Output(tmp_path / "a", overwrite=True),
         )
@@ -248,7 +248,7 @@ def test_compress_first_block_only_runs_nothing_behind_it(
     monkeypatch.setattr(BlockwiseModel, "run", counted)
     first = compress_checkpoint(
         open_checkpoint(str(llama)),
-        ("wanda", Wanda()),
+        Wanda(),
         calibration=CUT,
         output=Output(tmp_path / "first"),
         choice=Choice(include=("layers.0.*",)),

@@ -21,7 +21,7 @@ from workloads.artifact.read import Artifact, open_artifact
 from workloads.support.errors import InputError
 
 NAMES = ("self_attn.q_proj", "self_attn.o_proj", "mlp.up_proj", "mlp.down_proj")
-METHOD = ("sslc", load_method("sslc", {"iterations": 3, "kept_fraction": 0.6}))
+METHOD = load_method("sslc", {"iterations": 3, "kept_fraction": 0.6})
 CUT = Calibration(windows=2, window_tokens=32)
 
 
@@ -31,7 +31,7 @@ def _overrides(**tables: dict[str, object]) -> tuple[Override, ...]:
 
 def _dense(choice: Choice) -> set[str]:
     plan = make_plan(choice, METHOD, names=NAMES, blocks=12)
-    return {f"{index}.{name}" for index, name, (method, _) in plan if method == "dense"}
+    return {f"{index}.{name}" for index, name, method in plan if method.name == "dense"}
 
 
 def test_plan_without_a_choice_gives_the_run_s_method() -> None:
@@ -62,12 +62,9 @@ def test_plan_later_override_wins_and_keeps_the_rest() -> None:
         }
     )
     plan = make_plan(Choice(overrides=overrides), METHOD, names=NAMES, blocks=2)
-    name, changed = plan.blocks[0]["mlp.up_proj"]
-    assert (name, changed) == (
-        "sslc",
-        load_method("sslc", {"iterations": 9, "rank_share": 0.1, "kept_fraction": 0.6}),
-    )
-    wanda = ("wanda", load_method("wanda", {"kept_fraction": 0.6}))
+    changed = {"iterations": 9, "rank_share": 0.1, "kept_fraction": 0.6}
+    assert plan.blocks[0]["mlp.up_proj"] == load_method("sslc", changed)
+    wanda = load_method("wanda", {"kept_fraction": 0.6})
     assert plan.blocks[1]["mlp.up_proj"] == wanda
 
 

@@ -38,7 +38,7 @@ def task(tmp_path_factory: pytest.TempPathFactory) -> Task:
 @pytest.fixture(scope="module")
 def artifact(llama: Path, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
     out = tmp_path_factory.mktemp("zero") / "a"
-    named = ("sslc", load_method("sslc", {"iterations": 2}))
+    named = load_method("sslc", {"iterations": 2})
     cut = Calibration(windows=2, window_tokens=32)
     return compress_checkpoint(
         open_checkpoint(str(llama)), named, calibration=cut, output=Output(out)

@@ -40,7 +40,7 @@ assert not {"sslc", "workloads", "reports"} & set(sys.modules)
 @pytest.fixture(scope="module")
 def artifact(llama: Path, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
     out = Output(tmp_path_factory.mktemp("export") / "a")
-    method = ("sslc", load_method("sslc", {"rank_share": 0.1}))
+    method = load_method("sslc", {"rank_share": 0.1})
     choice = Choice(exclude=("o_proj",), overrides=(Override("k_proj", {"kept_fraction": 0.7}),))
     return compress_checkpoint(
         open_checkpoint(str(llama)), method, calibration=CUT, output=out, choice=choice
@@ -154,7 +154,7 @@ def test_artifact_projections_are_as_small_as_their_bits(
 ) -> None:
     """Half of 16 bits and one mask bit are 9/16 of the dense bytes."""
     output = Output(tmp_path / "a", dtype="BF16")
-    named = (method, load_method(method, {}))
+    named = load_method(method, {})
     made = compress_checkpoint(open_checkpoint(str(llama)), named, calibration=CUT, output=output)
     records = [record for block in made.blocks for record in block.projections]
     dense = sum(2 * record.m * record.n for record in records)

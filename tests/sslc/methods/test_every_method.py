@@ -15,6 +15,13 @@ from sslc.model.weights import dense_weight
 from workloads.artifact.read import open_artifact
 
 
+def test_method_knows_the_name_it_is_registered_under() -> None:
+    methods = [load_method(name, {}) for name in METHODS]
+    assert [method.name for method in methods] == list(METHODS)
+    assert len({method.title for method in methods}) == len(METHODS)
+    assert all(method.working_copies.weights > 1 for method in methods)
+
+
 @pytest.mark.parametrize("name", sorted(METHODS))
 def test_method_artifact_round_trip(
     name: str, llama: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -31,7 +38,7 @@ def test_method_artifact_round_trip(
     cut = Calibration(windows=4, window_tokens=40)
     compress_checkpoint(
         open_checkpoint(str(llama)),
-        (name, method),
+        method,
         calibration=cut,
         output=Output(tmp_path / "a"),
         workers=1,
@@ -51,5 +58,6 @@ def test_method_artifact_round_trip(
             for whole, nonzeros in given
         ]
         assert sum(same) == 1, (index, record.name)
+        assert method.budget(record.m, record.n) == (record.rank, record.nonzeros)
         spare = record.m * record.n // 2 - record.nonzeros - record.factor_parameters
         assert 0 <= spare < (record.m + record.n if name in ("svd", "svd-llm") else 1)

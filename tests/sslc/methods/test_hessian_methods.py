@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 
 from sslc.calibration.statistics import InputStatistics
 from sslc.linalg.full_hessian import solve_on_support, thresholded_support, whitened_low_rank
+from sslc.methods import scores
 from sslc.methods.dsnot import DsNot
 from sslc.methods.oats import Oats
+from sslc.methods.pruning import Wanda
 from sslc.methods.registry import load_method
-from sslc.methods.ria import ria_scores
 from sslc.methods.sparsegpt import SparseGpt, inverse_factor
 from sslc.methods.sslc import Sslc
 from sslc.methods.svd import SvdLlm
-from sslc.methods.wanda import Wanda
 from tests.reference.compression import keep_top_rows, row_budgets
 
 Matrix = NDArray[np.float64]
@@ -298,6 +298,7 @@ def test_ria_scores_hand_worked() -> None:
     """|W| = (1, 3; 2, 2): columns sum to 3 and 5, rows to 4 and 4; d = (4, 1), power ½."""
     weight = torch.tensor([[1.0, -3.0], [2.0, 2.0]])
     zero = torch.zeros(2)
-    scores = ria_scores(weight, InputStatistics(torch.tensor([4.0, 1.0]), zero, zero), 0.5)
+    statistics = InputStatistics(torch.tensor([4.0, 1.0]), zero, zero)
+    found = scores.ria(statistics, power=0.5)(weight)
     expected = [[2 * (1 / 3 + 1 / 4), 3 / 5 + 3 / 4], [2 * (2 / 3 + 2 / 4), 2 / 5 + 2 / 4]]
-    assert scores.tolist() == [pytest.approx(row) for row in expected]
+    assert found.tolist() == [pytest.approx(row) for row in expected]

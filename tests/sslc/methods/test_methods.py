@@ -12,11 +12,9 @@ from hypothesis import strategies as st
 
 from sslc.calibration.statistics import InputStatistics
 from sslc.linalg.low_rank import brp_step, random_factor, subspace_step
-from sslc.methods.magnitude import Magnitude
+from sslc.methods.pruning import Magnitude, Ria, Wanda
 from sslc.methods.registry import METHODS, default_settings, load_method
-from sslc.methods.ria import Ria
 from sslc.methods.sslc import Sslc
-from sslc.methods.wanda import Wanda
 from tests.reference.compression import sslc_exact
 from workloads.support.errors import InputError
 

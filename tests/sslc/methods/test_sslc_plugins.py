@@ -9,9 +9,8 @@ import torch
 
 from sslc.calibration.statistics import InputStatistics
 from sslc.linalg.full_hessian import solve_on_support
-from sslc.methods.pruner_zero import PrunerZero
+from sslc.methods.pruning import PrunerZero, Ria
 from sslc.methods.registry import load_method
-from sslc.methods.ria import Ria
 from sslc.methods.sslc import Sslc
 from tests.reference.compression import keep_top_rows, pruner_zero, ria, row_budgets
 

@@ -31,7 +31,7 @@ def _edit(model: Path, change: Callable[[dict[str, torch.Tensor]], None]) -> Non
 
 def _compress(model: Path) -> None:
     cut = Calibration(windows=1, window_tokens=16)
-    method = ("wanda", load_method("wanda", {}))
+    method = load_method("wanda", {})
     compress_checkpoint(
         open_checkpoint(str(model)), method, calibration=cut, output=Output(model.parent / "out")
     )

@@ -67,7 +67,7 @@ def sharded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 
 def test_family_sharded_is_compressed_evaluated_and_exported(sharded: Path, tmp_path: Path) -> None:
-    method, cut = ("sslc", load_method("sslc", {})), Calibration(windows=2, window_tokens=48)
+    method, cut = load_method("sslc", {}), Calibration(windows=2, window_tokens=48)
     artifact = compress_checkpoint(
         open_checkpoint(str(sharded)), method, calibration=cut, output=Output(tmp_path / "a")
     )

@@ -20,7 +20,7 @@ def test_load_logits_equal_the_dense_export(
 ) -> None:
     path = request.getfixturevalue(family)
     cut = Calibration(windows=2, window_tokens=32)
-    method = ("sslc", load_method("sslc", {}))
+    method = load_method("sslc", {})
     artifact = compress_checkpoint(
         open_checkpoint(str(path)), method, calibration=cut, output=Output(tmp_path / "a")
     )

@@ -44,7 +44,7 @@ def make(llama: Path, qwen: Path, tmp_path_factory: pytest.TempPathFactory) -> M
         if key not in made:
             model = open_checkpoint(str({"llama": llama, "qwen": qwen}[family]))
             output = Output(tmp_path_factory.mktemp("source") / "a", dtype)
-            named = (method, load_method(method, {}))
+            named = load_method(method, {})
             made[key] = compress_checkpoint(
                 model, named, calibration=CUT, output=output, choice=choice
             )
