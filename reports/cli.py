@@ -15,6 +15,7 @@ from reports.commands import (
     reproduce,
     simulate,
     sweep,
+    verify,
 )
 from reports.commands import report as reporting
 from workloads.support.errors import InputError, InputWarning
@@ -39,6 +40,7 @@ app.command()(simulate.simulate)
 app.command()(attention.attention)
 app.command()(sweep.sweep)
 app.command()(measure.measure)
+app.command()(verify.verify)
 app.command()(reporting.report)
 app.command()(reproduce.reproduce)
 app.command()(compress.export)

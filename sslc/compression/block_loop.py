@@ -15,7 +15,7 @@ from sslc.calibration.gradients import collect_gradients, read_gradients
 from sslc.calibration.statistics import InputStatistics
 from sslc.calibration.windows import Calibration, calibration_windows
 from sslc.compression.estimate import estimate_projections, fit_workers
-from sslc.compression.output import Output, finished_artifact, stored_dtype
+from sslc.compression.output import Output, finished_artifact, one_run, stored_dtype
 from sslc.compression.plan import DENSE, EVERYTHING, Choice, Plan, make_plan
 from sslc.compression.projections import (
     compress_block,
@@ -43,6 +43,7 @@ from workloads.support.progress import Progress, silent
 from workloads.texts.windows import Text, load_text
 
 
+@one_run
 def compress_checkpoint(
     checkpoint: Checkpoint,
     method: Method,
@@ -175,7 +176,7 @@ def _with_gradients(
 def _read_back(writer: ArtifactWriter, index: int) -> dict[str, CompressedTensors]:
     """The stored tensors of a block that an interrupted run had finished."""
     block = writer.blocks[index]
-    file = open_tensors(writer.partial / block.file)
+    file = open_tensors(writer.partial / block.file, block.tensors)
     return {record.name: read_projection(file, record) for record in block.projections}
 
 

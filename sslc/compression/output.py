@@ -1,7 +1,10 @@
 """Where an artifact goes, in which dtype, and what may happen to what stands there."""
 
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ParamSpec
 
 from sslc.model.checkpoint import Checkpoint
 from sslc.model.source import TORCH_DTYPES
@@ -12,6 +15,9 @@ from workloads.artifact.read import (
 )
 from workloads.artifact.write import rename_into_place
 from workloads.support.errors import InputError
+from workloads.support.working import one_writer
+
+P = ParamSpec("P")
 
 
 @dataclass(frozen=True)
@@ -22,6 +28,19 @@ class Output:
     dtype: str = "auto"
     resume: bool = False
     overwrite: bool = False
+
+
+def one_run(run: Callable[P, Artifact]) -> Callable[P, Artifact]:
+    """Let a function hold the directory of its argument ``output`` while it runs."""
+
+    @functools.wraps(run)
+    def held(*arguments: P.args, **named: P.kwargs) -> Artifact:
+        output = named["output"]
+        assert isinstance(output, Output)
+        with one_writer(output.directory):
+            return run(*arguments, **named)
+
+    return held
 
 
 def stored_dtype(checkpoint: Checkpoint, dtype: str) -> str:

@@ -15,6 +15,7 @@ from workloads.artifact.read import Artifact
 from workloads.support.errors import InputError
 from workloads.support.files import read_json, write_json, write_tensors
 from workloads.support.progress import Progress
+from workloads.support.working import fresh_name, one_writer
 
 _SHARD_BYTES = 2_000_000_000
 
@@ -26,16 +27,21 @@ Tensor = Callable[[str], torch.Tensor]
 
 
 def atomically(target: Path, write: Callable[[Path], None]) -> None:
-    """Let ``write`` fill a directory beside the target, then rename it into place."""
-    if target.exists():
+    """Let ``write`` fill a directory beside the target, then rename it into place.
+
+    Raises:
+        InputError: Something stands at the target, or another run is writing there.
+    """
+    if os.path.lexists(target):
         raise InputError(f"{target} exists already; remove it or choose another directory")
-    partial = target.with_name(f"{target.name}.{os.getpid()}.partial")
-    partial.mkdir(parents=True)
-    try:
-        write(partial)
-        partial.rename(target)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    with one_writer(target):
+        partial = fresh_name(target, "partial")
+        partial.mkdir(parents=True)
+        try:
+            write(partial)
+            partial.rename(target)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
 
 
 def write_checkpoint(

@@ -12,10 +12,10 @@ import torch
 from numpy.typing import NDArray
 
 from sslc.model.names import full_name
-from workloads.artifact.read import REST, Artifact, CompressedTensors
+from workloads.artifact.read import Artifact, CompressedTensors
 from workloads.masks.packed import PackedMask
 from workloads.support.errors import InputError
-from workloads.support.files import TensorFile, open_tensors
+from workloads.support.files import TensorFile
 
 CHUNK_ENTRIES = 2**22
 
@@ -101,7 +101,7 @@ class ArtifactWeights:
 
     @functools.cached_property
     def _rest(self) -> TensorFile:
-        return open_tensors(self.artifact.path / REST)
+        return self.artifact.read_rest()
 
     @functools.cached_property
     def _compressed(self) -> dict[str, tuple[int, str]]:

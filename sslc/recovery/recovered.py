@@ -5,7 +5,6 @@ the projections keep their bytes. The training itself is in ``fine_tuning.py``.
 """
 
 import dataclasses
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from sslc.compression.output import Output, finished_artifact
+from sslc.compression.output import Output, finished_artifact, one_run
 from sslc.model.adapter import factor_names
 from sslc.model.names import full_name
 from sslc.model.source import TORCH_DTYPES
@@ -22,7 +21,6 @@ from sslc.recovery.data import TrainingData, load_training_data
 from sslc.recovery.settings import Training
 from workloads.artifact.read import (
     MANIFEST,
-    REST,
     Artifact,
     CompressedTensors,
     ProjectionRecord,
@@ -35,8 +33,10 @@ from workloads.shapes.gemm import largest_rank
 from workloads.support.errors import InputError
 from workloads.support.files import LazyTensors, TensorFile, open_tensors, sha256_file
 from workloads.support.progress import Progress, silent
+from workloads.support.working import check_working, is_working, mark, remove_working, resolved
 
 
+@one_run
 def recover_artifact(
     artifact: Artifact,
     training: Training,
@@ -71,20 +71,22 @@ def recover_artifact(
     ranks = trained_ranks(artifact, training.rank_share)
     data = load_training_data(training.data, artifact.path, window_tokens=training.window_tokens)
     settings = _settings(artifact, training, data, ranks)
-    work = output.directory.with_name(output.directory.name + ".training")
+    place = resolved(output.directory)
+    work = place.with_name(f"{place.name}.training")
     if output.resume:
         finished = finished_artifact(output, settings)
         if finished is not None:
-            shutil.rmtree(work, ignore_errors=True)
+            if is_working(work):
+                remove_working(work)
             return finished
     writer = _start(output, settings, work)
     found, loss = _train(artifact, ranks, training, data, (work, device, progress))
     for index in range(len(writer.blocks), len(artifact.blocks)):
         _write_block(artifact, index, writer, ranks, found)
-    rest = open_tensors(artifact.path / REST)
+    rest = artifact.read_rest()
     companions = tuple(artifact.path / file for file in artifact.files)
     writer.finish(LazyTensors(dict.fromkeys(rest.tensors, rest)), companions, loss)
-    shutil.rmtree(work)
+    remove_working(work)
     return open_artifact(output.directory)
 
 
@@ -161,6 +163,7 @@ def _settings(
 
 def _start(output: Output, settings: Settings, work: Path) -> ArtifactWriter:
     """The artifact's writer; checkpoints stay only where the same run goes on."""
+    check_working(work)
     if work.exists() and not (output.resume or output.overwrite):
         raise InputError(
             f"{work} holds an interrupted run; --resume continues it, --overwrite starts again"
@@ -171,7 +174,8 @@ def _start(output: Output, settings: Settings, work: Path) -> ArtifactWriter:
         output.directory, settings, resume=output.resume, overwrite=output.overwrite
     )
     if not continued:
-        shutil.rmtree(work, ignore_errors=True)
+        remove_working(work)
+    mark(work)
     return writer
 
 
@@ -251,8 +255,9 @@ def _trained(
 
 def _verify(artifact: Artifact, index: int, writer: ArtifactWriter) -> None:
     """Compare a block's masks and values, as they were written, with those of the source."""
-    file = open_tensors(writer.partial / writer.blocks[index].file)
-    for record in writer.blocks[index].projections:
+    block = writer.blocks[index]
+    file = open_tensors(writer.partial / block.file, block.tensors)
+    for record in block.projections:
         before, after = artifact.read(index, record.name), read_projection(file, record)
         same = np.array_equal(before.mask.bits, after.mask.bits)
         if not same or before.values.tobytes() != after.values.tobytes():

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import SMALL_CUT, Run, kill_when
+from workloads.support.working import mark
 
 SLOW = ["--set", "iterations=25"]
 
@@ -67,7 +68,8 @@ def test_compress_killed_before_first_block_starts_over(
     sslc: Run, deep: Path, tmp_path: Path, flag: str
 ) -> None:
     out = tmp_path / "a"
-    (tmp_path / "a.partial" / "blocks").mkdir(parents=True)
+    mark(tmp_path / "a.partial")
+    (tmp_path / "a.partial" / "blocks").mkdir()
     done = sslc("compress", deep, "--out", out, *SMALL_CUT, "--set", "iterations=2", flag)
     assert done.returncode == 0, done.stderr
     assert (out / "manifest.json").is_file()

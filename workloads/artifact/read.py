@@ -1,31 +1,28 @@
 """The compressed model on disk: what couples the compressor to the simulator.
 
 A directory of ``manifest.json``, ``blocks/NNN.safetensors``, ``rest.safetensors`` and the model's
-configuration and tokenizer files. Writing happens in ``artifact_writer.py``; here it is opened,
+configuration and tokenizer files. Writing happens in ``write.py``; here it is opened,
 validated and read. The simulator reads masks only, memory-mapped.
 """
 
 import dataclasses
-import functools
-import json
 import math
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import numpy as np
 from numpy.typing import NDArray
 
+from workloads.artifact.manifest import VERSION, check_manifest
 from workloads.masks.packed import PackedMask, SparseLowRankGemm
 from workloads.shapes.gemm import Gemm, Module
-from workloads.support.errors import InputError
+from workloads.support.errors import InputError, InputWarning
 from workloads.support.files import TensorFile, open_tensors, read_json, sha256_file
+from workloads.support.progress import Progress, silent
 
-FORMAT = "sslc-artifact"
-VERSION = 1
 MANIFEST = "manifest.json"
 REST = "rest.safetensors"
 VALUE_BYTES = {"BF16": 2, "F16": 2, "F32": 4}
@@ -70,6 +67,12 @@ class ProjectionRecord:
     bias: bool
     scaled_error: float | None
 
+    @staticmethod
+    def from_json(item: Mapping[str, Any]) -> "ProjectionRecord":
+        """From an entry that the schema has accepted, to which 64.0 is a whole number too."""
+        counts = {name: int(item[name]) for name in ("m", "n", "rank", "nonzeros")}
+        return ProjectionRecord(**{**item, **counts})
+
     @property
     def factor_parameters(self) -> int:
         """Entries of U and V."""
@@ -93,17 +96,26 @@ class ProjectionRecord:
 
 @dataclass(frozen=True)
 class BlockRecord:
-    """One block's file and projections."""
+    """One block's file and projections.
+
+    Attributes:
+        file: Under the artifact's directory.
+        sha256: Of the file, hexadecimal.
+        projections: In the order in which they run.
+        tensors: SHA-256 of each tensor's bytes by its name in the file; none in version 1.
+    """
 
     file: str
     sha256: str
     projections: tuple[ProjectionRecord, ...]
+    tensors: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @staticmethod
     def from_json(entry: Mapping[str, Any]) -> "BlockRecord":
         """From a parsed manifest entry that the schema has accepted."""
-        projections = tuple(ProjectionRecord(**item) for item in entry["projections"])
-        return BlockRecord(entry["file"], entry["sha256"], projections)
+        projections = tuple(ProjectionRecord.from_json(item) for item in entry["projections"])
+        tensors = entry.get("tensors", {})
+        return BlockRecord(entry["file"], entry["sha256"], projections, tensors)
 
 
 @dataclass(frozen=True)
@@ -142,7 +154,17 @@ class Settings:
 
 @dataclass(frozen=True)
 class Artifact:
-    """An opened, validated artifact; ``training_loss`` is empty where nothing was trained."""
+    """An opened, validated artifact.
+
+    Attributes:
+        path: Its directory.
+        settings: What determines its bytes.
+        blocks: Records of its blocks.
+        files: Companion files.
+        sha256: Of every file but the manifest.
+        training_loss: Of a recovery; empty where nothing was trained.
+        rest: SHA-256 of each tensor of ``REST`` by name; none in version 1.
+    """
 
     path: Path
     settings: Settings
@@ -150,6 +172,7 @@ class Artifact:
     files: tuple[str, ...]
     sha256: Mapping[str, str]
     training_loss: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    rest: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def projections(self, tokens: int = 1) -> Iterator[tuple[int, SparseLowRankGemm]]:
         """Every projection as the simulator runs it, block by block, masks memory-mapped.
@@ -161,10 +184,10 @@ class Artifact:
             Block index and the projection.
 
         Raises:
-            InputError: A mask's popcount or padding disagrees with the manifest.
+            InputError: A mask's hash, popcount or padding disagrees with the manifest.
         """
         for index, block in enumerate(self.blocks):
-            stored = open_tensors(self.path / block.file)
+            stored = open_tensors(self.path / block.file, block.tensors)
             for record in block.projections:
                 gemm = Gemm(record.name, record.module, record.m, record.n, tokens)
                 yield index, SparseLowRankGemm(gemm, _read_mask(stored, record), record.rank)
@@ -173,21 +196,39 @@ class Artifact:
         """The stored tensors of one projection.
 
         Raises:
-            InputError: The projection is unknown, its mask disagrees with the manifest, or a value
-                is not finite.
+            InputError: The projection is unknown, its mask or a tensor's hash disagrees with the
+                manifest, or a value is not finite.
         """
-        record = self._record(block, name)
-        return read_projection(open_tensors(self.path / self.blocks[block].file), record)
+        record, entry = self._record(block, name), self.blocks[block]
+        return read_projection(open_tensors(self.path / entry.file, entry.tensors), record)
 
-    def verify_hashes(self) -> None:
-        """Compare every file's SHA-256 with the manifest.
+    def read_rest(self) -> TensorFile:
+        """The tensors outside the projections, each compared with its hash when it is read."""
+        return open_tensors(self.path / REST, self.rest)
+
+    def verify(self, progress: Progress = silent) -> None:
+        """Compare every byte with the manifest: hashes of tensors and files, masks, finite values.
+
+        Args:
+            progress: Told after every file.
 
         Raises:
-            InputError: A file differs; the message names it.
+            InputError: Something differs; the message names the tensor, else the file.
         """
+        for index, block in enumerate(self.blocks):
+            progress("verify", index, len(self.blocks))
+            stored = open_tensors(self.path / block.file, block.tensors)
+            for record in block.projections:
+                read_projection(stored, record)
+        rest = self.read_rest()
+        for name in rest.tensors:
+            rest.read(name)
         for file, expected in self.sha256.items():
             if sha256_file(self.path / file) != expected:
-                raise InputError(f"{self.path / file}: SHA-256 differs from {MANIFEST}")
+                raise InputError(
+                    f"{self.path / file}: is damaged (its SHA-256 is not that of {MANIFEST})"
+                )
+        progress("verify", len(self.blocks), len(self.blocks))
 
     def _record(self, block: int, name: str) -> ProjectionRecord:
         for record in self.blocks[block].projections:
@@ -208,6 +249,11 @@ def read_projection(stored: TensorFile, record: ProjectionRecord) -> CompressedT
         if not np.isfinite(array.astype(np.float32)).all():
             raise InputError(f"{stored.path}: {names[part]} holds values that are not finite")
     return CompressedTensors(_read_mask(stored, record), **parts)
+
+
+def block_file(index: int) -> str:
+    """Name of a block's file under the artifact's directory."""
+    return f"blocks/{index:03d}.safetensors"
 
 
 def kept_share(blocks: tuple[BlockRecord, ...]) -> float:
@@ -239,43 +285,51 @@ def open_artifact(path: Path) -> Artifact:
     if not (path / MANIFEST).is_file():
         raise InputError(f"{path}: not an artifact (no {MANIFEST}); `sslc compress` writes one")
     manifest = read_json(path / MANIFEST)
-    _check_schema(manifest, path / MANIFEST)
+    check_manifest(manifest, path / MANIFEST)
     blocks = tuple(BlockRecord.from_json(entry) for entry in manifest["blocks"])
+    version, rest = int(manifest["version"]), manifest["rest"]
+    if version < VERSION:
+        warnings.warn(
+            f"{path} is of version {version}, without hashes of its tensors: damage to them is "
+            "seen by `sslc verify` only; compressing again gives the hashes",
+            InputWarning,
+            stacklevel=2,
+        )
     if manifest["totals"] != totals(blocks):
         raise InputError(f"{path / MANIFEST}: totals do not add up to {totals(blocks)}")
-    for block in blocks:
-        _check_block(open_tensors(path / block.file), block, manifest["dtype"])
-    open_tensors(path / REST)
+    for index, block in enumerate(blocks):
+        _check_names(block, index, path / MANIFEST)
+        stored = open_tensors(path / block.file, block.tensors)
+        _check_block(stored, block, manifest["dtype"])
+        _check_hashed(stored, version)
+    _check_hashed(open_tensors(path / REST, rest.get("tensors")), version)
     hashes = {block.file: block.sha256 for block in blocks}
-    hashes |= {entry["file"]: entry["sha256"] for entry in [manifest["rest"], *manifest["files"]]}
+    hashes |= {entry["file"]: entry["sha256"] for entry in [rest, *manifest["files"]]}
     for file in hashes:
         if not (path / file).is_file():
             raise InputError(f"{path / file}: missing from the artifact")
     fields = Settings.__dataclass_fields__
     settings = Settings(**{name: manifest[name] for name in fields if name in manifest})
     files = tuple(entry["file"] for entry in manifest["files"])
-    return Artifact(path, settings, blocks, files, hashes, manifest.get("training_loss", {}))
+    loss, tensors = manifest.get("training_loss", {}), rest.get("tensors", {})
+    return Artifact(path, settings, blocks, files, hashes, loss, tensors)
 
 
-@functools.cache
-def _schema() -> Any:
-    text = (resources.files("workloads.artifact") / "artifact.schema.json").read_text(
-        encoding="utf-8"
-    )
-    return json.loads(text)
+def _check_names(block: BlockRecord, index: int, manifest: Path) -> None:
+    if block.file != block_file(index):
+        raise InputError(f"{manifest}: file of block {index} must be {block_file(index)}")
+    names = [record.name for record in block.projections]
+    if len(set(names)) < len(names):
+        raise InputError(f"{manifest}: block {index} has a projection twice")
 
 
-def _check_schema(manifest: Any, path: Path) -> None:
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-        raise InputError(f"{path}: not an artifact's manifest (no format {FORMAT!r})")
-    if manifest.get("version") != VERSION:
-        found = manifest.get("version")
-        raise InputError(f"{path}: version {found!r} is not supported; this reads {VERSION}")
-    error = jsonschema.exceptions.best_match(
-        jsonschema.Draft202012Validator(_schema()).iter_errors(manifest)
-    )
-    if error is not None:
-        raise InputError(f"{path}: {error.json_path}: {error.message[:300]}")
+def _check_hashed(stored: TensorFile, version: int) -> None:
+    """From version 2 on every tensor has its hash, and no other."""
+    differing = stored.tensors.keys() ^ stored.sha256.keys() if version > 1 else set()
+    if differing:
+        raise InputError(
+            f"{stored.path}: tensor {min(differing)!r} is not in both the file and {MANIFEST}"
+        )
 
 
 def _check_block(stored: TensorFile, block: BlockRecord, dtype: str) -> None:

@@ -1,38 +1,39 @@
 """Writing an artifact: block by block into a working directory, renamed into place at the end.
 
-While it is being written the artifact ``DIR`` is ``DIR.partial``: finished blocks plus
+While it is being written the artifact ``DIR`` is ``DIR.partial``: our marker, finished blocks, and
 ``progress.json``, which says under which settings they were made. A killed run continues there.
+One run at a time writes to ``DIR``: whoever starts one holds ``working.one_writer``.
 """
 
 import dataclasses
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
+from workloads.artifact.manifest import FORMAT, VERSION
 from workloads.artifact.read import (
-    FORMAT,
     MANIFEST,
     REST,
-    VERSION,
     BlockRecord,
     CompressedTensors,
     ProjectionRecord,
     Settings,
+    block_file,
     open_artifact,
     totals,
 )
+from workloads.artifact.replace import is_artifact, move_into_place
 from workloads.support.errors import InputError
 from workloads.support.files import (
     read_json,
     sha256_file,
-    sync_directory,
     write_atomic,
     write_json,
     write_tensors,
 )
+from workloads.support.working import check_working, mark, remove_working, resolved
 
 PROGRESS = "progress.json"
 
@@ -54,21 +55,21 @@ class ArtifactWriter:
     @property
     def partial(self) -> Path:
         """The working directory beside the target."""
-        return _beside(self.target, ".partial")
+        return _partial(self.target)
 
     def write_block(
         self, records: tuple[ProjectionRecord, ...], tensors: Mapping[str, CompressedTensors]
     ) -> None:
         """Write the next block and note it as finished."""
-        file = f"blocks/{len(self.blocks):03d}.safetensors"
+        file = block_file(len(self.blocks))
         arrays: dict[str, NDArray[Any]] = {}
         for name, stored in tensors.items():
             arrays |= {f"{name}.mask": stored.mask.bits, f"{name}.values": stored.values}
             arrays |= {f"{name}.u": stored.u, f"{name}.v": stored.v}
             if stored.bias is not None:
                 arrays[f"{name}.bias"] = stored.bias
-        digest = write_tensors(self.partial / file, arrays)
-        self.blocks.append(BlockRecord(file, digest, records))
+        hashes = write_tensors(self.partial / file, arrays)
+        self.blocks.append(BlockRecord(file, hashes.file, records, hashes.tensors))
         self._note_progress()
 
     def finish(
@@ -84,7 +85,7 @@ class ArtifactWriter:
             files: Configuration and tokenizer files to copy.
             training_loss: Of a recovery, for the manifest.
         """
-        rest_digest = write_tensors(self.partial / REST, rest)
+        hashes = write_tensors(self.partial / REST, rest)
         for file in files:
             write_atomic(self.partial / file.name, file.read_bytes())
         names = sorted(file.name for file in files)
@@ -93,7 +94,7 @@ class ArtifactWriter:
             "format": FORMAT,
             "version": VERSION,
             "blocks": [dataclasses.asdict(block) for block in blocks],
-            "rest": {"file": REST, "sha256": rest_digest},
+            "rest": {"file": REST, "sha256": hashes.file, "tensors": hashes.tensors},
             "files": [{"file": n, "sha256": sha256_file(self.partial / n)} for n in names],
             "totals": totals(blocks),
         }
@@ -115,15 +116,10 @@ def rename_into_place(target: Path) -> None:
 
     Safe to call at any time: a run that was killed just before its last rename is completed.
     """
-    partial, old = _beside(target, ".partial"), _beside(target, ".old")
-    if not (partial / MANIFEST).is_file() or (partial / PROGRESS).exists():
-        return
-    shutil.rmtree(old, ignore_errors=True)
-    if target.exists():
-        target.rename(old)
-    partial.rename(target)
-    sync_directory(target.parent)
-    shutil.rmtree(old, ignore_errors=True)
+    partial = _partial(target)
+    check_working(partial)
+    whole = (partial / MANIFEST).is_file() and not (partial / PROGRESS).exists()
+    move_into_place(partial if whole else None, resolved(target))
 
 
 def start_artifact(
@@ -147,25 +143,27 @@ def start_artifact(
     writer = ArtifactWriter(target, settings, [])
     if target.exists() and not overwrite:
         raise InputError(f"{target} exists already; --overwrite replaces it")
-    if target.exists() and not (target / MANIFEST).is_file() and any(target.iterdir()):
+    if target.exists() and not is_artifact(target) and (target.is_file() or any(target.iterdir())):
         raise InputError(f"{target} is not an artifact and is not empty; it is left alone")
-    if writer.partial.exists():
-        if resume and (writer.partial / PROGRESS).is_file():
-            writer.blocks.extend(_finished_blocks(writer))
-            return writer
-        if any(writer.partial.glob("blocks/*.safetensors")) and not (resume or overwrite):
-            raise InputError(
-                f"{writer.partial} holds an interrupted run; --resume continues it, "
-                "--overwrite starts again"
-            )
-        shutil.rmtree(writer.partial)
-    (writer.partial / "blocks").mkdir(parents=True)
+    check_working(writer.partial)
+    if resume and (writer.partial / PROGRESS).is_file():
+        writer.blocks.extend(_finished_blocks(writer))
+        return writer
+    if any(writer.partial.glob("blocks/*.safetensors")) and not (resume or overwrite):
+        raise InputError(
+            f"{writer.partial} holds an interrupted run; --resume continues it, "
+            "--overwrite starts again"
+        )
+    remove_working(writer.partial)
+    mark(writer.partial)
+    (writer.partial / "blocks").mkdir()
     writer._note_progress()
     return writer
 
 
-def _beside(target: Path, suffix: str) -> Path:
-    return target.with_name(target.name + suffix)
+def _partial(target: Path) -> Path:
+    place = resolved(target)
+    return place.with_name(f"{place.name}.partial")
 
 
 def _finished_blocks(writer: ArtifactWriter) -> list[BlockRecord]:

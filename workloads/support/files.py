@@ -6,14 +6,13 @@ either the old file or the new one.
 
 import contextlib
 import hashlib
-import itertools
 import json
 import math
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import ml_dtypes
 import numpy as np
@@ -115,7 +114,14 @@ def sha256_file(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def write_tensors(path: Path, tensors: Mapping[str, NDArray[Any]]) -> str:
+class Hashes(NamedTuple):
+    """Hex SHA-256 of a safetensors file, and of each tensor's bytes by name."""
+
+    file: str
+    tensors: dict[str, str]
+
+
+def write_tensors(path: Path, tensors: Mapping[str, NDArray[Any]]) -> Hashes:
     """Write a safetensors file atomically, one tensor after the other.
 
     Args:
@@ -124,7 +130,7 @@ def write_tensors(path: Path, tensors: Mapping[str, NDArray[Any]]) -> str:
             for twice and let go, so that ``LazyTensors`` are never in memory together.
 
     Returns:
-        Hex SHA-256 of the file.
+        Hashes of what was written.
 
     Source: the safetensors format; order and header are those of its own writer.
     """
@@ -132,13 +138,16 @@ def write_tensors(path: Path, tensors: Mapping[str, NDArray[Any]]) -> str:
         name: (_dtype_name(array), array.shape, array.nbytes) for name, array in tensors.items()
     }
     order = sorted(infos, key=lambda name: (-_FILE_ORDER.index(infos[name][0]), name))
-    digest = hashlib.sha256()
+    header = _header(infos, order)
+    digest, hashes = hashlib.sha256(header), {}
     with _atomic(path) as stream:
-        data = (_bytes_of(tensors[name]) for name in order if infos[name][2])
-        for part in itertools.chain([_header(infos, order)], data):
-            stream.write(part)
-            digest.update(part)
-    return digest.hexdigest()
+        stream.write(header)
+        for name in order:
+            data = _bytes_of(tensors[name])
+            stream.write(data)
+            digest.update(data)
+            hashes[name] = hashlib.sha256(data).hexdigest()
+    return Hashes(digest.hexdigest(), hashes)
 
 
 def _header(infos: Mapping[str, tuple[str, tuple[int, ...], int]], order: list[str]) -> memoryview:
@@ -172,13 +181,36 @@ class TensorInfo:
 
 @dataclass(frozen=True)
 class TensorFile:
-    """An opened safetensors file: its header was validated, its data is memory-mapped on demand."""
+    """An opened safetensors file: its header was validated, its data is memory-mapped on demand.
+
+    Attributes:
+        path: The file.
+        tensors: Where each tensor lies.
+        sha256: Hex SHA-256 of tensors' bytes by name, compared when one is first read.
+    """
 
     path: Path
     tensors: Mapping[str, TensorInfo]
+    sha256: Mapping[str, str] = field(default_factory=dict)
+    _compared: set[str] = field(default_factory=set, repr=False, compare=False)
 
     def read(self, name: str) -> NDArray[Any]:
-        """One tensor as a read-only memory-mapped array."""
+        """One tensor as a read-only memory-mapped array.
+
+        Raises:
+            InputError: Its dtype is not one of ``DTYPES``, or its bytes are not what was written.
+        """
+        array = self._map(name)
+        expected = self.sha256.get(name)
+        if expected is not None and name not in self._compared:
+            if hashlib.sha256(_bytes_of(array)).hexdigest() != expected:
+                raise InputError(
+                    f"{self.path}: tensor {name!r} is damaged (its SHA-256 is not the recorded one)"
+                )
+            self._compared.add(name)
+        return array
+
+    def _map(self, name: str) -> NDArray[Any]:
         info = self.tensors[name]
         if info.dtype not in DTYPES:
             raise InputError(f"{self.path}: tensor {name!r} has unsupported dtype {info.dtype}")
@@ -210,8 +242,12 @@ class LazyTensors(Mapping[str, NDArray[Any]]):
         return len(self.files)
 
 
-def open_tensors(path: Path) -> TensorFile:
+def open_tensors(path: Path, sha256: Mapping[str, str] | None = None) -> TensorFile:
     """Open and validate a safetensors file without reading its data.
+
+    Args:
+        path: The file.
+        sha256: Hashes to compare when tensors are read.
 
     Raises:
         InputError: The file is missing, truncated, or its header does not match its size.
@@ -233,4 +269,4 @@ def open_tensors(path: Path) -> TensorFile:
         )
         for name, entry in header.items()
     }
-    return TensorFile(path, infos)
+    return TensorFile(path, infos, sha256 or {})

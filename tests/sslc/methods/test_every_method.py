@@ -44,7 +44,7 @@ def test_method_artifact_round_trip(
         workers=1,
     )
     artifact = open_artifact(tmp_path / "a")
-    artifact.verify_hashes()
+    artifact.verify()
     records = [
         (i, record) for i, block in enumerate(artifact.blocks) for record in block.projections
     ]

@@ -25,6 +25,7 @@ from sslc.recovery.recovered import recover_artifact, trained_ranks
 from sslc.recovery.settings import Training
 from workloads.artifact.read import Artifact, open_artifact, totals
 from workloads.support.errors import InputError
+from workloads.support.working import mark
 
 CUT = Calibration(windows=2, window_tokens=32)
 QUICK = Training(steps=3, window_tokens=32, batch_size=2, learning_rate=1e-2)
@@ -62,7 +63,7 @@ def _bytes(directory: Path) -> dict[str, bytes]:
 def test_recover_changes_factors_and_nothing_else(make: Make, tmp_path: Path, method: str) -> None:
     before = make(method, "qwen", Choice(exclude=("o_proj",)), "BF16")
     after = recover_artifact(before, QUICK, output=Output(tmp_path / "a"))
-    after.verify_hashes()
+    after.verify()
     for index, block in enumerate(before.blocks):
         for old, new in zip(block.projections, after.blocks[index].projections, strict=True):
             was, now = before.read(index, old.name), after.read(index, new.name)
@@ -235,7 +236,8 @@ def test_recover_interrupted_and_resumed_is_byte_identical(make: Make, tmp_path:
 
 def test_recover_overwrite_starts_again(make: Make, tmp_path: Path) -> None:
     artifact, output = make("sslc"), Output(tmp_path / "a", overwrite=True)
-    (tmp_path / "a.training" / "checkpoint-3").mkdir(parents=True)
+    mark(tmp_path / "a.training")
+    (tmp_path / "a.training" / "checkpoint-3").mkdir()
     (tmp_path / "a.training" / "checkpoint-3" / "trainer_state.json").write_text("{}")
     first = recover_artifact(artifact, QUICK, output=output)
     second = recover_artifact(artifact, replace(QUICK, seed=1), output=output)

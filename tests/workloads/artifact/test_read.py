@@ -1,5 +1,6 @@
 """The artifact on disk: what is written is read back, and nothing broken is accepted."""
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from safetensors.numpy import load_file, save_file
 from workloads.artifact.read import CompressedTensors, ProjectionRecord, Settings, open_artifact
 from workloads.artifact.write import ArtifactWriter, start_artifact
 from workloads.masks.synthetic import iid_mask
-from workloads.support.errors import InputError
+from workloads.support.errors import InputError, InputWarning
 
 HASH = "0" * 64
 SETTINGS = Settings(
@@ -51,7 +52,7 @@ def artifact(tmp_path: Path) -> Path:
 
 def test_open_artifact_reads_back_what_was_written(artifact: Path) -> None:
     opened = open_artifact(artifact)
-    opened.verify_hashes()
+    opened.verify()
     for index, projection in opened.projections(tokens=3):
         expected = _tensors(index)
         assert (projection.mask.bits == expected.mask.bits).all()
@@ -93,11 +94,21 @@ def _edit_block(path: Path, name: str, array: Any) -> None:
     else:
         tensors[full] = array
     save_file(tensors, file)
+    if array is not None:
+        digest = hashlib.sha256(array.tobytes()).hexdigest()
+        _edit(path, lambda manifest: manifest["blocks"][0]["tensors"].update({full: digest}))
 
 
 def _truncate(path: Path) -> None:
     file = path / "blocks" / "001.safetensors"
     file.write_bytes(file.read_bytes()[:-10])
+
+
+def _twice(manifest: Any) -> None:
+    manifest["blocks"][0]["projections"] *= 2
+    block, other = (len(block["projections"]) for block in manifest["blocks"])
+    counts = manifest["totals"]
+    manifest["totals"] = {k: v // 2 * (block + other) for k, v in counts.items()}
 
 
 def _projection(manifest: Any) -> Any:
@@ -119,6 +130,12 @@ def _projection(manifest: Any) -> Any:
         (lambda p: _edit(p, lambda m: m["rest"].update(file="../x")), "rest"),
         (lambda p: _edit(p, lambda m: m["totals"].update(nonzeros=1)), "totals"),
         (lambda p: _edit(p, lambda m: _projection(m).update(rank=-1)), "rank"),
+        (lambda p: _edit(p, lambda m: _projection(m).update(m=True)), "m: True is not of type"),
+        (lambda p: _edit(p, lambda m: m["blocks"].reverse()), r"block 0 must be blocks/000"),
+        (lambda p: _edit(p, lambda m: m["blocks"][1]["tensors"].popitem()), "not in both"),
+        (lambda p: _edit(p, lambda m: m["rest"]["tensors"].update(x=HASH)), "'x' is not in both"),
+        (lambda p: _edit(p, lambda m: m.update(version=True)), "version True is not supported"),
+        (lambda p: _edit(p, _twice), "block 0 has a projection twice"),
         (lambda p: _edit(p, lambda m: m["blocks"][0].update(file="/etc/passwd")), "file"),
         (lambda p: _edit_block(p, "u", None), "u' is missing"),
         (lambda p: _edit_block(p, "u", np.zeros((5, 2), np.float32)), r"\[5, 2\]"),
@@ -151,13 +168,66 @@ def test_read_nan_value_raises(artifact: Path) -> None:
         open_artifact(artifact).read(0, RECORD.name)
 
 
-def test_verify_hashes_flipped_bit_names_file(artifact: Path) -> None:
+PARTS = ("mask", "values", "u", "v")
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_read_one_flipped_bit_of_any_tensor_names_it(artifact: Path, part: str) -> None:
+    """Bits that keep the popcount, and values that stay finite, are seen by their hash alone."""
     file = artifact / "blocks" / "001.safetensors"
-    data = bytearray(file.read_bytes())
-    data[-1] ^= 1
-    file.write_bytes(bytes(data))
-    with pytest.raises(InputError, match=r"001\.safetensors"):
-        open_artifact(artifact).verify_hashes()
+    tensor = load_file(file)[f"self_attn.q_proj.{part}"]
+    data = file.read_bytes()
+    at = data.index(tensor.tobytes())
+    changed = tensor.copy()
+    if part == "mask":
+        changed[0], changed[1] = tensor[1], tensor[0]
+    else:
+        changed.view(np.uint32).flat[0] ^= 1
+    file.write_bytes(data[:at] + changed.tobytes() + data[at + tensor.nbytes :])
+    opened = open_artifact(artifact)
+    with pytest.raises(InputError, match=rf"001\.safetensors.*q_proj\.{part}' is damaged"):
+        opened.read(1, RECORD.name)
+    with pytest.raises(InputError, match=rf"q_proj\.{part}' is damaged"):
+        opened.verify()
+    if part == "mask":
+        with pytest.raises(InputError, match="damaged"):
+            list(opened.projections())
+    else:
+        assert len(list(opened.projections())) == 2
+
+
+@pytest.mark.parametrize("file", ["rest.safetensors", "config.json", "blocks/000.safetensors"])
+def test_verify_any_flipped_bit_names_the_file(artifact: Path, file: str) -> None:
+    data = bytearray((artifact / file).read_bytes())
+    for at in range(len(data)):
+        data[at] ^= 4
+        (artifact / file).write_bytes(bytes(data))
+        with pytest.raises(InputError, match=file):
+            open_artifact(artifact).verify()
+        data[at] ^= 4
+    (artifact / file).write_bytes(bytes(data))
+    open_artifact(artifact).verify()
+
+
+def _to_version_1(manifest: Any) -> None:
+    manifest["version"] = 1
+    for entry in (*manifest["blocks"], manifest["rest"]):
+        del entry["tensors"]
+
+
+def test_open_artifact_version_1_is_read_with_a_remark(artifact: Path) -> None:
+    expected = [projection.mask.nnz for _, projection in open_artifact(artifact).projections()]
+    _edit(artifact, _to_version_1)
+    with pytest.warns(InputWarning, match="version 1, without hashes of its tensors"):
+        opened = open_artifact(artifact)
+    opened.verify()
+    assert [projection.mask.nnz for _, projection in opened.projections()] == expected
+
+
+def test_open_artifact_whole_floats_are_counts(artifact: Path) -> None:
+    _edit(artifact, lambda m: _projection(m).update(m=6.0, rank=2.0))
+    record = open_artifact(artifact).blocks[0].projections[0]
+    assert (type(record.m), type(record.rank)) == (int, int)
 
 
 def test_start_artifact_finished_needs_overwrite(artifact: Path) -> None:
