@@ -24,7 +24,7 @@ from llvmlite import binding
 from numpy.typing import NDArray
 
 from sslc.runtime import features
-from sslc.runtime.bitmap import BF16, INT8, BitmapMatrix, SparseRows, ValueType, encode_bitmap
+from sslc.runtime.bitmap import BF16, FP32, INT8, BitmapMatrix, SparseRows, ValueType, encode_bitmap
 from sslc.runtime.cpu import DenseMatrix, dense_matrix, multiply, multiply_dense
 from sslc.runtime.memory import huge_zeros
 from sslc.runtime.quantize import quantize_rows
@@ -143,7 +143,7 @@ def stream_bytes_per_second(threads: int) -> float:
 
 
 def copies_for(size: int) -> int:
-    return max(2, -(-CACHE_FACTOR * last_level_cache_bytes() // size))
+    return max(6, -(-CACHE_FACTOR * last_level_cache_bytes() // size))
 
 
 def make_dense(case: Case, generator: np.random.Generator) -> list[DenseMatrix]:
@@ -195,12 +195,13 @@ def measure(case: Case, rounds: int, stream: float) -> list[Measured]:
     }
     if case.kind is BF16:
         calls["torch dense", 0.0] = _torch_call(dense, x)
-    for level in features.LEVELS:
+    for place, level in enumerate(features.LEVELS):
         if highest is None or not level.features <= highest.features:
             continue
         for kept, matrices in sparse.items():
+            others = matrices[2 * place :] + matrices[: 2 * place]  # not what another just read
             calls[level.name, 1 - kept] = _sparse_call(
-                matrices, wide.get(level.name, x), case.threads
+                others, wide.get(level.name, x), case.threads
             )
     torch.set_num_threads(case.threads)
     seconds = _paired(calls, rounds)
@@ -268,6 +269,39 @@ def _results(
     ]
 
 
+def in_cache_positions_per_second(level: features.Level, kind: ValueType, tokens: int) -> float:
+    """Positions of S a second where nothing waits for memory: 120 rows of 2,048 less 24 rows."""
+    generator = np.random.default_rng(0)
+    seconds = []
+    for rows in (24, 120):
+        mask = generator.random((rows, 2048), np.float32) < 0.5
+        values = generator.standard_normal(int(mask.sum()), np.float32)
+        sparse = SparseRows(np.packbits(mask, axis=1, bitorder="little"), values, 2048)
+        matrix = encode_bitmap(quantize_rows(sparse) if kind is INT8 else sparse, kind)
+        dtype = BF16.dtype if level.multiplies_bf16 else np.float32
+        x = np.ones((tokens, 2048), dtype)
+        os.environ[features.VARIABLE] = level.name
+        times = []
+        for _ in range(5000):
+            start = time.perf_counter()
+            multiply(matrix, x)
+            times.append(time.perf_counter() - start)
+        seconds.append(min(times))
+    return 96 * 2048 / (seconds[1] - seconds[0])
+
+
+def print_in_cache() -> None:
+    highest = features.host_level()
+    print("| level | kind | tokens | positions in cache, a nanosecond |")
+    print("|---|---|---|---|")
+    for level in features.LEVELS:
+        if highest is None or not level.features <= highest.features:
+            continue
+        for kind, tokens in ((BF16, 1), (BF16, 4), (FP32, 1), (INT8, 1)):
+            rate = 1e-9 * in_cache_positions_per_second(level, kind, tokens)
+            print(f"| {level.name} | {kind.name} | {tokens} | {rate:.1f} |", flush=True)
+
+
 def print_table(results: list[Measured]) -> None:
     head = ("case", "shape", "kind", "tokens", "threads", "candidate", "sparsity", "ms")
     print("| " + " | ".join((*head, "ratio", "of medians", "bytes bound", "of stream")) + " |")
@@ -283,8 +317,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one shape, few rounds")
     parser.add_argument("--rounds", type=int, default=60, help="calls of each candidate")
+    parser.add_argument("--in-cache", action="store_true", help="only the rates in cache")
     parser.add_argument("--json", type=Path, help="write the results to this file")
     options = parser.parse_args()
+    if options.in_cache:
+        print_in_cache()
+        return
     rounds = 12 if options.quick else options.rounds
     streams = {threads: stream_bytes_per_second(threads) for threads in (1, 2)}
     load = os.getloadavg()[0]

@@ -9,7 +9,6 @@ multiple of 3 and columns to whole spans by empty masks, rank to a multiple of 3
 of the stream by 512 bytes that kernels may read ahead.
 """
 
-import functools
 from dataclasses import dataclass
 from typing import Any
 
@@ -119,12 +118,6 @@ class BitmapMatrix:
     def padded_rank(self) -> int:
         """r with its padding."""
         return padded(self.rank, RANK_BLOCK)
-
-    @functools.cached_property
-    def addresses(self) -> tuple[int, int, int, int]:
-        """Where the stream, its offsets, Vᵀ and the bias are in memory."""
-        arrays = (self.stream, self.offsets, self.v_rows, self.bias)
-        return tuple(int(array.ctypes.data) for array in arrays)  # type: ignore[return-value]
 
     @property
     def bytes(self) -> int:

@@ -5,9 +5,9 @@ that it is compared with: rows of the same kind of values, streamed once.
 """
 
 import functools
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from llvmlite import ir
@@ -34,7 +34,7 @@ from sslc.runtime.integer_chunk import x_bytes
 from sslc.runtime.kernel_parts import Argument, Variant
 from sslc.runtime.kernels import emit_sparse
 from sslc.runtime.memory import huge_zeros
-from sslc.runtime.threads import run_kernel
+from sslc.runtime.threads import ordered, run_kernel
 from workloads.support.errors import InputError
 
 Floats = NDArray[np.float32]
@@ -172,7 +172,8 @@ def expand_panel(matrix: BitmapMatrix, first: int, panel: Panel, *, threads: int
         Argument.GROUPS: groups,
         Argument.SPANS: matrix.spans,
     }
-    run_kernel(kernel("expand", Variant(matrix.kind, level)), arguments, threads=threads)
+    function = kernel("expand", Variant(matrix.kind, level))
+    run_kernel(function, ordered(arguments), threads=threads)
 
 
 def _check(x: NDArray[Any], columns: int) -> None:
@@ -192,65 +193,105 @@ def _joined(results: list[Floats], rows: int) -> Floats:
     return np.concatenate([np.empty((0, rows), np.float32), *results])
 
 
+@dataclass(frozen=True, eq=False)
+class _Plan:
+    """What is the same in every call of a matrix.
+
+    Attributes:
+        function: The kernel.
+        arguments: In the order of ``Argument``; those of a call are missing.
+        scratch_bytes: Memory of the kernel's own.
+        scratch: Which arguments point into it, and where.
+        takes_x: Whether the kernel reads x as it comes.
+    """
+
+    function: Kernel
+    arguments: list[int]
+    scratch_bytes: int
+    scratch: list[tuple[int, int]]
+    takes_x: bool
+
+
+_PLANS: WeakKeyDictionary[BitmapMatrix | DenseMatrix, dict[Variant, _Plan]] = WeakKeyDictionary()
+
+
 def _sparse_block(matrix: BitmapMatrix, x: NDArray[Any], level: Level, threads: int) -> Floats:
     x_kind, count = _x_kind(x, matrix.kind, level), len(x)
     x = _padded(x, matrix.padded_columns, x_kind)
-    tokens, columns = x.shape
-    groups = columns // SCALE_COLUMNS
-    sizes = (
-        4 * (columns + _STAGGER),
-        4 * matrix.padded_rank,
-        x_bytes(level) * columns,
-        4 * groups,
-        4 * groups,
-    )
-    scratch = _aligned(tokens * sum(sizes))
-    y = np.empty((tokens, GROUP_ROWS * matrix.groups), np.float32)
-    stream, offsets, v_rows, bias = matrix.addresses
-    arguments = {
-        **_scratch_arguments(_address(scratch), tokens, sizes),
-        **_x_arguments(x, is_arranged(matrix.kind, level)),
-        **_both(Argument.Y, y),
-        Argument.DENSE: v_rows,
-        Argument.DENSE_ROW_BYTES: matrix.v_rows.strides[0],
-        Argument.DENSE_ROWS: matrix.rank,
-        Argument.STREAM: stream,
-        Argument.OFFSETS: offsets,
-        Argument.GROUPS: matrix.groups,
-        Argument.SPANS: matrix.spans,
-        Argument.RANK_BLOCKS: matrix.padded_rank // RANK_BLOCK,
-        Argument.BIAS: bias,
-    }
-    run_kernel(
-        kernel("sparse", Variant(matrix.kind, level, tokens, x_kind)), arguments, threads=threads
-    )
+    variant = Variant(matrix.kind, level, len(x), x_kind)
+    plan = _PLANS.setdefault(matrix, {}).get(variant) or _sparse_plan(matrix, variant)
+    y = np.empty((len(x), GROUP_ROWS * matrix.groups), np.float32)
+    _call(plan, x, y, threads)
     return y[:count, : matrix.rows]
 
 
 def _dense_block(matrix: DenseMatrix, x: NDArray[Any], level: Level, threads: int) -> Floats:
     x_kind, count = _x_kind(x, matrix.kind, level), len(x)
     x = _padded(x, matrix.rows.shape[1], x_kind)
-    sizes = _scratch_sizes(x.shape[1], 0, level)
-    scratch = _aligned(len(x) * sum(sizes))
-    y = np.empty((len(x), len(matrix.rows)), np.float32)
-    arguments = {
-        **_scratch_arguments(_address(scratch), len(x), sizes),
-        **_x_arguments(x, is_arranged(matrix.kind, level)),
-        **_both(Argument.Y, y),
-        **_both(Argument.DENSE, matrix.rows),
-        Argument.DENSE_ROWS: len(matrix.rows),
-        Argument.BIAS: _address(matrix.scales),
-    }
     variant = Variant(matrix.kind, level, len(x), x_kind)
-    run_kernel(kernel("dense", variant), arguments, threads=threads)
+    plan = _PLANS.setdefault(matrix, {}).get(variant) or _dense_plan(matrix, variant)
+    y = np.empty((len(x), len(matrix.rows)), np.float32)
+    _call(plan, x, y, threads)
     return y[:count]
 
 
-def _scratch_sizes(columns: int, rank: int, level: Level) -> tuple[int, ...]:
-    """Bytes for each token of x in its lanes, Vᵀx, int8 x, its scales and corrections."""
+def _sparse_plan(matrix: BitmapMatrix, variant: Variant) -> _Plan:
+    arguments = {
+        **_both(Argument.DENSE, matrix.v_rows),
+        Argument.DENSE_ROWS: matrix.rank,
+        Argument.STREAM: _address(matrix.stream),
+        Argument.OFFSETS: _address(matrix.offsets),
+        Argument.GROUPS: matrix.groups,
+        Argument.SPANS: matrix.spans,
+        Argument.RANK_BLOCKS: matrix.padded_rank // RANK_BLOCK,
+        Argument.BIAS: _address(matrix.bias),
+        Argument.Y_BYTES: FP32.bytes * GROUP_ROWS * matrix.groups,
+    }
+    plan = _new_plan("sparse", variant, matrix.padded_columns, matrix.padded_rank, arguments)
+    _PLANS[matrix][variant] = plan
+    return plan
+
+
+def _dense_plan(matrix: DenseMatrix, variant: Variant) -> _Plan:
+    arguments = {
+        **_both(Argument.DENSE, matrix.rows),
+        Argument.DENSE_ROWS: len(matrix.rows),
+        Argument.BIAS: _address(matrix.scales),
+        Argument.Y_BYTES: FP32.bytes * len(matrix.rows),
+    }
+    plan = _new_plan("dense", variant, matrix.rows.shape[1], 0, arguments)
+    _PLANS[matrix][variant] = plan
+    return plan
+
+
+def _new_plan(
+    name: str, variant: Variant, columns: int, rank: int, arguments: dict[Argument, int]
+) -> _Plan:
+    """A plan with places for x in its lanes, Vᵀx, int8 x, its scales and corrections."""
     groups = columns // SCALE_COLUMNS
     x_size = FP32.bytes * (columns + _STAGGER)
-    return (x_size, FP32.bytes * rank, x_bytes(level) * columns, 4 * groups, 4 * groups)
+    sizes = (x_size, FP32.bytes * rank, x_bytes(variant.level) * columns, 4 * groups, 4 * groups)
+    scratch, at = [], 0
+    for argument, size in zip(_SCRATCH, sizes, strict=True):
+        arguments[Argument(argument + 1)] = size
+        scratch.append((int(argument), at))
+        at += variant.tokens * size
+    arguments[Argument.RAW_SPANS] = columns // SPAN_COLUMNS
+    takes_x = is_arranged(variant.kind, variant.level)
+    return _Plan(kernel(name, variant), ordered(arguments), at, scratch, takes_x)
+
+
+def _call(plan: _Plan, x: NDArray[Any], y: Floats, threads: int) -> None:
+    values = plan.arguments.copy()
+    scratch = _aligned(plan.scratch_bytes)
+    start = _address(scratch)
+    for place, offset in plan.scratch:
+        values[place] = start + offset
+    values[Argument.RAW], values[Argument.RAW_BYTES] = _address(x), x.strides[0]
+    values[Argument.Y] = _address(y)
+    if plan.takes_x:
+        values[Argument.X], values[Argument.X_BYTES] = _address(x), x.strides[0]
+    run_kernel(plan.function, values, threads=threads)
 
 
 def _x_kind(x: NDArray[Any], kind: ValueType, level: Level) -> ValueType:
@@ -273,26 +314,6 @@ def _padded(x: NDArray[Any], columns: int, kind: ValueType) -> NDArray[Any]:
     return full[:, :columns]
 
 
-def _x_arguments(x: NDArray[Any], arranged: bool) -> dict[Argument, int]:
-    """Where x is; where it is to be taken as it is, the kernel's own copy as well."""
-    address = _address(x)
-    arguments = {
-        Argument.RAW: address,
-        Argument.RAW_BYTES: x.strides[0],
-        Argument.RAW_SPANS: x.shape[1] // SPAN_COLUMNS,
-    }
-    return arguments | {Argument.X: address} if arranged else arguments
-
-
-def _scratch_arguments(address: int, tokens: int, sizes: Sequence[int]) -> dict[Argument, int]:
-    """Arrays of the kernel's own, one behind the other, so many bytes for each token."""
-    arguments: dict[Argument, int] = {}
-    for argument, size in zip(_SCRATCH, sizes, strict=True):
-        arguments |= {argument: address, Argument(argument + 1): size}
-        address += tokens * size
-    return arguments
-
-
 def _aligned(size: int) -> Bytes:
     """Zeros, as the padding of Vᵀx has to be."""
     buffer = np.zeros(size + _ALIGNMENT, np.uint8)
@@ -301,7 +322,7 @@ def _aligned(size: int) -> Bytes:
 
 
 def _address(array: NDArray[Any]) -> int:
-    return int(array.ctypes.data)
+    return int(array.__array_interface__["data"][0])
 
 
 def _both(argument: Argument, array: NDArray[Any]) -> dict[Argument, int]:

@@ -8,7 +8,7 @@ import ctypes
 import functools
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from queue import SimpleQueue
 
 from sslc.runtime.emit import Kernel
@@ -21,17 +21,20 @@ _COUNTERS = ctypes.c_int64 * COUNTERS
 _ARGUMENTS = ctypes.c_int64 * len(Argument)
 
 
-def run_kernel(function: Kernel, arguments: Mapping[Argument, int], *, threads: int = 1) -> None:
+def ordered(arguments: Mapping[Argument, int]) -> list[int]:
+    """Arguments by their place, 0 where one is missing."""
+    return [arguments.get(argument, 0) for argument in Argument]
+
+
+def run_kernel(function: Kernel, arguments: Sequence[int], *, threads: int = 1) -> None:
     """Call a kernel; returns when all rows are done.
 
     Args:
         function: Takes the address of its arguments.
-        arguments: Without the counters.
+        arguments: In the order of ``Argument``; the counters are put in.
         threads: That share the work, this one included.
     """
-    counters, values = _COUNTERS(), _ARGUMENTS()
-    for argument, value in arguments.items():
-        values[argument] = value
+    counters, values = _COUNTERS(), _ARGUMENTS(*arguments)
     values[Argument.COUNTERS] = ctypes.addressof(counters)
     for _ in range(threads - 1):
         _tasks(os.getpid()).put((function, values, counters))
