@@ -106,7 +106,7 @@ def plan_spmm(
         keys: Keys, and queries.
         head_dim: Columns of V.
         mask: As for ``plan_sddmm``.
-        accelerator: The machine.
+        accelerator: Buffers, lines and widths; the tile that is asked for is of A V too.
         on_chip: The scores are in a slot of the output buffer: only indices are loaded, and the
             outputs have the other slot.
 

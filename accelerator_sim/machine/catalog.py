@@ -131,7 +131,7 @@ def with_overrides(accelerator: Accelerator, overrides: Mapping[str, Any]) -> Ac
     """A machine with some values replaced.
 
     Args:
-        accelerator: The machine.
+        accelerator: Stays as it is.
         overrides: Values by dotted key, such as ``{"dram.efficiency": 0.8}``.
 
     Raises:

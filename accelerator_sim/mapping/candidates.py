@@ -76,7 +76,7 @@ def plan_projection(
 
     Args:
         projection: Shape, mask, rank and tokens.
-        accelerator: The machine.
+        accelerator: Its tile and dataflow are kept where they are not ``auto``.
         value_bits: Width of a value of S; by default the machine's weights.
         weights_on_chip: S lies in one of two slots of the output buffer; outputs have the other.
         programs: Where programs are kept for machines to come; None: nowhere.
@@ -142,7 +142,7 @@ def plan_dense(
 
     Args:
         gemm: Shape and tokens.
-        accelerator: The machine.
+        accelerator: Its tile and dataflow are kept where they are not ``auto``.
         value_bits: As for ``plan_projection``.
         weights_on_chip: As for ``plan_projection``.
 

@@ -34,7 +34,7 @@ class KeptPrograms:
 
         Args:
             key: All that decides a program apart from the machine.
-            accelerator: The machine.
+            accelerator: For which; only what times tiles distinguishes machines.
             build: Called if none is kept.
         """
         program = self._kept.get((key, _timing_fields(accelerator)), build)

@@ -93,7 +93,7 @@ class Program:
 
     Attributes:
         tiled: The projection in tiles.
-        accelerator: The machine.
+        accelerator: What it runs on; machines that differ behind the buffers share a program.
         configuration: Dataflow, widths and room of this product.
         denser_lines: Lines of the denser engine.
         decoded: Index entries that the sparser engine decodes, over all token blocks.
@@ -183,7 +183,7 @@ def build_program(
 
     Args:
         tiled: The projection in tiles.
-        accelerator: The machine.
+        accelerator: Lines, index format, widths of factors and activations, schedule, loop order.
         configuration: Dataflow and widths of this product.
         denser_lines: Lines of the denser engine, from ``split``.
     """

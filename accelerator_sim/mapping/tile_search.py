@@ -33,7 +33,7 @@ class Search:
 
     Attributes:
         gemm: Shape and tokens.
-        accelerator: The machine.
+        accelerator: Whose buffers the tile must fit.
         configuration: Dataflow, widths and room for outputs.
         density: Kept share of the matrix, to leave out tiles that cannot fit.
         rank: Columns of U and V; None where the matrix is run dense, without an index.

@@ -35,7 +35,7 @@ class Product:
 
     Attributes:
         gemm: Shape and tokens.
-        accelerator: The machine.
+        accelerator: What it runs on.
         make_plan: Called at most once.
         mask: Places of S; None where the matrix is run dense.
         rank: Columns of U and V that the product includes.

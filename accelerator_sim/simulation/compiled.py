@@ -1,4 +1,4 @@
-"""The event model compiled: the same results as ``event_engine``, every number, some hundred times
+"""The event model compiled: the same results as ``event``, every number, some hundred times
 as fast.
 
 Fills the records that ``compiled_kernel`` runs on, and reads them out. Durations come from

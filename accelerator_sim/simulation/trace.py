@@ -1,4 +1,4 @@
-"""A run's timeline in Chrome's trace format, which Perfetto opens. Beside ``event_engine``.
+"""A run's timeline in Chrome's trace format, which Perfetto opens. Beside ``event``.
 
 One process per run, one thread per unit. A cycle is shown as a microsecond.
 """
@@ -42,7 +42,7 @@ class Operation:
     """One operation of a unit.
 
     Attributes:
-        unit: As ``processes`` names it: ``dram weights``, ``link``, ``denser 0``; the number of an
+        unit: As ``units`` names it: ``dram weights``, ``link``, ``denser 0``; the number of an
             engine is the stream: 0 in turn, 1 for U beside S.
         tile: Place in its stream; for write-back and link, the output block.
         start_cycle: A fraction at the DRAM, whose rate is exact.

@@ -1,6 +1,6 @@
 """Where a key of a TOML file stands, so that an error can name its line: tomllib does not say.
 
-Beside ``catalog``. The file is cut into its statements, each of which tomllib reads alone.
+Beside ``presets``. The file is cut into its statements, each of which tomllib reads alone.
 """
 
 import functools
