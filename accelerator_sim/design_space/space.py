@@ -1,6 +1,6 @@
 """A design space from a TOML file or a dictionary: which machines, which workload, which points.
 
-After ``axes``, before ``evaluation``. Everything that can be wrong is found here, before a point runs.
+After ``axes``, before ``evaluation``: whatever can be wrong is found before a point runs.
 """
 
 import dataclasses

@@ -1,7 +1,7 @@
 """Packed masks: which weights a sparse matrix keeps, one bit each.
 
 A mask is stored row-major, least significant bit first, each row padded to whole bytes: the
-layout of the artifact (``artifact.py``), so a memory-mapped file is a mask without a copy.
+layout of the artifact (``workloads.artifact``), so a memory-mapped file is a mask without a copy.
 """
 
 from dataclasses import dataclass
