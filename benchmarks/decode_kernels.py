@@ -121,8 +121,8 @@ def last_level_cache_bytes() -> int:
 @numba.njit(fastmath=True, nogil=True)
 def _total(numbers: NDArray[np.float32]) -> np.float32:
     total = np.float32(0)
-    for place in range(len(numbers)):
-        total += numbers[place]
+    for position in range(len(numbers)):
+        total += numbers[position]
     return total
 
 
@@ -195,11 +195,11 @@ def measure(case: Case, rounds: int, stream: float) -> list[Measured]:
     }
     if case.kind is BF16:
         calls["torch dense", 0.0] = _torch_call(dense, x)
-    for place, level in enumerate(features.LEVELS):
+    for number, level in enumerate(features.LEVELS):
         if highest is None or not level.features <= highest.features:
             continue
         for kept, matrices in sparse.items():
-            others = matrices[2 * place :] + matrices[: 2 * place]  # not what another just read
+            others = matrices[2 * number :] + matrices[: 2 * number]  # not what another just read
             calls[level.name, 1 - kept] = _sparse_call(
                 others, wide.get(level.name, x), case.threads
             )

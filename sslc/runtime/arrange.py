@@ -24,7 +24,7 @@ def arrange_span(
 ) -> None:
     """Put a span of x into the order of its lanes."""
     order = lane_order(factor_kind(kind), level)
-    inverse = sorted(range(RANK_BLOCK), key=lambda place: int(order[place]))
+    inverse = sorted(range(RANK_BLOCK), key=lambda position: int(order[position]))
     for start in range(0, SPAN_COLUMNS, RANK_BLOCK):
         numbers = e.load(vector(F32, RANK_BLOCK), source, 4 * start)
         e.store(e.shuffle(numbers, inverse), e.at(lanes, integer(4 * start)))
@@ -62,12 +62,12 @@ def quantize_group(
     some = e.b.fcmp_ordered(">", step, ir.Constant(F32, 0.0))
     divisor = e.spread(e.b.select(some, step, ir.Constant(F32, 1.0)), lanes)
     total = splat(I32, lanes, 0)
-    for place, part in enumerate(x):
+    for position, part in enumerate(x):
         rounded = e.call(f"llvm.rint.v{lanes}f32", kind, e.b.fdiv(part, divisor))
         whole = e.b.fptosi(rounded, vector(I32, lanes))
         total = e.b.add(total, whole)
         size = x_bytes(level)
         narrow = e.b.trunc(whole, vector(I8 if size == 1 else I16, lanes))
-        e.store(narrow, e.at(numbers, integer(size * lanes * place)))
+        e.store(narrow, e.at(numbers, integer(size * lanes * position)))
     summed = e.call(f"llvm.vector.reduce.add.v{lanes}i32", I32, total)
     e.store(e.b.mul(summed, ir.Constant(I32, -128)), correction)

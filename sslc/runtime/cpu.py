@@ -39,7 +39,7 @@ from workloads.support.errors import InputError
 
 Floats = NDArray[np.float32]
 
-MOST_TOKENS = 16
+MAX_TOKENS = 16
 """Tokens of a call up to which the kernels are meant to be used."""
 _EMITTERS = {"sparse": emit_sparse, "dense": emit_dense, "expand": emit_expand}
 _SCRATCH = (Argument.X, Argument.T, Argument.X8, Argument.SCALES, Argument.CORRECTIONS)
@@ -267,7 +267,7 @@ def _dense_plan(matrix: DenseMatrix, variant: Variant) -> _Plan:
 def _new_plan(
     name: str, variant: Variant, columns: int, rank: int, arguments: dict[Argument, int]
 ) -> _Plan:
-    """A plan with places for x in its lanes, Vᵀx, int8 x, its scales and corrections."""
+    """A plan with room for x in its lanes, Vᵀx, int8 x, its scales and corrections."""
     groups = columns // SCALE_COLUMNS
     x_size = FP32.bytes * (columns + _STAGGER)
     sizes = (x_size, FP32.bytes * rank, x_bytes(variant.level) * columns, 4 * groups, 4 * groups)
@@ -285,8 +285,8 @@ def _call(plan: _Plan, x: NDArray[Any], y: Floats, threads: int) -> None:
     values = plan.arguments.copy()
     scratch = _aligned(plan.scratch_bytes)
     start = _address(scratch)
-    for place, offset in plan.scratch:
-        values[place] = start + offset
+    for position, offset in plan.scratch:
+        values[position] = start + offset
     values[Argument.RAW], values[Argument.RAW_BYTES] = _address(x), x.strides[0]
     values[Argument.Y] = _address(y)
     if plan.takes_x:

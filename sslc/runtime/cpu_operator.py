@@ -23,7 +23,7 @@ from sslc.runtime.bitmap import (
     SparseRows,
     encode_bitmap,
 )
-from sslc.runtime.cpu import MOST_TOKENS, Panel, expand_panel, multiply, new_panel
+from sslc.runtime.cpu import MAX_TOKENS, Panel, expand_panel, multiply, new_panel
 from sslc.runtime.features import cpu_availability
 
 PANEL_BYTES = 8 << 20
@@ -62,7 +62,7 @@ class CpuOperator:
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         """The product for x of shape (tokens, n), in the dtype of x."""
         threads = self.threads or torch.get_num_threads()
-        if len(x) > MOST_TOKENS:
+        if len(x) > MAX_TOKENS:
             return self._by_panels(x, threads)
         numbers = _numbers(x.detach().contiguous())
         return torch.from_numpy(multiply(self.matrix, numbers, threads=threads)).to(x.dtype)

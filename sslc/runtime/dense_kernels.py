@@ -59,8 +59,8 @@ def dense_rows(
             for line in range(0, size, LINE_BYTES):
                 e.prefetch(start, PREFETCH_BYTES + line)
             parts = [
-                read(e, kind, variant.level, e.at(start, integer(place)))
-                for place in range(0, size, RANK_BLOCK * kind.bytes)
+                read(e, kind, variant.level, e.at(start, integer(position)))
+                for position in range(0, size, RANK_BLOCK * kind.bytes)
             ]
             add_products(e, variant.level, sums, [itertools.chain(*parts)], x)
         yield row, sums[0]
@@ -84,8 +84,8 @@ def _integer_rows(e: Emitter, variant: Variant) -> Iterator[tuple[ir.Value, list
             corrections = tokens_at(e, Argument.CORRECTIONS, variant.tokens, byte)
             pieces = dense_bytes(e, variant.level, start)
             totals = integer_sums(e, variant.level, pieces, x, corrections)
-            place = e.b.shl(e.b.add(e.b.mul(row, groups), group), integer(2))
-            scale = e.load(F32, e.at(e.pointer(Argument.BIAS), place))
+            position = e.b.shl(e.b.add(e.b.mul(row, groups), group), integer(2))
+            scale = e.load(F32, e.at(e.pointer(Argument.BIAS), position))
             add_scaled(
                 e, sums[0], totals, scale, tokens_at(e, Argument.SCALES, variant.tokens, byte)
             )

@@ -129,8 +129,10 @@ class Emitter:
 
     def shuffle(self, lanes: ir.Value, order: Sequence[int]) -> ir.Value:
         """The lanes in another order."""
-        places = [ir.Constant(I32, place) for place in order]
-        return self.b.shuffle_vector(lanes, lanes, ir.Constant(vector(I32, len(places)), places))
+        positions = [ir.Constant(I32, position) for position in order]
+        return self.b.shuffle_vector(
+            lanes, lanes, ir.Constant(vector(I32, len(positions)), positions)
+        )
 
     def prefetch(self, base: ir.Value, byte: int) -> None:
         """Ask for the cache line so many bytes on."""
@@ -140,19 +142,19 @@ class Emitter:
     def variable(self, value: ir.Value) -> ir.Value:
         """A local variable with a first value."""
         with self.b.goto_entry_block():
-            place = self.b.alloca(value.type)
-        self.b.store(value, place)
-        return place
+            slot = self.b.alloca(value.type)
+        self.b.store(value, slot)
+        return slot
 
     @contextmanager
     def loop(self, start: ir.Value, stop: ir.Value, step: int = 1) -> Iterator[ir.Value]:
         """Repeat the body for start, start + step, ... while less than stop."""
-        place = self.variable(start)
+        slot = self.variable(start)
         with self.repeat() as leave:
-            index = self.b.load(place, typ=I64)
+            index = self.b.load(slot, typ=I64)
             leave(self.b.icmp_signed(">=", index, stop))
             yield index
-            self.b.store(self.b.add(index, integer(step)), place)
+            self.b.store(self.b.add(index, integer(step)), slot)
 
     @contextmanager
     def repeat(self) -> Iterator[Callable[[ir.Value], None]]:
@@ -175,10 +177,10 @@ class Emitter:
         if name in self.module.globals:
             return self.module.globals[name]
         kind = ir.ArrayType(element, len(values))
-        place = ir.GlobalVariable(self.module, kind, name)
-        place.initializer = ir.Constant(kind, values)
-        place.linkage, place.global_constant, place.align = "internal", True, 64
-        return place
+        slot = ir.GlobalVariable(self.module, kind, name)
+        slot.initializer = ir.Constant(kind, values)
+        slot.linkage, slot.global_constant, slot.align = "internal", True, 64
+        return slot
 
 
 @dataclass(frozen=True, eq=False)

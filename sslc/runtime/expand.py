@@ -23,10 +23,10 @@ def emit_expand(module: ir.Module, variant: Variant) -> None:
         with e.loop(integer(0), e.argument(Argument.SPANS)) as span:
             start = e.b.load(at, typ=POINTER)
             e.b.store(e.at(start, integer(kind.header_bytes)), at)
-            with e.loop(integer(0), integer(kind.chunks_of_span)) as place:
-                masks = row_masks(e, kind, start, place)
+            with e.loop(integer(0), integer(kind.chunks_of_span)) as position:
+                masks = row_masks(e, kind, start, position)
                 starts, values = row_values(e, kind, masks, e.b.load(at, typ=POINTER))
-                _expand_chunk(e, variant, group, Chunk(span, place, start, masks, starts))
+                _expand_chunk(e, variant, group, Chunk(span, position, start, masks, starts))
                 e.b.store(values, at)
         size = e.argument(Argument.T_BYTES)
         target = e.at(e.pointer(Argument.T), e.b.mul(group, size))
@@ -40,19 +40,19 @@ def _expand_chunk(e: Emitter, variant: Variant, group: ir.Value, chunk: Chunk) -
     """Write three rows of a chunk."""
     kind = variant.kind
     first = e.b.mul(chunk.span, integer(kind.chunks_of_span))
-    number = e.b.add(first, chunk.place)
+    number = e.b.add(first, chunk.position)
     column_bytes = e.b.mul(number, integer(kind.chunk_columns * kind.bytes))
     for row, masks in enumerate(chunk.masks):
-        place = e.b.add(e.b.mul(group, integer(GROUP_ROWS)), integer(row))
-        target = e.at(e.pointer(Argument.Y), e.b.mul(place, e.argument(Argument.Y_BYTES)))
+        position = e.b.add(e.b.mul(group, integer(GROUP_ROWS)), integer(row))
+        target = e.at(e.pointer(Argument.Y), e.b.mul(position, e.argument(Argument.Y_BYTES)))
         target = e.at(target, column_bytes)
         for piece in _pieces(e, kind, variant.level, masks, chunk.values[row]):
             e.store(piece, target)
             target = e.at(target, integer(piece.type.count * kind.bytes))
         if kind is INT8:
-            row_bytes = e.b.mul(place, e.argument(Argument.SCALES_BYTES))
+            row_bytes = e.b.mul(position, e.argument(Argument.SCALES_BYTES))
             scales = e.at(e.pointer(Argument.SCALES), row_bytes)
-            scale = row_scale(e, chunk.start, chunk.place, row)
+            scale = row_scale(e, chunk.start, chunk.position, row)
             e.store(scale, e.at(scales, e.b.shl(number, integer(2))))
 
 

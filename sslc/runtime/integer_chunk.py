@@ -46,9 +46,9 @@ def integer_sums(
             e.b.insert_element(total, start, first)
             for total, start in zip(sums, starts, strict=True)
         ]
-    for place, piece in enumerate(pieces):
+    for position, piece in enumerate(pieces):
         for token, pointer in enumerate(x):
-            numbers = e.load(piece.type, pointer, 4 * level.lanes * place)
+            numbers = e.load(piece.type, pointer, 4 * level.lanes * position)
             multiply = _add_bytes if level.expands else _add_words
             sums[token] = multiply(e, sums[token], piece, numbers)
     if level.expands:
@@ -75,10 +75,10 @@ def dense_bytes(e: Emitter, level: Level, values: ir.Value) -> Iterator[ir.Value
             yield e.b.shl(words, splat(I16, 16, 8))
 
 
-def row_scale(e: Emitter, start: ir.Value, place: ir.Value, row: int) -> ir.Value:
+def row_scale(e: Emitter, start: ir.Value, position: ir.Value, row: int) -> ir.Value:
     """The bf16 scale, as fp32, of a row in a chunk of the span that starts there."""
     masks = GROUP_ROWS * SPAN_COLUMNS // 8
-    scales = e.at(start, e.b.mul(place, integer(INT8.scale_bytes)))
+    scales = e.at(start, e.b.mul(position, integer(INT8.scale_bytes)))
     stored = e.load(I16, scales, masks + INT8.factor_bytes * row)
     return e.b.bitcast(e.b.shl(e.b.zext(stored, I32), ir.Constant(I32, 16)), F32)
 

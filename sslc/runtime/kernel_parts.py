@@ -63,7 +63,7 @@ class Variant:
 def shared_rows(e: Emitter, counter: int, count: ir.Value, size: int) -> Iterator[ir.Value]:
     """Repeat the body for what this thread takes of ``count``; go on when all of them are done."""
     counters = e.pointer(Argument.COUNTERS)
-    taken, done = (e.at(counters, integer(8 * place)) for place in (counter, counter + 1))
+    taken, done = (e.at(counters, integer(8 * position)) for position in (counter, counter + 1))
     with e.repeat() as leave:
         first = e.b.atomic_rmw("add", taken, integer(size), "acq_rel")
         leave(e.b.icmp_signed(">=", first, count))
@@ -99,14 +99,14 @@ def _quantize(e: Emitter, level: Level, source: list[ir.Value], span: ir.Value) 
     scales = tokens_at(e, Argument.SCALES, tokens, byte)
     corrections = tokens_at(e, Argument.CORRECTIONS, tokens, byte)
     for token in range(tokens):
-        for place in range(SPAN_COLUMNS // SCALE_COLUMNS):
+        for position in range(SPAN_COLUMNS // SCALE_COLUMNS):
             quantize_group(
                 e,
                 level,
-                e.at(source[token], integer(4 * SCALE_COLUMNS * place)),
-                numbers=e.at(numbers[token], integer(size * SCALE_COLUMNS * place)),
-                scale=e.at(scales[token], integer(4 * place)),
-                correction=e.at(corrections[token], integer(4 * place)),
+                e.at(source[token], integer(4 * SCALE_COLUMNS * position)),
+                numbers=e.at(numbers[token], integer(size * SCALE_COLUMNS * position)),
+                scale=e.at(scales[token], integer(4 * position)),
+                correction=e.at(corrections[token], integer(4 * position)),
             )
 
 
@@ -126,17 +126,17 @@ def add_products(
 
     Vectors are fp32, or bf16 words where x is bf16.
     """
-    place = 0
+    position = 0
     for pieces in zip(*rows, strict=True):
         for row, piece in enumerate(pieces):
             for part, values in enumerate(piece):
                 for token, start in enumerate(x):
                     choice = sums[row][token]
-                    total = choice[(place + part) % len(choice)]
-                    numbers = e.load(values.type, start, 4 * level.lanes * (place + part))
+                    total = choice[(position + part) % len(choice)]
+                    numbers = e.load(values.type, start, 4 * level.lanes * (position + part))
                     old = e.b.load(total, typ=total.allocated_type)
                     e.b.store(e.multiply_add(values, numbers, old), total)
-        place += len(pieces[0])
+        position += len(pieces[0])
         if not level.expands:
             e.keep_order()
 
@@ -152,12 +152,12 @@ def store_row(
     e: Emitter,
     sums: list[list[ir.Value]],
     target: Argument,
-    place: ir.Value,
+    position: ir.Value,
     *,
     bias: ir.Value | None = None,
 ) -> None:
     """Write one row's result for every token."""
-    byte = e.b.shl(place, integer(2))
+    byte = e.b.shl(position, integer(2))
     for parts, pointer in zip(sums, tokens_at(e, target, len(sums), byte), strict=True):
         lanes = [e.b.load(part, typ=part.allocated_type) for part in parts]
         while len(lanes) > 1:

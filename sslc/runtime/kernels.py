@@ -55,14 +55,14 @@ class Chunk:
 
     Attributes:
         span: Number of its span, as the kernel counts.
-        place: Its own number in the span.
+        position: Its number within the span.
         start: Pointer to the span.
         masks: Pointers to the masks of its rows.
         values: Pointers to the values of its rows.
     """
 
     span: ir.Value
-    place: ir.Value
+    position: ir.Value
     start: ir.Value
     masks: list[ir.Value]
     values: list[ir.Value]
@@ -83,19 +83,19 @@ def emit_sparse(module: ir.Module, variant: Variant) -> None:
         with e.loop(integer(0), e.argument(Argument.SPANS)) as span:
             start = e.b.load(at, typ=POINTER)
             e.b.store(e.at(start, integer(kind.header_bytes)), at)
-            with e.loop(integer(0), integer(kind.chunks_of_span)) as place:
+            with e.loop(integer(0), integer(kind.chunks_of_span)) as position:
                 values = e.b.load(at, typ=POINTER)
                 for line in range(_PREFETCHED_LINES[kind.name]):
                     e.prefetch(values, PREFETCH_BYTES + line * LINE_BYTES)
-                masks = row_masks(e, kind, start, place)
+                masks = row_masks(e, kind, start, position)
                 starts, values = row_values(e, kind, masks, values)
-                _add_chunk(e, variant, sums, Chunk(span, place, start, masks, starts))
+                _add_chunk(e, variant, sums, Chunk(span, position, start, masks, starts))
                 e.b.store(values, at)
         _add_u(e, factors, level, sums, e.b.load(at, typ=POINTER))
         for row_sums, row in zip(sums, range(GROUP_ROWS), strict=True):
-            place = e.b.add(e.b.mul(group, integer(GROUP_ROWS)), integer(row))
-            bias = e.load(F32, e.at(e.pointer(Argument.BIAS), e.b.shl(place, integer(2))))
-            store_row(e, row_sums, Argument.Y, place, bias=bias)
+            position = e.b.add(e.b.mul(group, integer(GROUP_ROWS)), integer(row))
+            bias = e.load(F32, e.at(e.pointer(Argument.BIAS), e.b.shl(position, integer(2))))
+            store_row(e, row_sums, Argument.Y, position, bias=bias)
     e.b.ret_void()
 
 
@@ -126,21 +126,21 @@ def _chunk_x(
 ) -> list[ir.Value]:
     """Pointers to what each token has for a chunk, ``size`` bytes a column."""
     span = e.b.mul(chunk.span, integer(SPAN_COLUMNS * size))
-    byte = e.b.add(span, e.b.mul(chunk.place, integer(variant.kind.chunk_columns * size)))
+    byte = e.b.add(span, e.b.mul(chunk.position, integer(variant.kind.chunk_columns * size)))
     return tokens_at(e, argument, variant.tokens, byte)
 
 
 def _add_integer_chunk(e: Emitter, variant: Variant, sums: Sums, chunk: Chunk) -> None:
     """Likewise for int8 values and int8 x, with a scale for each row and each token."""
     x = _chunk_x(e, variant, chunk, Argument.X8, x_bytes(variant.level))
-    place = e.b.add(e.b.mul(chunk.span, integer(8)), e.b.shl(chunk.place, integer(2)))
+    position = e.b.add(e.b.mul(chunk.span, integer(8)), e.b.shl(chunk.position, integer(2)))
     tokens = variant.tokens
-    scales = tokens_at(e, Argument.SCALES, tokens, place)
-    corrections = tokens_at(e, Argument.CORRECTIONS, tokens, place)
+    scales = tokens_at(e, Argument.SCALES, tokens, position)
+    corrections = tokens_at(e, Argument.CORRECTIONS, tokens, position)
     for row, masks in enumerate(chunk.masks):
         pieces = sparse_bytes(e, variant.level, masks, chunk.values[row])
         totals = integer_sums(e, variant.level, pieces, x, corrections)
-        add_scaled(e, sums[row], totals, row_scale(e, chunk.start, chunk.place, row), scales)
+        add_scaled(e, sums[row], totals, row_scale(e, chunk.start, chunk.position, row), scales)
 
 
 def _add_u(e: Emitter, kind: ValueType, level: Level, sums: Sums, start: ir.Value) -> None:
@@ -150,8 +150,8 @@ def _add_u(e: Emitter, kind: ValueType, level: Level, sums: Sums, start: ir.Valu
     with e.loop(integer(0), count) as block:
         rows = []
         for row in range(GROUP_ROWS):
-            place = e.b.add(e.b.mul(count, integer(row)), block)
-            values = e.at(start, e.b.mul(place, size))
+            position = e.b.add(e.b.mul(count, integer(row)), block)
+            values = e.at(start, e.b.mul(position, size))
             for line in range(0, RANK_BLOCK * kind.bytes, LINE_BYTES):
                 e.prefetch(values, PREFETCH_BYTES + line)
             rows.append(dense_vectors(e, kind, level, values))
@@ -159,10 +159,10 @@ def _add_u(e: Emitter, kind: ValueType, level: Level, sums: Sums, start: ir.Valu
         add_products(e, level, sums, rows, tokens_at(e, Argument.T, len(sums[0]), byte))
 
 
-def _lane(e: Emitter, kind: ValueType, level: Level, place: ir.Value) -> ir.Value:
+def _lane(e: Emitter, kind: ValueType, level: Level, position: ir.Value) -> ir.Value:
     """Where a number of Vᵀx stands among the lanes that multiply U, as ``lane_order`` says."""
     order = lane_order(kind, level)
     table = e.table("lanes", I64, [int(lane) for lane in order])
-    within = e.b.and_(place, integer(RANK_BLOCK - 1))
+    within = e.b.and_(position, integer(RANK_BLOCK - 1))
     lane = e.load(I64, e.at(table, e.b.shl(within, integer(3))))
-    return e.b.add(e.b.sub(place, within), lane)
+    return e.b.add(e.b.sub(position, within), lane)

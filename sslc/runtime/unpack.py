@@ -28,10 +28,10 @@ def factor_kind(kind: ValueType) -> ValueType:
 
 def lane_order(kind: ValueType, level: Level) -> NDArray[np.int64]:
     """Where each of 32 numbers of x stands among the lanes that multiply values of this kind."""
-    places = np.arange(RANK_BLOCK)
+    positions = np.arange(RANK_BLOCK)
     if level.expands and kind is BF16:
-        return places // 2 + (places % 2) * (RANK_BLOCK // 2)
-    return places
+        return positions // 2 + (positions % 2) * (RANK_BLOCK // 2)
+    return positions
 
 
 def dense_vectors(e: Emitter, kind: ValueType, level: Level, values: ir.Value) -> Vectors:
@@ -83,10 +83,10 @@ def _expand(e: Emitter, element: ir.Type, mask: ir.Value, values: ir.Value) -> i
     )
 
 
-def row_masks(e: Emitter, kind: ValueType, start: ir.Value, place: ir.Value) -> list[ir.Value]:
+def row_masks(e: Emitter, kind: ValueType, start: ir.Value, position: ir.Value) -> list[ir.Value]:
     """Pointers to the masks of the three rows of a span's chunk."""
     size = kind.chunk_columns // 8
-    first = e.at(start, e.b.mul(place, integer(size * GROUP_ROWS)))
+    first = e.at(start, e.b.mul(position, integer(size * GROUP_ROWS)))
     return [e.at(first, integer(size * row)) for row in range(GROUP_ROWS)]
 
 
@@ -108,7 +108,7 @@ def advance(e: Emitter, values: ir.Value, mask: ir.Value, size: int) -> ir.Value
 
 
 def _even_odd(e: Emitter, words: ir.Value) -> list[ir.Value]:
-    """bf16 words as fp32: those at even places, then those at odd ones."""
+    """bf16 words as fp32: those at even positions, then those at odd ones."""
     pairs = e.b.bitcast(words, vector(I32, 16))
     even = e.b.shl(pairs, splat(I32, 16, 16))
     odd = e.b.and_(pairs, splat(I32, 16, _HIGH_HALF))
