@@ -186,19 +186,9 @@ def encode_bitmap(
     values = np.ascontiguousarray(sparse.values, kind.dtype).view(np.uint8)
     scales = _scales(sparse, kind, counts)
     sizes = counts * kind.bytes
-    _fill(
-        stream,
-        offsets,
-        words.view(np.uint8),
-        values,
-        sizes,
-        scales,
-        _raw(factors),
-        kind.chunks_of_span,
-    )
-    v_rows = huge_zeros(v.shape[1] * padded(columns, SPAN_COLUMNS), kind.factor_dtype)
-    v_rows = v_rows.reshape(v.shape[1], padded(columns, SPAN_COLUMNS))
-    v_rows[:, :columns] = v.T
+    masks, u_rows = words.view(np.uint8), _raw(factors)
+    _fill(stream, offsets, masks, values, sizes, scales, u_rows, kind.chunks_of_span)
+    v_rows = _padded_rows(v, kind)
     full_bias = np.zeros(len(words), np.float32)
     full_bias[:rows] = 0 if bias is None else bias
     return BitmapMatrix(
@@ -257,6 +247,15 @@ def _scales(sparse: SparseRows, kind: ValueType, counts: NDArray[np.int64]) -> B
     full = np.zeros((groups, chunks, GROUP_ROWS + 1), kind.factor_dtype)
     full[:, :, :GROUP_ROWS] = scales.reshape(groups, GROUP_ROWS, chunks).transpose(0, 2, 1)
     return full.view(np.uint8)
+
+
+def _padded_rows(v: NDArray[Any], kind: ValueType) -> NDArray[Any]:
+    """Vᵀ with whole spans in a row."""
+    columns, rank = v.shape
+    width = padded(columns, SPAN_COLUMNS)
+    rows = huge_zeros(rank * width, kind.factor_dtype).reshape(rank, width)
+    rows[:, :columns] = v.T
+    return rows
 
 
 def _raw(factors: NDArray[Any]) -> Bytes:
