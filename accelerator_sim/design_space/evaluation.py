@@ -16,7 +16,6 @@ from typing import Any
 import filelock
 import joblib
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from accelerator_sim.block import simulate_block
 from accelerator_sim.design_space.objectives import OBJECTIVES
@@ -31,6 +30,7 @@ from workloads.masks.packed import SparseLowRankGemm
 from workloads.support.errors import InputError
 from workloads.support.files import read_json, write_atomic, write_json
 from workloads.support.progress import Progress, silent
+from workloads.support.shards import read_table, table_bytes
 
 _IDENTITY = "space.json"
 _TIMED_POINTS = 3
@@ -148,9 +148,9 @@ def read_results(space: Space, out: Path) -> pa.Table:
     for batch in range(_batches(space)):
         path = _shard(out, batch)
         try:
-            table = pq.read_table(pa.BufferReader(path.read_bytes()), schema=columns)
-        except (OSError, pa.ArrowException) as error:
-            raise InputError(f"{path}: {error}; delete it and run the sweep again") from error
+            table = read_table(path, columns)
+        except InputError as error:
+            raise InputError(f"{error}; delete it and run the sweep again") from error
         if table.column("point").to_pylist() != [n for n, _ in _batch_points(space, batch)]:
             raise InputError(f"{path}: holds other points; delete it and run the sweep again")
         tables.append(table)
@@ -229,9 +229,7 @@ def _evaluate(task: _Task) -> bytes:
     block = load_workload(task.workload)
     programs = _programs(task.workload)
     rows = [_row(task, block, programs, number, point) for number, point in task.points]
-    sink = pa.BufferOutputStream()
-    pq.write_table(pa.Table.from_pylist(rows, task.columns), sink)
-    return bytes(sink.getvalue())
+    return table_bytes(pa.Table.from_pylist(rows, task.columns))
 
 
 @functools.lru_cache(maxsize=1)

@@ -12,13 +12,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from workloads.masks.npy import read_array
 from workloads.masks.packed import PackedMask, SparseLowRankGemm
 from workloads.shapes.gemm import MODULES, Gemm
 from workloads.shapes.transformer import PROJECTION_MODULES
-from workloads.support.errors import InputError, unknown_name
-from workloads.support.files import TensorFile, open_tensors
+from workloads.support.errors import InputError, printable, shown, unknown_name
+from workloads.support.files import TensorFile
+from workloads.support.weight_files import open_weights
 
-_NAME = re.compile(rf"(?:.*\.)?(\d+)\.(?:\D+\.)?({'|'.join(PROJECTION_MODULES)})\.weight")
+_NAME = re.compile(rf"(?:.*\.)?(\d{{1,6}})\.(?:\D+\.)?({'|'.join(PROJECTION_MODULES)})\.weight")
 _ROWS_AT_ONCE = 512
 
 # For each dtype: its bits as integers, those of the magnitude, and those of the exponent.
@@ -78,22 +80,22 @@ def open_pruned(directory: Path) -> PrunedCheckpoint:
         InputError: There are none, one is broken, a block lacks a projection, or a weight has
             another dtype or other dimensions than a matrix.
     """
-    files = sorted(directory.glob("*.safetensors"))
-    if not files:
+    weights = open_weights(directory)
+    if not weights:
         raise InputError(f"{directory}: not an artifact (no manifest.json), and no *.safetensors")
     found: dict[int, dict[str, tuple[TensorFile, str]]] = {}
-    for stored in map(open_tensors, files):
-        for tensor in stored.tensors:
-            match = _NAME.fullmatch(tensor)
-            if match is None:
-                continue
-            _check_weight(stored, tensor)
-            block = found.setdefault(int(match[1]), {})
-            if match[2] in block:
-                raise InputError(
-                    f"{stored.path}: tensor {tensor!r} is the second {match[2]} of block {match[1]}"
-                )
-            block[match[2]] = (stored, tensor)
+    for tensor, stored in weights.items():
+        match = _NAME.fullmatch(tensor)
+        if match is None:
+            continue
+        _check_weight(stored, tensor)
+        block = found.setdefault(int(match[1]), {})
+        if match[2] in block:
+            raise InputError(
+                f"{stored.path}: tensor {shown(tensor)} is the second {match[2]} of block "
+                f"{match[1]}"
+            )
+        block[match[2]] = (stored, tensor)
     _check_blocks(directory, found)
     ordered = ({name: found[index][name] for name in PROJECTION_MODULES} for index in sorted(found))
     return PrunedCheckpoint(directory, tuple(ordered))
@@ -141,7 +143,8 @@ def single_projection(path: Path, rank: int, tokens: int, module: str) -> Sparse
     if not mask.nnz and not rank:
         raise InputError(f"{path}: the mask keeps nothing and the rank is 0; nothing runs")
     kind = MODULES[MODULES.index(module)]
-    return SparseLowRankGemm(Gemm(path.stem, kind, mask.rows, mask.columns, tokens), mask, rank)
+    gemm = Gemm(printable(path.stem), kind, mask.rows, mask.columns, tokens)
+    return SparseLowRankGemm(gemm, mask, rank)
 
 
 def read_mask(path: Path) -> PackedMask:
@@ -154,23 +157,6 @@ def read_mask(path: Path) -> PackedMask:
     if array.ndim != 2 or 0 in array.shape:
         raise InputError(f"{path}: a mask has two dimensions, got shape {array.shape}")
     return pack_array(array, str(path))
-
-
-def read_array(path: Path) -> NDArray[Any]:
-    """The numbers of a ``.npy`` file, memory-mapped; pickled objects are never loaded.
-
-    Raises:
-        InputError: The file is missing, or not one array of numbers.
-    """
-    try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError, SyntaxError) as error:
-        raise InputError(f"{path}: not a whole .npy file of numbers ({error})") from error
-    if not isinstance(array, np.ndarray):
-        raise InputError(f"{path}: holds several arrays (.npz); save one with numpy.save")
-    if array.dtype.kind not in "biuf":
-        raise InputError(f"{path}: a mask is bool, or numbers 0 and 1, got dtype {array.dtype}")
-    return array
 
 
 def pack_array(array: NDArray[Any], where: str) -> PackedMask:

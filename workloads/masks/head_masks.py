@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workloads.masks.foreign import pack_array, read_array
+from workloads.masks.foreign import pack_array
+from workloads.masks.npy import read_array
 from workloads.masks.packed import PackedMask
 from workloads.shapes.attention import VitShape
 from workloads.support.errors import InputError

@@ -91,7 +91,10 @@ def _changed(name: str, value: np.ndarray) -> dict[str, np.ndarray]:
         ([_changed("k_proj", np.ones((4, 10)))], "k_proj.* has dtype F64; weights must be BF16"),
         ([_changed("k_proj", np.ones((4, 10), np.int8))], "k_proj.* has dtype I8"),
         ([_changed("k_proj", np.ones(4, np.float32))], r"k_proj.* must be a matrix, got .*\[4\]"),
-        ([weights(0, np.float32), weights(0, np.float32)], "is the second .*_proj of block 0"),
+        (
+            [weights(0, np.float32), weights(0, np.float32)],
+            "_proj.weight' stands in m-0.safetensors too",
+        ),
     ],
 )
 def test_open_pruned_unusable_checkpoint_is_refused(
@@ -120,7 +123,7 @@ def test_read_mask_booleans_and_ones_are_the_places(tmp_path: Path, dtype: Any) 
         (np.ones((2, 2, 2), bool), "two dimensions"),
         (np.ones((0, 4), bool), "two dimensions, got shape"),
         (np.array([["a", "b"]]), "a mask is bool, or numbers 0 and 1, got dtype"),
-        (np.ones((2, 2), complex), "got dtype complex128"),
+        (np.ones((2, 2), complex), "got dtype '<c16'"),
     ],
 )
 def test_read_mask_other_arrays_are_refused(
