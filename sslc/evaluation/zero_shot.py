@@ -5,6 +5,7 @@ A task is one of lm-eval's by name, a task file in its YAML format, or a folder 
 
 import contextlib
 import difflib
+import functools
 import logging
 import random
 import sys
@@ -121,13 +122,11 @@ def load_tasks(
     Raises:
         InputError: A task is unknown or broken, or its data cannot be had.
     """
-    from lm_eval.tasks import TaskManager
-
     wanted = list(dict.fromkeys(path for task in tasks for path in _expand(task)))
     by_name = [task for task in wanted if not Path(task).is_file()]
     if by_name:
         progress(_READ_NAMES, 0, 1)
-    manager = TaskManager(include_defaults=bool(by_name))
+    manager = _manager(bool(by_name))
     for task in by_name:
         if task not in manager.task_index:
             raise _unknown_task(task, manager.all_tasks)
@@ -135,6 +134,14 @@ def load_tasks(
         progress(_READ_NAMES, 1, 1)
     _seed()
     return {task: _with_shots(_load_task(manager, task), shots) for task in wanted}
+
+
+@functools.cache
+def _manager(with_names: bool) -> Any:
+    """lm-eval's finder of tasks; reading the names of its thousands takes seconds."""
+    from lm_eval.tasks import TaskManager
+
+    return TaskManager(include_defaults=with_names)
 
 
 def _expand(task: str) -> list[str]:

@@ -10,11 +10,11 @@ import torch
 import sslc
 from sslc.compression.block_loop import compress_checkpoint
 from sslc.methods.registry import load_method
-from tests.sslc.making import CUT, tree_bytes
+from tests.sslc.making import CUT, SONNETS, tree_bytes
 from workloads.results.subject import subject_of
 from workloads.support.errors import InputError
 
-FEW = {"windows": 2, "window_tokens": 32}
+FEW = {"calibration": str(SONNETS), "windows": 2, "window_tokens": 32}
 
 
 def test_import_of_the_package_brings_no_torch() -> None:

@@ -10,24 +10,24 @@ from transformers import AutoModelForCausalLM
 from sslc.calibration import gradients
 from sslc.calibration.gradients import collect_gradients, read_gradients
 from sslc.calibration.statistics import InputStatistics
-from sslc.calibration.windows import Calibration
+from sslc.calibration.windows import Calibration, calibration_windows
 from sslc.compression.block_loop import compress_checkpoint
 from sslc.compression.output import Output
 from sslc.methods.registry import load_method
 from sslc.model.blocks import BlockwiseModel
-from sslc.model.config import tokenize
 from sslc.model.opening import open_checkpoint
 from sslc.model.weights import dense_weight
+from tests.sslc.making import SONNETS, tree_bytes
 from workloads.artifact.read import Artifact
-from workloads.texts.windows import load_text, random_windows
+from workloads.texts.windows import load_text
 
 CPU = torch.device("cpu")
-CUT = Calibration(windows=3, window_tokens=40)
+CUT = Calibration(str(SONNETS), windows=3, window_tokens=40)
 
 
 def _windows(model: Path) -> torch.Tensor:
-    text = load_text("embedded", "calibration")
-    return torch.from_numpy(random_windows(tokenize(model, text.content), 3, 40, 0))
+    text = load_text(str(SONNETS), "calibration")
+    return calibration_windows(open_checkpoint(str(model)), text, calibration=CUT)
 
 
 def _whole_model_gradients(path: Path, windows: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -78,17 +78,17 @@ def _run(model: Path, out: Path, **output: Any) -> Artifact:
     )
 
 
-def _bytes(directory: Path) -> dict[str, bytes]:
-    files = (path for path in directory.rglob("*") if path.is_file())
-    return {str(path.relative_to(directory)): path.read_bytes() for path in files}
+@pytest.fixture(scope="module")
+def whole(llama: Path, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+    """A run that nobody interrupts."""
+    return _run(llama, tmp_path_factory.mktemp("gradients") / "whole")
 
 
 @pytest.mark.parametrize("after", range(0, 12, 2))
 def test_compress_killed_in_the_gradient_pass_resumes_to_the_same_bytes(
-    llama: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int
+    llama: Path, whole: Artifact, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int
 ) -> None:
     """The pass writes ten files here: 3 inputs, 1 + 3 upstream, 3 gradients."""
-    _run(llama, tmp_path / "whole")
     write, written = gradients.write_tensors, []
 
     def stop(path: Path, tensors: Any) -> str:
@@ -107,7 +107,7 @@ def test_compress_killed_in_the_gradient_pass_resumes_to_the_same_bytes(
             assert len(written) == 10
             written.append("no more")
     _run(llama, tmp_path / "resumed", resume=True)
-    assert _bytes(tmp_path / "resumed") == _bytes(tmp_path / "whole")
+    assert tree_bytes(tmp_path / "resumed") == tree_bytes(whole.path)
 
 
 def test_collect_gradients_of_a_finished_pass_does_nothing(llama: Path, tmp_path: Path) -> None:
@@ -140,19 +140,18 @@ def test_collect_gradients_holds_one_block_at_a_time(
 
 
 def test_compress_pruner_zero_first_block_keeps_the_largest_scores(
-    llama: Path, tmp_path: Path
+    llama: Path, whole: Artifact
 ) -> None:
     """Per row, |W|² times the gradient mapped to [0, 1] over the matrix; the dense weights stay."""
-    artifact = _run(llama, tmp_path / "a")
     gradients_of = _whole_model_gradients(llama, _windows(llama))
     checkpoint = open_checkpoint(str(llama))
-    for record in artifact.blocks[0].projections:
+    for record in whole.blocks[0].projections:
         weight = checkpoint.tensor(f"model.layers.0.{record.name}.weight").double()
         gradient = gradients_of[f"0.{record.name}.weight"]
         low, high = gradient.min(), gradient.max()
         scores = weight.abs() ** 2 * (gradient - low) / (high - low)
         threshold = scores.kthvalue(record.n // 2 + 1, dim=1, keepdim=True).values
-        found = dense_weight(artifact.read(0, record.name)).double()
+        found = dense_weight(whole.read(0, record.name)).double()
         expected = torch.where(scores >= threshold, weight, 0)
         assert ((found - expected).abs() > 1e-6).double().mean() < 0.002, record.name
 

@@ -23,12 +23,13 @@ from sslc.model.blocks import BlockwiseModel
 from sslc.model.config import tokenize
 from sslc.model.opening import open_checkpoint
 from sslc.model.weights import ArtifactWeights, dense_weight
+from tests.sslc.making import SONNETS, tree_bytes
 from workloads.artifact.read import Artifact, ProjectionRecord, open_artifact
 from workloads.artifact.write import ArtifactWriter
 from workloads.support.errors import InputError
-from workloads.texts.windows import load_text, random_windows
+from workloads.texts.windows import random_windows
 
-CUT = Calibration(windows=3, window_tokens=40)
+CUT = Calibration(str(SONNETS), windows=3, window_tokens=40)
 
 
 def _run(model: Path, out: Path, method: str = "sslc", **output: Any) -> Artifact:
@@ -38,14 +39,9 @@ def _run(model: Path, out: Path, method: str = "sslc", **output: Any) -> Artifac
     )
 
 
-def _bytes(directory: Path) -> dict[str, bytes]:
-    files = (path for path in directory.rglob("*") if path.is_file())
-    return {str(path.relative_to(directory)): path.read_bytes() for path in files}
-
-
 def _windows(model: Path) -> torch.Tensor:
-    text = load_text("embedded", "calibration")
-    return torch.from_numpy(random_windows(tokenize(model, text.content), 3, 40, 0))
+    tokens = tokenize(model, SONNETS.read_text())
+    return torch.from_numpy(random_windows(tokens, 3, 40, 0))
 
 
 @pytest.mark.parametrize("family", ["llama", "qwen"])
@@ -83,11 +79,11 @@ def test_export_dense_equals_artifact_in_transformers(
     artifact = _run(path, tmp_path / "a")
     export_dense(artifact, tmp_path / "dense")
     model = AutoModelForCausalLM.from_pretrained(tmp_path / "dense")
-    tokens = tokenize(path, load_text("embedded", "evaluation").content)
+    tokens = tokenize(path, SONNETS.read_text())
     windows = torch.from_numpy(tokens[: 20 * 64].reshape(20, 64))
     with torch.no_grad():
         losses = [float(model(w[None], labels=w[None]).loss) for w in windows]
-    found = perplexity(ArtifactWeights(artifact), window_tokens=64, max_tokens=1300)
+    found = perplexity(ArtifactWeights(artifact), str(SONNETS), window_tokens=64, max_tokens=1300)
     assert found.windows == 20
     assert found.predicted_tokens == 20 * 63
     assert found.perplexity == pytest.approx(np.exp(np.mean(losses)), rel=1e-4)
@@ -127,11 +123,11 @@ def _records(artifact: Artifact) -> list[tuple[int, ProjectionRecord]]:
 
 def test_perplexity_dense_equals_transformers(llama: Path) -> None:
     model = AutoModelForCausalLM.from_pretrained(llama, dtype=torch.float32)
-    tokens = tokenize(llama, load_text("embedded", "evaluation").content)[:128]
+    tokens = tokenize(llama, SONNETS.read_text())[:128]
     window = torch.from_numpy(tokens)[None]
     with torch.no_grad():
         loss = float(model(window, labels=window).loss)
-    found = perplexity(open_checkpoint(str(llama)), window_tokens=128, max_tokens=128)
+    found = perplexity(open_checkpoint(str(llama)), str(SONNETS), window_tokens=128, max_tokens=128)
     assert found.negative_log_likelihood == pytest.approx(loss, rel=1e-5)
 
 
@@ -157,7 +153,7 @@ def test_compress_any_number_of_workers_gives_the_same_bytes(llama: Path, tmp_pa
     for workers in (1, 3):
         output = Output(tmp_path / str(workers), dtype="BF16")
         compress_checkpoint(checkpoint, method, calibration=CUT, output=output, workers=workers)
-    assert _bytes(tmp_path / "1") == _bytes(tmp_path / "3")
+    assert tree_bytes(tmp_path / "1") == tree_bytes(tmp_path / "3")
 
 
 def _with_norms(norms: torch.Tensor) -> InputStatistics:
@@ -186,7 +182,7 @@ def test_compress_resumed_run_is_byte_identical(
     monkeypatch.undo()
     assert not (tmp_path / "resumed").exists()
     _run(llama, tmp_path / "resumed", resume=True)
-    assert _bytes(tmp_path / "resumed") == _bytes(tmp_path / "whole")
+    assert tree_bytes(tmp_path / "resumed") == tree_bytes(tmp_path / "whole")
     assert not (tmp_path / "resumed.partial").exists()
 
 
@@ -221,7 +217,7 @@ def test_compress_overwrite_replaces_the_artifact(llama: Path, tmp_path: Path) -
 
 def test_compress_failed_overwrite_leaves_the_old_artifact(llama: Path, tmp_path: Path) -> None:
     _run(llama, tmp_path / "a")
-    before = _bytes(tmp_path / "a")
+    before = tree_bytes(tmp_path / "a")
     method = load_method("sslc", {"rank": 30})
     with pytest.raises(InputError, match=r"block 0, self_attn.q_proj: .*rank 30"):
         compress_checkpoint(
@@ -230,7 +226,7 @@ def test_compress_failed_overwrite_leaves_the_old_artifact(llama: Path, tmp_path
             calibration=CUT,
             output=Output(tmp_path / "a", overwrite=True),
         )
-    assert _bytes(tmp_path / "a") == before
+    assert tree_bytes(tmp_path / "a") == before
 
 
 def test_compress_first_block_only_runs_nothing_behind_it(

@@ -17,12 +17,13 @@ from sslc.exporting.adapter_export import export_adapter
 from sslc.methods.registry import load_method
 from sslc.model.opening import open_checkpoint
 from sslc.model.weights import ArtifactWeights
+from tests.sslc.making import SONNETS
 from workloads.artifact.read import Artifact, open_artifact
 from workloads.support.errors import InputError
 
 NAMES = ("self_attn.q_proj", "self_attn.o_proj", "mlp.up_proj", "mlp.down_proj")
 METHOD = load_method("sslc", {"iterations": 3, "kept_fraction": 0.6})
-CUT = Calibration(windows=2, window_tokens=32)
+CUT = Calibration(str(SONNETS), windows=2, window_tokens=32)
 
 
 def _overrides(**tables: dict[str, object]) -> tuple[Override, ...]:

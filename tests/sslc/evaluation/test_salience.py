@@ -17,6 +17,7 @@ from sslc.methods.sslc import Sslc
 from sslc.model.blocks import BlockwiseModel
 from sslc.model.opening import open_checkpoint
 from tests.reference.compression import keep_top_rows, row_budgets, sslc_warm
+from tests.sslc.making import SONNETS
 from workloads.support.errors import InputError
 from workloads.texts.windows import load_text
 
@@ -193,7 +194,7 @@ def test_losses_without_rank_are_one_and_zero_weight_gives_zeros() -> None:
     assert set(Sslc(rank=2, iterations=3).losses(weight * 0, statistics)) == {0.0}
 
 
-CALIBRATION = Calibration(windows=2, window_tokens=24)
+CALIBRATION = Calibration(str(SONNETS), windows=2, window_tokens=24)
 
 
 def _windows(model: Path) -> torch.Tensor:

@@ -25,6 +25,7 @@ from sslc.model.loading import SparseLowRankLinear, load_whole
 from sslc.model.opening import open_checkpoint
 from sslc.model.source import WeightSource
 from sslc.model.weights import ArtifactWeights
+from tests.sslc.making import SONNETS
 from tests.tasks import QUESTIONS, Task, accuracies, write_task
 from workloads.artifact.read import Artifact
 from workloads.support.errors import InputError
@@ -39,7 +40,7 @@ def task(tmp_path_factory: pytest.TempPathFactory) -> Task:
 def artifact(llama: Path, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
     out = tmp_path_factory.mktemp("zero") / "a"
     named = load_method("sslc", {"iterations": 2})
-    cut = Calibration(windows=2, window_tokens=32)
+    cut = Calibration(str(SONNETS), windows=2, window_tokens=32)
     return compress_checkpoint(
         open_checkpoint(str(llama)), named, calibration=cut, output=Output(out)
     )

@@ -20,19 +20,21 @@ from sslc.exporting.dense import export_dense
 from sslc.methods.registry import load_method
 from sslc.model.loading import SparseLowRankLinear
 from sslc.model.opening import open_checkpoint
+from tests.sslc.making import SONNETS
 from workloads.artifact.read import Artifact, totals
 from workloads.support.errors import InputError
 
-CUT = Calibration(windows=2, window_tokens=32)
+CUT = Calibration(str(SONNETS), windows=2, window_tokens=32)
 LOAD = """
 import sys, torch
+from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
-model = AutoModelForCausalLM.from_pretrained(sys.argv[1], dtype=torch.float32)
-if len(sys.argv) > 3:
-    from peft import PeftModel
-    model = PeftModel.from_pretrained(model, sys.argv[3])
-assert AutoTokenizer.from_pretrained(sys.argv[1])("text")["input_ids"]
-torch.save(model(torch.arange(12)[None]).logits.detach(), sys.argv[2])
+def logits(model): return model(torch.arange(12)[None]).logits.detach()
+def load(folder): return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+assert all(AutoTokenizer.from_pretrained(folder)("text")["input_ids"] for folder in sys.argv[1:3])
+found = {"dense": logits(load(sys.argv[1])), "base": logits(load(sys.argv[2]))}
+adapted = PeftModel.from_pretrained(load(sys.argv[2]), sys.argv[2] + "/adapter")
+torch.save({**found, "adapted": logits(adapted)}, sys.argv[3])
 assert not {"sslc", "workloads", "reports"} & set(sys.modules)
 """
 
@@ -47,13 +49,16 @@ def artifact(llama: Path, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
     )
 
 
-def _public_logits(directory: Path, *adapter: Path) -> torch.Tensor:
-    """Logits from a process that has transformers (and PEFT) and nothing of ours."""
-    saved = directory / "logits.pt"
-    command = [sys.executable, "-c", LOAD, str(directory), str(saved), *map(str, adapter)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=directory)
+def _public_logits(dense: Path, base: Path) -> dict[str, torch.Tensor]:
+    """Logits from a process that has transformers and PEFT and nothing of ours.
+
+    Of the dense checkpoint, of the base with its adapter, and of the base without.
+    """
+    saved = dense / "logits.pt"
+    command = [sys.executable, "-c", LOAD, str(dense), str(base), str(saved)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=dense)
     assert done.returncode == 0, done.stderr
-    logits: torch.Tensor = torch.load(saved)
+    logits: dict[str, torch.Tensor] = torch.load(saved)
     return logits
 
 
@@ -62,11 +67,10 @@ def test_exports_load_with_public_libraries_alone(artifact: Artifact, tmp_path: 
     export_adapter(artifact, tmp_path / "base")
     with torch.no_grad():
         expected = sslc.load(artifact.path)(torch.arange(12)[None]).logits
-    assert torch.allclose(_public_logits(tmp_path / "dense"), expected, atol=1e-4)
-    adapted = _public_logits(tmp_path / "base", tmp_path / "base" / "adapter")
-    assert torch.allclose(adapted, expected, atol=1e-4)
-    without = _public_logits(tmp_path / "base")
-    assert not torch.allclose(without, expected, atol=1e-2)
+    found = _public_logits(tmp_path / "dense", tmp_path / "base")
+    assert torch.allclose(found["dense"], expected, atol=1e-4)
+    assert torch.allclose(found["adapted"], expected, atol=1e-4)
+    assert not torch.allclose(found["base"], expected, atol=1e-2)
 
 
 def test_load_generates_with_separate_factors(artifact: Artifact, tmp_path: Path) -> None:
@@ -107,7 +111,7 @@ def test_model_card_says_what_the_manifest_says(artifact: Artifact, tmp_path: Pa
         "| kept fraction asked for | 0.5 |",
         f"| {kept:.4%} |",
         "rank_share=0.1",
-        "embedded:calibration, 2 x 32 = 64 tokens",
+        "sonnets.txt, 2 x 32 = 64 tokens",
         "| exclude | o_proj |",
         "| overrides | k_proj: kept_fraction=0.7 |",
         f"| weights of this export | {size:,} bytes |",

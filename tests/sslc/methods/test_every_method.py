@@ -12,6 +12,7 @@ from sslc.compression.output import Output
 from sslc.methods.registry import METHODS, load_method
 from sslc.model.opening import open_checkpoint
 from sslc.model.weights import dense_weight
+from tests.sslc.making import SONNETS
 from workloads.artifact.read import open_artifact
 
 
@@ -35,7 +36,7 @@ def test_method_artifact_round_trip(
         return result
 
     monkeypatch.setattr(type(method), "compress", spy)
-    cut = Calibration(windows=4, window_tokens=40)
+    cut = Calibration(str(SONNETS), windows=4, window_tokens=40)
     compress_checkpoint(
         open_checkpoint(str(llama)),
         method,

@@ -14,6 +14,7 @@ from sslc.compression.block_loop import compress_checkpoint
 from sslc.compression.output import Output
 from sslc.methods.registry import load_method
 from sslc.model.opening import open_checkpoint
+from tests.sslc.making import SONNETS
 from workloads.support.errors import InputError
 
 
@@ -30,7 +31,7 @@ def _edit(model: Path, change: Callable[[dict[str, torch.Tensor]], None]) -> Non
 
 
 def _compress(model: Path) -> None:
-    cut = Calibration(windows=1, window_tokens=16)
+    cut = Calibration(str(SONNETS), windows=1, window_tokens=16)
     method = load_method("wanda", {})
     compress_checkpoint(
         open_checkpoint(str(model)), method, calibration=cut, output=Output(model.parent / "out")

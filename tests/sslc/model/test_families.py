@@ -21,8 +21,8 @@ from sslc.model.config import tokenize
 from sslc.model.opening import open_checkpoint
 from sslc.model.weights import ArtifactWeights
 from tests.conftest import VOCABULARY, _save_tokenizer
+from tests.sslc.making import SONNETS
 from workloads.support.errors import InputError
-from workloads.texts.windows import load_text
 
 SHAPE = {
     "vocab_size": VOCABULARY,
@@ -67,7 +67,7 @@ def sharded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 
 def test_family_sharded_is_compressed_evaluated_and_exported(sharded: Path, tmp_path: Path) -> None:
-    method, cut = load_method("sslc", {}), Calibration(windows=2, window_tokens=48)
+    method, cut = load_method("sslc", {}), Calibration(str(SONNETS), windows=2, window_tokens=48)
     artifact = compress_checkpoint(
         open_checkpoint(str(sharded)), method, calibration=cut, output=Output(tmp_path / "a")
     )
@@ -77,23 +77,23 @@ def test_family_sharded_is_compressed_evaluated_and_exported(sharded: Path, tmp_
     assert biased == expected
     export_dense(artifact, tmp_path / "dense")
     dense = AutoModelForCausalLM.from_pretrained(tmp_path / "dense")
-    tokens = torch.from_numpy(tokenize(sharded, load_text("embedded", "evaluation").content))
+    tokens = torch.from_numpy(tokenize(sharded, SONNETS.read_text()))
     windows = tokens[: 4 * 48].reshape(4, 48)
     with torch.no_grad():
         losses = [float(dense(w[None], labels=w[None]).loss) for w in windows]
         logits = sslc.load(artifact.path)(windows).logits
         assert torch.allclose(logits, dense(windows).logits, atol=1e-4)
-    found = perplexity(ArtifactWeights(artifact), window_tokens=48, max_tokens=4 * 48)
+    found = perplexity(ArtifactWeights(artifact), str(SONNETS), window_tokens=48, max_tokens=4 * 48)
     assert found.perplexity == pytest.approx(np.exp(np.mean(losses)), rel=1e-4)
 
 
 def test_family_dense_perplexity_equals_transformers(sharded: Path) -> None:
     model = AutoModelForCausalLM.from_pretrained(sharded, dtype=torch.float32)
-    tokens = torch.from_numpy(tokenize(sharded, load_text("embedded", "evaluation").content))
+    tokens = torch.from_numpy(tokenize(sharded, SONNETS.read_text()))
     window = tokens[:64]
     with torch.no_grad():
         loss = float(model(window[None], labels=window[None]).loss)
-    found = perplexity(open_checkpoint(str(sharded)), window_tokens=64, max_tokens=64)
+    found = perplexity(open_checkpoint(str(sharded)), str(SONNETS), window_tokens=64, max_tokens=64)
     assert found.negative_log_likelihood == pytest.approx(loss, rel=1e-5)
 
 

@@ -12,6 +12,7 @@ from sslc.exporting.dense import export_dense
 from sslc.methods.registry import load_method
 from sslc.model.loading import SparseLowRankLinear
 from sslc.model.opening import open_checkpoint
+from tests.sslc.making import SONNETS
 
 
 @pytest.mark.parametrize("family", ["llama", "qwen"])
@@ -19,7 +20,7 @@ def test_load_logits_equal_the_dense_export(
     family: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     path = request.getfixturevalue(family)
-    cut = Calibration(windows=2, window_tokens=32)
+    cut = Calibration(str(SONNETS), windows=2, window_tokens=32)
     method = load_method("sslc", {})
     artifact = compress_checkpoint(
         open_checkpoint(str(path)), method, calibration=cut, output=Output(tmp_path / "a")

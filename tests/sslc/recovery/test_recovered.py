@@ -23,11 +23,12 @@ from sslc.recovery.data import collate, load_training_data
 from sslc.recovery.fine_tuning import adapted_model
 from sslc.recovery.recovered import recover_artifact, trained_ranks
 from sslc.recovery.settings import Training
+from tests.sslc.making import SONNETS, tree_bytes
 from workloads.artifact.read import Artifact, open_artifact, totals
 from workloads.support.errors import InputError
 from workloads.support.working import mark
 
-CUT = Calibration(windows=2, window_tokens=32)
+CUT = Calibration(str(SONNETS), windows=2, window_tokens=32)
 QUICK = Training(steps=3, window_tokens=32, batch_size=2, learning_rate=1e-2)
 TOKENS = torch.arange(24)[None]
 Make = Callable[..., Artifact]
@@ -52,11 +53,6 @@ def make(llama: Path, qwen: Path, tmp_path_factory: pytest.TempPathFactory) -> M
         return made[key]
 
     return artifact
-
-
-def _bytes(directory: Path) -> dict[str, bytes]:
-    files = (path for path in directory.rglob("*") if path.is_file())
-    return {str(path.relative_to(directory)): path.read_bytes() for path in files}
 
 
 @pytest.mark.parametrize("method", ["sslc", "wanda"])
@@ -226,7 +222,7 @@ def test_recover_interrupted_and_resumed_is_byte_identical(make: Make, tmp_path:
         artifact, training, output=output, progress=lambda _, done, __: told.append(done)
     )
     assert told == [7, *range(8, 13)]
-    assert _bytes(again.path) == _bytes(whole.path)
+    assert tree_bytes(again.path) == tree_bytes(whole.path)
     assert not work.exists()
     finished = recover_artifact(artifact, training, output=output, progress=stop_at(0))
     assert finished == again
