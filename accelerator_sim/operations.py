@@ -12,15 +12,10 @@ from accelerator_sim.block import simulate_block
 from accelerator_sim.design_space.evaluation import run_sweep
 from accelerator_sim.design_space.results import Sweep, sweep_result
 from accelerator_sim.design_space.space import load_space
-from accelerator_sim.machine.catalog import (
-    DEFAULT_COSTS,
-    load_accelerator,
-    load_cost_table,
-    with_overrides,
-)
+from accelerator_sim.machine.catalog import DEFAULT_COSTS, load_cost_table, named_machine
 from accelerator_sim.machine.costs import CostTable
 from accelerator_sim.machine.hardware import Accelerator
-from accelerator_sim.machine.identity import cost_identity, machine_identity
+from accelerator_sim.machine.identity import changes_of, cost_identity, machine_identity
 from accelerator_sim.models.by_name import DISTINCT_MODELS, Model, check_models
 from accelerator_sim.models.cycles import BlockCycles
 from accelerator_sim.models.results import CyclesResult, Simulation
@@ -35,7 +30,7 @@ from workloads.support.progress import Progress, silent
 
 
 def simulate(
-    source: Simulated,
+    source: Simulated | Source,
     accelerator: str | Path | Accelerator = "array-64x64",
     *,
     models: Model | Sequence[Model] = DISTINCT_MODELS,
@@ -68,7 +63,7 @@ def simulate(
     """
     names: tuple[Model, ...] = (models,) if isinstance(models, str) else tuple(models)
     check_models(names)
-    machine = _machine(accelerator, overrides)
+    machine = named_machine(accelerator, overrides)
     table = costs if isinstance(costs, CostTable) else load_cost_table(costs)
     opened = open_source(source)
     limit = opened.of_blocks or opened.blocks
@@ -77,7 +72,8 @@ def simulate(
     run = _run(opened, machine, names, table, (count, tokens, context), progress)
     subject = opened.subject(Contents(run.kept / run.parameters, run.hash.hexdigest()))
     work = WorkloadIdentity(run.hash.hexdigest(), count, opened.of_blocks, run.tokens, context)
-    about = (machine_identity(machine, overrides), cost_identity(table))
+    changes = changes_of(accelerator, machine, overrides)
+    about = (machine_identity(machine, changes), cost_identity(table))
     origin = provenance()
     return Simulation(
         tuple(
@@ -114,15 +110,8 @@ def sweep(
     read = load_space(space)
     count = _at_least_one("workers", workers) or joblib.cpu_count()
     points = run_sweep(read, Path(out), workers=count, progress=progress)
-    return Sweep(sweep_result(read, points, provenance=provenance()), points)
-
-
-def _machine(
-    accelerator: str | Path | Accelerator, overrides: Mapping[str, Any] | None
-) -> Accelerator:
-    if isinstance(accelerator, Accelerator):
-        return with_overrides(accelerator, overrides or {})
-    return load_accelerator(accelerator, overrides)
+    result = sweep_result(read, points, provenance=provenance(threads=count))
+    return Sweep(result, points)
 
 
 def _at_least_one(name: str, value: int | None) -> int | None:

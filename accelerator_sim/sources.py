@@ -31,6 +31,10 @@ Simulated = (
 with settings, or projections that make one block."""
 
 
+AS_GIVEN = "as given"
+"""The method of masks that somebody else made."""
+
+
 @dataclass(frozen=True)
 class Contents:
     """What was run of a source.
@@ -64,15 +68,18 @@ class Source:
     subject: Callable[[Contents], Subject]
 
 
-def open_source(source: Simulated) -> Source:
+def open_source(source: "Simulated | Source") -> Source:
     """Open whatever can be simulated.
 
     Args:
-        source: A string names a directory if there is one, else a model's shape.
+        source: A string names a directory if there is one, else a model's shape; an opened one is
+            taken as it is.
 
     Raises:
         InputError: It is neither, or it cannot be used.
     """
+    if isinstance(source, Source):
+        return source
     if isinstance(source, str | Path):
         return _named(source)
     if isinstance(source, Artifact):
@@ -177,7 +184,7 @@ def _masks(items: Sequence[SparseLowRankGemm]) -> Source:
 def _as_given(name: str, contents: Contents) -> Subject:
     return Subject(
         model=name,
-        method="as given",
+        method=AS_GIVEN,
         kept_fraction=contents.kept_fraction,
         masks=f"real ({name})",
         sha256=contents.sha256,

@@ -2,37 +2,58 @@
 
 import sys
 import warnings
-from typing import TextIO
+from typing import Annotated, TextIO
 
 import typer
 
 from reports.commands import (
     attention,
     compress,
+    demo,
     evaluate,
+    export,
     measure,
     recover,
+    report,
     reproduce,
     simulate,
     sweep,
     verify,
 )
-from reports.commands import report as reporting
+from reports.commands.list import list_names
 from workloads.support.errors import InputError, InputWarning
 
 _python_shows = warnings.showwarning
 app = typer.Typer(
     name="sslc",
-    help=(
-        "Compress a language model into sparse plus low-rank parts, and see what it costs on an "
-        "accelerator. Start with `sslc demo`, or stage by stage: compress, evaluate, simulate, "
-        "measure, report."
-    ),
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        from workloads.results.identity import version
+
+        print(version())
+        raise typer.Exit
+
+
+@app.callback()
+def sslc(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Say it and stop."),
+    ] = False,
+) -> None:
+    """Compress a language model into sparse plus low-rank parts, and see what it costs on an
+    accelerator. Start with `sslc demo`, or stage by stage: compress, evaluate, simulate, measure,
+    report.
+    """
+
+
 app.command()(compress.compress)
 app.command()(recover.recover)
 app.command()(evaluate.evaluate)
@@ -41,11 +62,11 @@ app.command()(attention.attention)
 app.command()(sweep.sweep)
 app.command()(measure.measure)
 app.command()(verify.verify)
-app.command()(reporting.report)
+app.command()(report.report)
 app.command()(reproduce.reproduce)
-app.command()(compress.export)
-app.command("list")(reporting.list_names)
-app.command()(reporting.demo)
+app.command()(export.export)
+app.command("list")(list_names)
+app.command()(demo.demo)
 
 
 def _in_one_line(

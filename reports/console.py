@@ -1,8 +1,8 @@
 """The terminal: progress on standard error, results on standard output, errors in one sentence."""
 
-import json
 import sys
 import time
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
 
@@ -11,7 +11,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
-from workloads.results.table import Table, render, to_dict
+from workloads.results.document import render_all
+from workloads.results.kinds import Result
+from workloads.results.table import Table
 
 _SECONDS_BETWEEN_LINES = 5.0
 _BARS_SHOWN = 8
@@ -73,20 +75,25 @@ class Reporter:
         print(f"{stage}: {done}/{total}{time_left}", file=sys.stderr, flush=True)
 
 
-def show(tables: list[Table], style: str, as_json: bool, details: Any = None) -> None:
-    """Print tables in a format, or everything as one JSON object.
+def show(
+    tables: Sequence[Table],
+    style: str,
+    *,
+    as_json: bool,
+    results: Sequence[Result] = (),
+    details: Any = None,
+) -> None:
+    """Print what a command has to say, as one document.
 
     Args:
         tables: What people read.
-        style: One of ``tables.FORMATS``.
-        as_json: Print ``details`` (or the tables) as JSON instead.
-        details: The full result behind the tables.
+        style: One of ``table.FORMATS``.
+        as_json: As JSON, whatever the style.
+        results: What the tables were made from, for JSON.
+        details: A dataclass with what else there is to say, for JSON.
     """
-    if as_json:
-        value = {"tables": [to_dict(table) for table in tables]} if details is None else details
-        print(json.dumps(value, indent=1))
-    else:
-        print("\n".join(render(table, style) for table in tables), end="")
+    form = "json" if as_json else style
+    print(render_all(tables, form, results, details=details), end="")
 
 
 def say(text: str) -> None:

@@ -1,87 +1,90 @@
 """The whole pipeline on one model: what ``make demo`` runs."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import torch
-
+import accelerator_sim
+import sslc
 from accelerator_sim.machine.catalog import load_accelerator
 from accelerator_sim.models.by_name import DISTINCT_MODELS
-from reports.measured import describe_device, measure
+from reports.measured import measure_artifact
+from reports.paper.table4 import reproduce_table4
 from reports.report import report_tables, write_report
-from reports.simulated import reproduce_table4, simulate_artifact
-from reports.stored.files import Subject, perplexity_result, save_result, subject_of
-from reports.tables.cycles import runtime_result
-from sslc.calibration.windows import Calibration
-from sslc.compression.block_loop import compress_checkpoint
-from sslc.compression.output import Output
-from sslc.evaluation.perplexity import perplexity
-from sslc.methods.registry import load_method
-from sslc.model.checkpoint import Checkpoint
-from sslc.model.opening import open_checkpoint
-from sslc.model.weights import ArtifactWeights
+from reports.stored.files import AnyResult, load_results, save_result
+from sslc.model.devices import find_device
 from workloads.artifact.read import Artifact
-from workloads.results.table import Table, to_dict
+from workloads.results.table import Table
 from workloads.support.progress import Progress
 
 ACCELERATOR = "array-64x64"
+METHODS = ("wanda", "sslc")
 MEASURED_TOKENS = (1, 128)
 
 
-def run_demo(
-    model: str, out: Path, overwrite: bool, progress: Progress
-) -> tuple[list[Table], list[Path]]:
+@dataclass(frozen=True)
+class Demo:
+    """What the demo made.
+
+    Attributes:
+        tables: What people read.
+        results: Behind the tables, the published table's own cycles excepted.
+        paths: Of what was written.
+    """
+
+    tables: Sequence[Table]
+    results: Sequence[AnyResult]
+    paths: Sequence[Path]
+
+
+def run_demo(model: str, out: Path, *, overwrite: bool, progress: Progress) -> Demo:
     """Compress, evaluate, simulate, measure and tabulate.
 
     Args:
-        model: Any model that ``open_checkpoint`` takes.
+        model: Any model that ``sslc.compress`` takes.
         out: Directory of everything that is written.
         overwrite: Compress again even where a finished artifact stands.
         progress: Told where it is.
-
-    Returns:
-        The tables, and the paths of what was written.
     """
-    checkpoint = open_checkpoint(model, progress)
-    dense = perplexity(checkpoint, progress=progress, label="evaluate dense")
-    subject = Subject(checkpoint.name, "dense", 1.0, "none")
-    save_result(out / "dense", "perplexity", perplexity_result(subject, dense))
+    save_result(out / "dense", sslc.evaluate(model, progress=progress))
     artifacts = {
-        method: _compress(checkpoint, method, out / method, overwrite, progress)
-        for method in ("wanda", "sslc")
+        method: _compress(model, method, out / method, overwrite, progress) for method in METHODS
     }
     artifact = artifacts["sslc"]
-    machine = load_accelerator(ACCELERATOR)
-    results = simulate_artifact(artifact, DISTINCT_MODELS, machine, progress=progress)
-    for cycle_model, result in zip(DISTINCT_MODELS, results, strict=True):
-        save_result(artifact.path, f"cycles-{machine.name}-{cycle_model}-1", result)
+    for result in accelerator_sim.simulate(artifact, ACCELERATOR, progress=progress):
+        save_result(artifact.path, result)
     _measure(artifact, progress)
-    published, results, _ = reproduce_table4(machine, DISTINCT_MODELS, progress=progress)
-    save_result(out / "table4", "table4", {"table": to_dict(published[0]), "results": results})
-    places = [out / "dense", *(artifact.path for artifact in artifacts.values())]
-    written = write_report(places, published, out / "report")
-    return [*report_tables(places), *published], [*places, *written]
+    table4 = reproduce_table4(load_accelerator(ACCELERATOR), DISTINCT_MODELS, progress=progress)
+    for reading in table4.readings:
+        save_result(out / "table4", reading.result)
+    directories = [out / "dense", *(artifact.path for artifact in artifacts.values())]
+    written = write_report(directories, table4.tables, out / "report")
+    return Demo(
+        [*report_tables(directories), *table4.tables],
+        [result for directory in directories for result in load_results(directory)],
+        [*directories, *written],
+    )
 
 
 def _compress(
-    checkpoint: Checkpoint, method: str, directory: Path, overwrite: bool, progress: Progress
+    model: str, method: str, directory: Path, overwrite: bool, progress: Progress
 ) -> Artifact:
-    output = Output(directory, resume=not overwrite, overwrite=overwrite)
-    loaded = load_method(method, {})
-    artifact = compress_checkpoint(
-        checkpoint, loaded, calibration=Calibration(), output=output, progress=progress
-    )
-    weights = ArtifactWeights(artifact)
-    found = perplexity(weights, progress=progress, label=f"evaluate {method}")
-    save_result(directory, "perplexity", perplexity_result(subject_of(artifact), found))
+    artifact = sslc.compress(
+        model, directory, method=method, resume=not overwrite, overwrite=overwrite,
+        progress=progress,
+    )  # fmt: skip
+    save_result(directory, sslc.evaluate(artifact, progress=progress))
     return artifact
 
 
-def _measure(artifact: Artifact, progress: Progress) -> dict[str, Any]:
-    device = torch.device("cpu")
+def _measure(artifact: Artifact, progress: Progress) -> None:
     last = len(artifact.blocks) - 1
-    blocks = sorted({0, last // 2, last})
-    runtimes = measure(artifact, MEASURED_TOKENS, blocks, device, 0.05, progress)
-    result = runtime_result(subject_of(artifact), describe_device(device), runtimes)
-    save_result(artifact.path, "runtime-cpu", result)
-    return result
+    result = measure_artifact(
+        artifact,
+        tokens=MEASURED_TOKENS,
+        blocks=sorted({0, last // 2, last}),
+        device=find_device("cpu"),
+        seconds=0.05,
+        progress=progress,
+    )
+    save_result(artifact.path, result)

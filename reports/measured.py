@@ -7,7 +7,6 @@ than the dense product, the ratio is below one.
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from torch.utils.benchmark import Timer
@@ -15,88 +14,84 @@ from torch.utils.benchmark import Timer
 from sslc.model.devices import device_name
 from sslc.model.weights import dense_weight, sparse_part, to_torch
 from workloads.artifact.read import Artifact, CompressedTensors
+from workloads.results.identity import provenance
+from workloads.results.kinds import ProjectionRuntime, RuntimeIdentity, RuntimeResult
+from workloads.results.subject import subject_of
 from workloads.support.errors import InputError
 from workloads.support.progress import Progress, silent
 
-
-@dataclass(frozen=True)
-class ProjectionRuntime:
-    """Median seconds of one projection at one number of tokens, float32.
-
-    Attributes:
-        block: Which block.
-        name: Projection.
-        module: MHA or FFN.
-        tokens: Columns of X.
-        dense_seconds: W' X as one dense product.
-        sparse_seconds: S X.
-        low_rank_seconds: U (Vᵀ X); 0 when the rank is 0.
-    """
-
-    block: int
-    name: str
-    module: str
-    tokens: int
-    dense_seconds: float
-    sparse_seconds: float
-    low_rank_seconds: float
+KERNEL = "torch CSR"
+"""What runs S."""
 
 
-@dataclass(frozen=True)
-class Device:
-    """Where runtimes were measured."""
-
-    name: str
-    threads: int
-    torch_version: str
-
-
-def describe_device(device: torch.device) -> Device:
-    """The device at hand by the name that its vendor gives it."""
-    threads = 1 if device.type == "cuda" else torch.get_num_threads()
-    return Device(device_name(device), threads, torch.__version__)
-
-
-def measure(
+def measure_artifact(
     artifact: Artifact,
-    tokens: Sequence[int],
-    blocks: Sequence[int],
+    *,
+    tokens: Sequence[int] = (1, 128),
+    blocks: Sequence[int] = (0,),
     device: torch.device,
-    seconds_each: float = 0.1,
+    seconds: float = 0.1,
     progress: Progress = silent,
-) -> list[ProjectionRuntime]:
-    """Measure every projection of some blocks.
+) -> RuntimeResult:
+    """Measure every projection of some blocks, in float32.
 
     Args:
         artifact: The compressed model.
-        tokens: Numbers of tokens.
-        blocks: Block indices.
+        tokens: Numbers of tokens; repeated ones are measured once.
+        blocks: Block indices, likewise.
         device: Where.
-        seconds_each: Measuring time per kernel.
+        seconds: Measuring time per kernel.
         progress: Told after every projection.
 
     Raises:
         InputError: A block index or a number of tokens is out of range.
     """
+    counts, indices = sorted(set(tokens)), sorted(set(blocks))
+    _check(artifact, counts, indices)
+    threads = 1 if device.type == "cuda" else torch.get_num_threads()
+    name = device_name(device)
+    identity = RuntimeIdentity(
+        subject=subject_of(artifact),
+        blocks=tuple(indices),
+        tokens=tuple(counts),
+        dtype="F32",
+        device=name,
+        threads=threads,
+        libraries={"torch": torch.__version__},
+        kernel=KERNEL,
+    )
+    projections = _projections(artifact, counts, indices, device, seconds, progress)
+    return RuntimeResult(identity, provenance(device=name, threads=threads), projections)
+
+
+def _check(artifact: Artifact, tokens: Sequence[int], blocks: Sequence[int]) -> None:
     for index in blocks:
         if not 0 <= index < len(artifact.blocks):
             raise InputError(
                 f"block {index}: the artifact has blocks 0 to {len(artifact.blocks) - 1}"
             )
-    if not tokens or min(tokens) < 1:
+    if not tokens or tokens[0] < 1:
         raise InputError(f"tokens must be at least 1, got {list(tokens)}")
+
+
+def _projections(
+    artifact: Artifact,
+    tokens: Sequence[int],
+    blocks: Sequence[int],
+    device: torch.device,
+    seconds: float,
+    progress: Progress,
+) -> tuple[ProjectionRuntime, ...]:
     runtimes = []
-    places = [(index, record) for index in blocks for record in artifact.blocks[index].projections]
-    for done, (index, record) in enumerate(places):
-        progress("measure", done, len(places))
+    records = [(index, record) for index in blocks for record in artifact.blocks[index].projections]
+    for done, (index, record) in enumerate(records):
+        progress("measure", done, len(records))
         stored = artifact.read(index, record.name)
         for count in tokens:
-            dense, sparse, low_rank = _measure_projection(stored, count, device, seconds_each)
-            runtimes.append(
-                ProjectionRuntime(index, record.name, record.module, count, dense, sparse, low_rank)
-            )
-    progress("measure", len(places), len(places))
-    return runtimes
+            times = _measure_projection(stored, count, device, seconds)
+            runtimes.append(ProjectionRuntime(index, record.name, record.module, count, *times))
+    progress("measure", len(records), len(records))
+    return tuple(runtimes)
 
 
 @torch.inference_mode()

@@ -3,49 +3,48 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from reports.figures.cycles import cycles_figure, stalls_figure, write_figure
+from accelerator_sim.models.results import SIMULATED, CyclesResult, in_order
 from reports.page import write_page
-from reports.stored.files import load_results
-from reports.tables.cycles import (
-    PROVENANCE,
-    SIMULATED,
-    perplexity_table,
-    runtime_table,
-    speedup_table,
-)
+from reports.stored.files import AnyResult, load_results
+from reports.tables.cycles import speedup_table, whole_model_table
 from reports.tables.energy import energy_table
 from reports.tables.explained import explained_table
+from reports.tables.perplexity import perplexity_table
+from reports.tables.runtime import runtime_table
 from reports.tables.zero_shot import zero_shot_table
+from workloads.results.identity import SHORT, digest
+from workloads.results.kinds import PerplexityResult, RuntimeResult, ZeroShotResult
 from workloads.results.table import Table, write_tables
-from workloads.support.errors import InputError
-
-_BUILDERS = (
-    ("perplexity", perplexity_table),
-    ("zero_shot", zero_shot_table),
-    ("cycles", speedup_table),
-    ("cycles", explained_table),
-    ("cycles", energy_table),
-    ("runtime", runtime_table),
-)
 
 
 def report_tables(directories: Sequence[Path]) -> list[Table]:
-    """Tables of the results found, in the order of ``_BUILDERS``.
+    """Tables of the results of some directories; what differs between rows has a column.
 
     Args:
-        directories: Artifacts, or directories that hold ``results``.
+        directories: Artifacts, or others that hold ``results``.
 
     Raises:
         InputError: A directory has no results, or one of them is not whole.
     """
-    results = [result for directory in directories for result in load_results(directory)]
-    tables = []
-    for kind, builder in _BUILDERS:
-        chosen = [result for result in results if result["kind"] == kind]
-        if chosen:
-            tables.append(_build(builder, chosen, directories))
+    return _tables(_loaded(directories))
+
+
+def _loaded(directories: Sequence[Path]) -> list[AnyResult]:
+    return [result for directory in directories for result in load_results(directory)]
+
+
+def _tables(results: Sequence[AnyResult]) -> list[Table]:
+    cycles = [result for result in results if isinstance(result, CyclesResult)]
+    tables = [
+        perplexity_table([result for result in results if isinstance(result, PerplexityResult)]),
+        zero_shot_table([result for result in results if isinstance(result, ZeroShotResult)]),
+        speedup_table(cycles),
+        whole_model_table(cycles),
+        explained_table(cycles),
+        energy_table(cycles),
+        runtime_table([result for result in results if isinstance(result, RuntimeResult)]),
+    ]
     return [table for table in tables if table.rows]
 
 
@@ -61,45 +60,38 @@ def write_report(directories: Sequence[Path], extra: Sequence[Table], out: Path)
         The paths, the page first.
 
     Raises:
-        InputError: As ``report_tables``.
+        InputError: A directory has no results, or one of them is not whole.
     """
-    tables = [*report_tables(directories), *extra]
-    paths = write_tables(tables, out)
-    for directory in directories:
-        paths += _write_figures(directory, out)
+    results = _loaded(directories)
+    tables = [*_tables(results), *extra]
+    cycles = [result for result in results if isinstance(result, CyclesResult)]
+    paths = [*write_tables(tables, out), *_write_figures(cycles, out)]
     page = out / "index.html"
     write_page(page, "SSLC report", tables, [path for path in paths if path.suffix == ".svg"])
     return [page, *paths]
 
 
-def _write_figures(directory: Path, out: Path) -> list[Path]:
-    """Figures of one directory's cycles, one pair per accelerator, tokens and context.
+def _write_figures(results: Sequence[CyclesResult], out: Path) -> list[Path]:
+    """One pair of figures for what differs in the cycle model alone.
 
     ``event`` and ``compiled`` have the same stalls: one figure for both.
     """
-    groups: dict[tuple[str, int, int], list[dict[str, Any]]] = defaultdict(list)
-    for result in load_results(directory):
-        if result["kind"] == "cycles":
-            key = (result["accelerator"], result["tokens"], result.get("context", 0))
-            groups[key].append(result)
+    from reports.figures.cycles import cycles_figure
+    from reports.figures.stalls import stalls_figure
+    from reports.figures.style import write_figure
+
+    groups: dict[str, list[CyclesResult]] = defaultdict(list)
+    for result in in_order(results):
+        identity = result.identity
+        about = (identity.subject, identity.workload, identity.machine, identity.costs)
+        groups[digest(list(about))].append(result)
     paths = []
-    for (accelerator, tokens, context), results in groups.items():
-        results.sort(key=lambda result: list(PROVENANCE).index(result["cycle_model"]))
-        name = f"{directory.resolve().name}-{accelerator}-{tokens}"
-        name += f"-context-{context}" if context else ""
-        paths += write_figure(cycles_figure(results), out, f"cycles-{name}")
-        simulated = [result for result in results if result["cycle_model"] in SIMULATED]
+    for sha256, members in groups.items():
+        first = members[0].identity
+        name = f"{first.subject.method}-{first.machine.name}-{first.workload.tokens}"
+        name = f"{name.replace(' ', '-')}-{sha256[:SHORT]}"
+        paths += write_figure(cycles_figure(members), out, f"cycles-{name}")
+        simulated = [r for r in members if r.identity.cycle_model in SIMULATED]
         if simulated:
             paths += write_figure(stalls_figure(simulated[0]), out, f"stalls-{name}")
     return paths
-
-
-def _build(builder: Any, results: list[dict[str, Any]], directories: Sequence[Path]) -> Table:
-    try:
-        table: Table = builder(results)
-    except (KeyError, TypeError, AttributeError) as error:
-        places = ", ".join(str(directory / "results") for directory in directories)
-        raise InputError(
-            f"{places}: a {results[0]['kind']} result lacks or garbles {error}; run its stage again"
-        ) from error
-    return table

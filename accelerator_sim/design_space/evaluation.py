@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import filelock
 import joblib
@@ -50,6 +50,8 @@ class Estimate:
         timed_points: How many were timed.
         workers: That will share the work.
     """
+
+    DERIVED: ClassVar = ("seconds",)
 
     points: int
     finished: int

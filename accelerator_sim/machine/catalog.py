@@ -143,6 +143,23 @@ def with_overrides(accelerator: Accelerator, overrides: Mapping[str, Any]) -> Ac
     return build_accelerator(table, Place(f"accelerator {accelerator.name}"))
 
 
+def named_machine(
+    accelerator: str | Path | Accelerator, overrides: Mapping[str, Any] | None = None
+) -> Accelerator:
+    """A machine by a preset's name, from a TOML file, or as it is; with some values replaced.
+
+    Args:
+        accelerator: Name, file or machine.
+        overrides: As for ``with_overrides``.
+
+    Raises:
+        InputError: As for ``load_accelerator``.
+    """
+    if isinstance(accelerator, Accelerator):
+        return with_overrides(accelerator, overrides or {})
+    return load_accelerator(accelerator, overrides)
+
+
 def accelerator_table(accelerator: Accelerator) -> dict[str, Any]:
     """A machine as its TOML would have it."""
     return {key: v for key, v in dataclasses.asdict(accelerator).items() if v is not None}

@@ -1,14 +1,17 @@
 """What a machine and a cost table are, for results: every field, and where it leaves its name."""
 
 import dataclasses
+import warnings
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from accelerator_sim.machine.catalog import accelerator_names, load_accelerator
+from accelerator_sim.machine.catalog import accelerator_names, load_accelerator, named_machine
 from accelerator_sim.machine.costs import CostTable
 from accelerator_sim.machine.hardware import Accelerator
 from workloads.results.codec import to_json
 from workloads.results.identity import CostIdentity, MachineIdentity, digest, flat
+from workloads.support.errors import InputError
 
 _WORDS = ("description",)
 
@@ -20,14 +23,43 @@ def machine_identity(
 
     Args:
         accelerator: As it was run.
-        overrides: Values by dotted key that were set on a user's file; a preset's are found by
-            comparing, so the same machine is called the same however it was made.
+        overrides: Values by dotted key in which it differs from a user's file; a preset's are
+            found by comparing, so the same machine is called the same however it was made.
     """
-    fields = _fields(accelerator)
     if accelerator.name in accelerator_names():
-        preset = flat(_fields(load_accelerator(accelerator.name)))
-        overrides = {key: value for key, value in flat(fields).items() if preset[key] != value}
-    return MachineIdentity(accelerator.name, dict(sorted((overrides or {}).items())), fields)
+        overrides = differences(load_accelerator(accelerator.name), accelerator)
+    changes = dict(sorted((overrides or {}).items()))
+    return MachineIdentity(accelerator.name, changes, _fields(accelerator))
+
+
+def changes_of(
+    named: str | Path | Accelerator, machine: Accelerator, overrides: Mapping[str, Any] | None
+) -> Mapping[str, Any]:
+    """Where a machine differs from what was named; a value that repeats its own is no change.
+
+    Args:
+        named: A preset, a TOML file, or a machine.
+        machine: The same with the overrides.
+        overrides: Values by dotted key.
+    """
+    if not overrides:
+        return {}
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            return differences(named_machine(named), machine)
+    except InputError:  # the file lacks what is overridden
+        return overrides
+
+
+def differences(base: Accelerator, changed: Accelerator) -> dict[str, Any]:
+    """Fields of a machine that another one has otherwise, by dotted key.
+
+    Args:
+        base: What it is compared with.
+        changed: Whose values are given.
+    """
+    before = flat(_fields(base))
+    return {key: v for key, v in flat(_fields(changed)).items() if before.get(key) != v}
 
 
 def cost_identity(costs: CostTable) -> CostIdentity:

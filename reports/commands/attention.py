@@ -7,6 +7,7 @@ import typer
 
 from reports.commands.options import (
     AcceleratorName,
+    CostTableName,
     CycleModel,
     JsonFlag,
     Settings,
@@ -16,7 +17,7 @@ from reports.commands.options import (
 )
 
 if TYPE_CHECKING:
-    from workloads.masks.head_masks import HeadMask
+    from reports.attended import HeadMasks
     from workloads.shapes.attention import VitShape
 
 # Source: reorder.py of GATECH-EIC/ViTCoD: a column is denser above 50 of 197 queries. The least
@@ -41,6 +42,8 @@ def attention(
     accelerator: AcceleratorName = "vitcod",
     cycle_model: CycleModel = "all",
     settings: Settings = None,
+    energy: CostTableName = "28nm",
+    save: Annotated[Path | None, typer.Option(help="Directory for the results.")] = None,
     style: Style = "text",
     as_json: JsonFlag = False,
 ) -> None:
@@ -54,49 +57,46 @@ def attention(
 
     Example: sslc attention deit-base --mask masks.npy --set dense_threshold=0.5 --json
     """
-    from accelerator_sim.attention.masked import simulate_heads
-    from accelerator_sim.machine.catalog import load_accelerator, load_cost_table
-    from reports.console import Reporter, show
-    from reports.tables.attention import attention_result, attention_table
+    from reports.attended import simulate_attention
+    from reports.console import Reporter, say, show
+    from reports.stored.files import save_result
+    from reports.tables.attention import attention_table
     from workloads.shapes.attention import load_vit
 
-    models = cycle_models(cycle_model)
-    vit = load_vit(shape)
-    overrides = {"dense_threshold": _DENSE_THRESHOLD, **parse_settings(settings)}
-    machine = load_accelerator(accelerator, overrides)
-    source, masks = _masks(vit, mask, density, seed)
+    vit, models = load_vit(shape), cycle_models(cycle_model)
+    masks = _masks(vit, mask, density, seed)
     with Reporter() as reporter:
-        heads = []
-        stage = f"attention ({', '.join(models)})"
-        reporter(stage, 0, len(masks))
-        simulated = simulate_heads(
-            masks, machine, head_dim=vit.head_dim, models=models, costs=load_cost_table()
+        results = simulate_attention(
+            vit,
+            masks,
+            accelerator=accelerator,
+            models=models,
+            overrides={"dense_threshold": _DENSE_THRESHOLD, **parse_settings(settings)},
+            costs=energy,
+            progress=reporter,
         )
-        for head in simulated:
-            heads.append(head)
-            reporter(stage, len(heads), len(masks))
-    results = [
-        attention_result(vit, source, machine, model, [head[model] for head in heads])
-        for model in models
-    ]
-    show([attention_table(results)], style, as_json, results)
+    show([attention_table(results)], style, as_json=as_json, results=results)
+    if save is not None:
+        for result in results:
+            say(f"wrote {save_result(save, result)}")
 
 
 def _masks(
     shape: "VitShape", mask: Path | None, density: float | None, seed: int | None
-) -> "tuple[str, list[HeadMask]]":
-    """Where the masks come from, and they.
+) -> "HeadMasks":
+    """The masks, with where they come from.
 
     Raises:
         InputError: Options do not go together, or the masks are unusable.
     """
+    from reports.attended import HeadMasks
     from workloads.masks.head_masks import read_attention_masks, synthetic_attention_masks
     from workloads.support.errors import InputError
 
     if mask is not None:
         if density is not None or seed is not None:
             raise InputError("attention: --density and --seed are for synthetic masks; drop --mask")
-        return f"real ({mask.name})", read_attention_masks(mask, shape)
+        return HeadMasks(f"real ({mask.name})", read_attention_masks(mask, shape))
     share = _DENSITY if density is None else density
     source = f"synthetic (global columns, diagonal, scattered; density {share:g}, seed {seed or 0})"
-    return source, synthetic_attention_masks(shape, share, seed or 0)
+    return HeadMasks(source, synthetic_attention_masks(shape, share, seed or 0))

@@ -1,4 +1,4 @@
-"""``sslc compress`` and ``export``: what happens to the model."""
+"""``sslc compress``: every projection of a model becomes S + U Vᵀ."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -6,9 +6,11 @@ from typing import Annotated, Any
 import typer
 
 from reports.commands.options import (
+    Calibration,
     DeviceName,
     JsonFlag,
     Settings,
+    Style,
     parse_settings,
 )
 
@@ -48,9 +50,7 @@ def compress(
         Path | None,
         typer.Option(metavar="FILE.toml", help='Settings by pattern: ["*.down_proj"] tables.'),
     ] = None,
-    calibration: Annotated[
-        str, typer.Option(help="`embedded`, `wikitext2`, `c4` (from the hub), or a text file.")
-    ] = "embedded",
+    calibration: Calibration = "embedded",
     windows: Annotated[int, typer.Option(help="Calibration windows.")] = 16,
     window_tokens: Annotated[int, typer.Option(help="Tokens per window.")] = 512,
     seed: Annotated[int, typer.Option(help="Of the calibration windows' places.")] = 0,
@@ -68,6 +68,7 @@ def compress(
     ] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
+    style: Style = "text",
     as_json: JsonFlag = False,
 ) -> None:
     """Compress a causal LM: every projection becomes S + U Vᵀ.
@@ -77,57 +78,51 @@ def compress(
 
     Example: sslc compress smollm2-135m --out runs/sslc --exclude down_proj --set iterations=20
     """
-    from reports.console import Reporter, say, show
-    from reports.tables.artifact import (
-        artifact_summary,
-        artifact_table,
-        estimate_summary,
-        estimate_tables,
-    )
-    from sslc.operations import compress as run
-    from sslc.operations import estimate_run
     from workloads.support.errors import InputError
 
     if out is None and not dry_run:
         raise InputError("--out DIR is missing: where does the artifact go?")
-    with Reporter() as reporter:
-        asked: dict[str, Any] = {
-            "method": method, "kept_fraction": kept_fraction, "rank_share": rank_share,
-            "settings": parse_settings(settings), "include": include or (),
-            "exclude": exclude or (), "overrides": overrides, "calibration": calibration,
-            "windows": windows, "window_tokens": window_tokens, "seed": seed, "dtype": dtype,
-            "device": device, "workers": workers, "max_memory": max_memory, "progress": reporter,
-        }  # fmt: skip
-        if out is None or dry_run:
-            estimate = estimate_run(model, **asked)
-        else:
-            artifact = run(model, out, resume=resume, overwrite=overwrite, **asked)
+    asked: dict[str, Any] = {
+        "method": method,
+        "kept_fraction": kept_fraction,
+        "rank_share": rank_share,
+        "settings": parse_settings(settings),
+        "include": include or (),
+        "exclude": exclude or (),
+        "overrides": overrides,
+        "calibration": calibration,
+        "windows": windows,
+        "window_tokens": window_tokens,
+        "seed": seed,
+        "dtype": dtype,
+        "device": device,
+        "workers": workers,
+        "max_memory": max_memory,
+    }
     if out is None or dry_run:
-        show(estimate_tables(estimate), "text", as_json, estimate_summary(estimate))
-        return
-    show([artifact_table(artifact)], "text", as_json, artifact_summary(artifact))
-    say(f"wrote {out}")
+        _estimate(model, asked, style, as_json)
+    else:
+        _compress(model, out, asked | {"resume": resume, "overwrite": overwrite}, style, as_json)
 
 
-def export(
-    artifact: Annotated[Path, typer.Argument(metavar="DIR", help="An artifact.")],
-    out: Annotated[Path, typer.Option(help="Directory of the checkpoint.")],
-    layout: Annotated[str, typer.Option("--as", help="dense or adapter.")] = "dense",
-    dtype: Annotated[str, typer.Option(help="Of dense: F32, BF16 or F16.")] = "F32",
-    as_json: JsonFlag = False,
-) -> None:
-    """Write an artifact as a Hugging Face checkpoint that needs no code of ours.
-
-    dense: W' = S + U Vᵀ in every projection. adapter: S in the checkpoint, U and V as a PEFT LoRA
-    adapter in its folder `adapter`. Both get a model card with what the artifact says and what
-    `sslc evaluate DIR` and `sslc evaluate MODEL --save DIR` have measured.
-
-    Example: sslc export runs/sslc --as adapter --out runs/sslc-base
-    """
-    from reports.console import Reporter, say, show
-    from sslc.operations import export as run
+def _estimate(model: str, asked: dict[str, Any], style: str, as_json: bool) -> None:
+    from reports.console import Reporter, show
+    from reports.tables.artifact import estimate_summary, estimate_tables
+    from sslc.operations import estimate_run
 
     with Reporter() as reporter:
-        run(artifact, out, layout=layout, dtype=dtype, progress=reporter)  # type: ignore[arg-type]
-    show([], "text", as_json, {"path": str(out), "layout": layout})
+        estimate = estimate_run(model, progress=reporter, **asked)
+    details = estimate_summary(estimate)
+    show(estimate_tables(estimate), style, as_json=as_json, details=details)
+
+
+def _compress(model: str, out: Path, asked: dict[str, Any], style: str, as_json: bool) -> None:
+    import sslc
+    from reports.console import Reporter, say, show
+    from reports.tables.artifact import artifact_summary, artifact_table
+
+    with Reporter() as reporter:
+        artifact = sslc.compress(model, out, progress=reporter, **asked)
+    details = artifact_summary(artifact)
+    show([artifact_table(artifact)], style, as_json=as_json, details=details)
     say(f"wrote {out}")

@@ -2,20 +2,14 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reports.commands.options import DeviceName, JsonFlag, Style
+from reports.commands.options import DeviceName, JsonFlag, Style, several
 
 if TYPE_CHECKING:
-    import torch
-
-    from reports.stored.files import Subject
-    from sslc.evaluation.zero_shot import ZeroShotSettings
-    from sslc.model.source import WeightSource
-    from workloads.results.table import Table
-    from workloads.support.progress import Progress
+    from workloads.results.kinds import PerplexityResult, ZeroShotResult
 
 Tasks = Annotated[
     list[str] | None,
@@ -61,73 +55,66 @@ def evaluate(
     """Perplexity on held-out text, or zero-shot tasks, of an artifact or any model.
 
     The published setting of perplexity is --window-tokens 2048 with --max-tokens 524288 for c4
-    and 0 for wikitext2. Tasks need lm-eval: pip install 'sslc[eval]'.
+    and 0 for wikitext2. Tasks need lm-eval: pip install 'sslc[eval]'. Results of an artifact are
+    saved in it; other settings are saved beside them, the same settings replace them.
 
     Example: sslc evaluate runs/sslc --text my.txt --stride 256 --json
 
     Example: sslc evaluate runs/sslc --tasks piqa,boolq,hellaswag,winogrande,arc_easy,arc_challenge
     """
-    from reports.console import Reporter, say, show
-    from reports.stored.files import file_name, save_result, subject_of_source
-    from sslc.evaluation.zero_shot import ZeroShotSettings
-    from sslc.model.devices import find_device
-    from sslc.model.opening import open_source
+    import sslc
+    from reports.console import Reporter
     from workloads.artifact.read import MANIFEST
 
-    names = [name.strip() for part in tasks or () for name in part.split(",") if name.strip()]
+    names = several(tasks)
     _check_together(
         names, {"--text": text, "--stride": stride}, {"--limit": limit, "--shots": shots}
     )
-    target = find_device(device)
-    windows = {"window_tokens": window_tokens, "max_tokens": max_tokens, "stride_tokens": stride}
-    settings = ZeroShotSettings(limit, shots, batch_size, dtype)
+    own = Path(model) if (Path(model) / MANIFEST).is_file() else None
     with Reporter() as reporter:
-        source = open_source(model, reporter)
-        subject = subject_of_source(source, model)
         if names:
-            table, results = _zero_shot(source, subject, names, settings, target, reporter)
+            scores = sslc.evaluate(
+                model, tasks=names, limit=limit, shots=shots, batch_size=batch_size, dtype=dtype,
+                device=device, progress=reporter,
+            )  # fmt: skip
         else:
-            table, results = _perplexity(source, subject, text, windows, target, reporter)
-    show([table], style, as_json, results if names else results[0])
-    if save is None and subject.masks == "real":
-        save = source.directory
-    if save is not None:
-        beside = subject.masks != "real" and (save / MANIFEST).is_file()
+            perplexity = sslc.evaluate(
+                model, text=text or "embedded", window_tokens=window_tokens, stride=stride,
+                max_tokens=max_tokens, device=device, progress=reporter,
+            )  # fmt: skip
+    if names:
+        _finish_tasks(scores, save or own, style, as_json)
+    else:
+        _finish_perplexity(perplexity, save or own, style, as_json)
+
+
+def _finish_perplexity(
+    result: "PerplexityResult", directory: Path | None, style: str, as_json: bool
+) -> None:
+    from reports.console import show
+    from reports.tables.perplexity import perplexity_table
+
+    show([perplexity_table([result])], style, as_json=as_json, results=[result])
+    _save([result], directory)
+
+
+def _finish_tasks(
+    results: "Sequence[ZeroShotResult]", directory: Path | None, style: str, as_json: bool
+) -> None:
+    from reports.console import show
+    from reports.tables.zero_shot import zero_shot_table
+
+    show([zero_shot_table(results)], style, as_json=as_json, results=results)
+    _save(results, directory)
+
+
+def _save(results: "Sequence[PerplexityResult | ZeroShotResult]", directory: Path | None) -> None:
+    from reports.console import say
+    from reports.stored.files import save_result
+
+    if directory is not None:
         for result in results:
-            say(f"wrote {save_result(save, file_name(result, beside), result)}")
-
-
-def _perplexity(
-    source: "WeightSource",
-    subject: "Subject",
-    text: str | None,
-    windows: dict[str, Any],
-    device: "torch.device",
-    progress: "Progress",
-) -> "tuple[Table, list[dict[str, Any]]]":
-    from reports.stored.files import perplexity_result
-    from reports.tables.cycles import perplexity_table
-    from sslc.evaluation.perplexity import perplexity
-
-    found = perplexity(source, text or "embedded", device=device, progress=progress, **windows)
-    result = perplexity_result(subject, found)
-    return perplexity_table([result]), [result]
-
-
-def _zero_shot(
-    source: "WeightSource",
-    subject: "Subject",
-    tasks: Sequence[str],
-    settings: "ZeroShotSettings",
-    device: "torch.device",
-    progress: "Progress",
-) -> "tuple[Table, list[dict[str, Any]]]":
-    from reports.tables.zero_shot import zero_shot_result, zero_shot_table
-    from sslc.evaluation.zero_shot import zero_shot
-
-    scores = zero_shot(source, tasks, settings=settings, device=device, progress=progress)
-    results = [zero_shot_result(subject, score, settings) for score in scores]
-    return zero_shot_table(results), results
+            say(f"wrote {save_result(directory, result)}")
 
 
 def _check_together(

@@ -18,24 +18,28 @@ def measure(
 ) -> None:
     """Runtimes on the device at hand: the dense product against what the artifact runs.
 
-    By default block 0 at 1 and 128 tokens.
+    By default block 0 at 1 and 128 tokens. The result is saved in the artifact; on another device,
+    or with other tokens or blocks, it is saved beside it.
 
     Example: sslc measure runs/sslc --tokens 1 --tokens 128 --block 0 --device cuda
     """
-
     from reports.console import Reporter, say, show
-    from reports.measured import describe_device
-    from reports.measured import measure as run
-    from reports.stored.files import save_result, subject_of
-    from reports.tables.cycles import runtime_result, runtime_table
+    from reports.measured import measure_artifact
+    from reports.stored.files import save_result
+    from reports.tables.runtime import runtime_table
     from sslc.model.devices import find_device
     from workloads.artifact.read import open_artifact
 
     target = find_device(device)
     artifact = open_artifact(directory)
     with Reporter() as reporter:
-        runtimes = run(artifact, tokens or [1, 128], block or [0], target, seconds, reporter)
-    subject, found = subject_of(artifact), describe_device(target)
-    result = runtime_result(subject, found, runtimes)
-    show([runtime_table([result])], style, as_json, result)
-    say(f"wrote {save_result(directory, f'runtime-{target.type}', result)}")
+        result = measure_artifact(
+            artifact,
+            tokens=tokens or (1, 128),
+            blocks=block or (0,),
+            device=target,
+            seconds=seconds,
+            progress=reporter,
+        )
+    show([runtime_table([result])], style, as_json=as_json, results=[result])
+    say(f"wrote {save_result(directory, result)}")

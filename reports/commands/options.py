@@ -9,9 +9,30 @@ import typer
 if TYPE_CHECKING:
     from accelerator_sim.models.by_name import Model
 
-JsonFlag = Annotated[bool, typer.Option("--json", help="Print the full result as JSON.")]
+
+def check_style(name: str) -> str:
+    """A table format that is known, checked before anything is computed.
+
+    Raises:
+        InputError: It is unknown.
+    """
+    from workloads.results.table import FORMATS
+    from workloads.support.errors import unknown_name
+
+    if name not in FORMATS:
+        raise unknown_name("table format", name, FORMATS)
+    return name
+
+
+JsonFlag = Annotated[bool, typer.Option("--json", help="As --format json.")]
 Style = Annotated[
-    str, typer.Option("--format", help="Table format: text, markdown, latex, csv or json.")
+    str,
+    typer.Option(
+        "--format",
+        callback=check_style,
+        help="text, markdown, latex, csv or json. json is one document with tables and full "
+        "results; several tables as csv are one, with each row's title in the column Table.",
+    ),
 ]
 DeviceName = Annotated[str, typer.Option("--device", help="cpu, cuda or cuda:N.")]
 Tokens = Annotated[int, typer.Option("--tokens", min=1, help="Tokens per product.")]
@@ -46,6 +67,9 @@ Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Change one setting; may be repeated."),
 ]
+Calibration = Annotated[
+    str, typer.Option(help="`embedded`, `wikitext2`, `c4` (from the hub), or a text file.")
+]
 
 
 def parse_settings(texts: Sequence[str] | None) -> dict[str, Any]:
@@ -74,3 +98,9 @@ def cycle_models(name: str) -> "tuple[Model, ...]":
         if name == model:
             return (model,)
     raise unknown_name("cycle model", name, [*MODELS, "all"])
+
+
+def several(texts: Sequence[str] | None) -> tuple[str, ...]:
+    """Names that were given one by one or with commas."""
+    parts = (part.strip() for text in texts or () for part in text.split(","))
+    return tuple(part for part in parts if part)

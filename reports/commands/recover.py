@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from reports.commands.options import ArtifactPath, DeviceName, JsonFlag
+from reports.commands.options import ArtifactPath, DeviceName, JsonFlag, Style
 
 
 def recover(
@@ -30,6 +30,7 @@ def recover(
     device: DeviceName = "cpu",
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
+    style: Style = "text",
     as_json: JsonFlag = False,
 ) -> None:
     """Fine-tune U and V with S frozen; or LoRA of the same size where there are none.
@@ -39,14 +40,14 @@ def recover(
 
     Example: sslc recover runs/sslc --out runs/sslc-recovered --data instructions.jsonl
     """
+    import sslc
     from reports.console import Reporter, say, show
     from reports.tables.recovery import recovery_summary, recovery_table
-    from sslc.operations import recover as run
     from workloads.artifact.read import open_artifact
 
     before = open_artifact(artifact)
     with Reporter() as reporter:
-        after = run(
+        after = sslc.recover(
             before,
             out,
             data=data,
@@ -62,5 +63,5 @@ def recover(
             progress=reporter,
         )
     details = recovery_summary(before, after)
-    show([recovery_table(before, after)], "text", as_json, details)
+    show([recovery_table(before, after)], style, as_json=as_json, details=details)
     say(f"wrote {out}")

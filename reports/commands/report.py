@@ -1,4 +1,4 @@
-"""``sslc report``, ``list`` and ``demo``: what people see."""
+"""``sslc report``: tables, figures and a page from what other commands left behind."""
 
 from pathlib import Path
 from typing import Annotated
@@ -24,55 +24,10 @@ def report(
     """
     from reports.console import say, show
     from reports.report import report_tables, write_report
+    from reports.stored.files import load_results
 
-    tables = report_tables(directories)
-    show(tables, style, as_json)
+    results = [result for directory in directories for result in load_results(directory)]
+    show(report_tables(directories), style, as_json=as_json, results=results)
     if out is not None:
         for path in write_report(directories, [], out):
             say(f"wrote {path}")
-
-
-def list_names(
-    kind: Annotated[
-        str, typer.Argument(metavar="KIND", help="models, vit, methods or accelerators.")
-    ],
-    style: Style = "text",
-    as_json: JsonFlag = False,
-) -> None:
-    """What can be named: model shapes, vision transformers, methods and settings, accelerators.
-
-    Example: sslc list methods
-    """
-    from reports.console import show
-    from reports.tables.catalogue import CATALOGUES
-    from workloads.support.errors import unknown_name
-
-    if kind not in CATALOGUES:
-        raise unknown_name("kind of list", kind, CATALOGUES)
-    show([CATALOGUES[kind]()], style, as_json)
-
-
-def demo(
-    out: Annotated[Path, typer.Option(help="Where everything goes.")] = Path("runs/demo"),
-    model: Annotated[str, typer.Option(help="Any MODEL.")] = "smollm2-135m",
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Start again; else finished work is kept.")
-    ] = False,
-    as_json: JsonFlag = False,
-) -> None:
-    """From a real checkpoint to the MHA/FFN speedup table, in a few minutes.
-
-    Compresses by SSLC and Wanda, evaluates both and the dense model, simulates the real masks,
-    measures this device, and sets the published table beside ours. An interrupted demo continues.
-
-    Example: sslc demo --out runs/demo
-    """
-    from reports.console import Reporter, say, show
-    from reports.demo import run_demo
-
-    with Reporter() as reporter:
-        tables, paths = run_demo(model, out, overwrite, reporter)
-    show(tables, "text", as_json)
-    say("\nwrote:")
-    for path in paths:
-        say(f"  {path}")

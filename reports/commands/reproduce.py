@@ -15,6 +15,7 @@ from reports.commands.options import (
     Style,
     Tokens,
     cycle_models,
+    several,
 )
 
 if TYPE_CHECKING:
@@ -126,13 +127,13 @@ def reproduce(
         study = _study(model, wanted, directory, device, reporter, published)
         study = replace(
             study, limits=limits, simulation=simulation, kept_fraction=kept_fraction,
-            texts=_parts(text) or ("embedded",), tasks=_parts(tasks), methods=_parts(method),
+            texts=several(text) or ("embedded",), tasks=several(tasks), methods=several(method),
             calibration=calibration, data=data or "",
         )  # fmt: skip
         made = {name: reproduce(name, study) for name in wanted}
     results = {name: each.results for name, each in made.items()}
     tables = [table for each in made.values() for table in each.tables]
-    show(tables, style, as_json, results[wanted[0]] if len(wanted) == 1 else results)
+    show(tables, style, as_json=as_json, details=results)
     if out is not None or study.opened is not None:
         for path in write_reproduced(made, directory):
             say(f"wrote {path}")
@@ -168,9 +169,3 @@ def _limits(quick: bool, given: "dict[str, int | None]") -> "Limits":
 
     chosen = {name: value for name, value in given.items() if value is not None}
     return replace(QUICK if quick else Limits(), **chosen)
-
-
-def _parts(texts: list[str] | None) -> tuple[str, ...]:
-    """Names that were given one by one or with commas."""
-    parts = (part.strip() for text in texts or () for part in text.split(","))
-    return tuple(part for part in parts if part)

@@ -1,9 +1,8 @@
 """``sslc simulate``: cycles of real masks on an accelerator, and a timeline of one projection."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -21,30 +20,14 @@ from reports.commands.options import (
 )
 
 if TYPE_CHECKING:
-    from accelerator_sim.machine.costs import CostTable
-    from accelerator_sim.machine.hardware import Accelerator
-    from accelerator_sim.mapping.candidates import Plan
-    from accelerator_sim.models.by_name import Model
-    from workloads.artifact.read import Artifact
-    from workloads.masks.foreign import PrunedCheckpoint
-    from workloads.masks.packed import SparseLowRankGemm
-    from workloads.support.progress import Progress
+    from collections.abc import Callable, Sequence
 
-    Source = Artifact | PrunedCheckpoint | SparseLowRankGemm
+    from accelerator_sim.machine.hardware import Accelerator
+    from accelerator_sim.models.by_name import Model
+    from accelerator_sim.models.results import CyclesResult
+    from accelerator_sim.sources import Simulated
 
 _DENSE = 0.99
-
-
-@dataclass(frozen=True)
-class _Setting:
-    """How a source is simulated."""
-
-    models: "tuple[Model, ...]"
-    machine: "Accelerator"
-    costs: "CostTable"
-    tokens: int
-    blocks: int | None
-    context: int | None
 
 
 def simulate(
@@ -97,32 +80,25 @@ def simulate(
 
     Example: sslc simulate --mask layer3.npy --rank 64 --module FFN --cycle-model roofline
     """
-    from accelerator_sim.machine.catalog import load_accelerator, load_cost_table
-    from reports.console import Reporter, say, show
-    from reports.stored.files import save_result
-    from reports.tables.cycles import speedup_table
-    from reports.tables.energy import energy_table
-    from reports.tables.explained import explained_table
-    from workloads.artifact.read import Artifact
+    import accelerator_sim
+    from accelerator_sim.machine.catalog import load_accelerator
+    from reports.console import Reporter, say
 
-    models = cycle_models(cycle_model)
-    machine = load_accelerator(accelerator, parse_settings(settings))
-    setting = _Setting(models, machine, load_cost_table(energy), tokens, blocks, context)
-    source = _source(directory, mask, rank, module, setting)
-    plans = _plans_to_trace(source, setting, trace, trace_projection)
+    overrides = parse_settings(settings)
+    machine, models = load_accelerator(accelerator, overrides), cycle_models(cycle_model)
+    if mask is not None and directory is None:
+        _refuse_with_mask({"--blocks": blocks, "--context": context})
+    source = _source(directory, mask, rank, module, tokens)
+    timeline = _timeline(source, machine, models, tokens, trace, trace_projection)
     with Reporter() as reporter:
-        results = _simulate(source, setting, reporter)
-    tables = [speedup_table(results), explained_table(results), energy_table(results)]
-    show([table for table in tables if table.rows], style, as_json, results)
+        simulated = accelerator_sim.simulate(
+            source, accelerator, models=models, tokens=tokens, blocks=blocks, context=context,
+            overrides=overrides, costs=energy, progress=reporter,
+        )  # fmt: skip
+    _show(simulated.results, style, as_json)
     if trace is not None:
-        _write_trace(trace, plans)
-    if save is None and isinstance(source, Artifact):
-        save = directory
-    for model, result in zip(models, results, strict=True):
-        if save is not None:
-            over = f"-context-{context}" if context else ""
-            name = f"cycles-{machine.name}-{model}-{tokens}{over}"
-            say(f"wrote {save_result(save, name, result)}")
+        say(f"wrote {trace}: {timeline()}")
+    _finish(simulated.results, directory, save)
 
 
 def _source(
@@ -130,8 +106,8 @@ def _source(
     mask: Path | None,
     rank: int | None,
     module: str | None,
-    setting: _Setting,
-) -> "Source":
+    tokens: int,
+) -> "Simulated":
     """What is simulated: an artifact by its manifest, another directory as a checkpoint, or a mask.
 
     Raises:
@@ -148,111 +124,72 @@ def _source(
         return open_artifact(directory) if whole else open_pruned(directory)
     if mask is None or directory is not None:
         raise InputError("simulate: give either DIR (an artifact or a checkpoint) or --mask M.npy")
-    if setting.blocks is not None:
-        raise InputError("simulate: --blocks belongs to DIR; a mask is one projection")
-    if setting.context is not None:
-        raise InputError("simulate: --context belongs to DIR; a mask is one projection, no heads")
-    return single_projection(mask, rank or 0, setting.tokens, module or "FFN")
+    return single_projection(mask, rank or 0, tokens, module or "FFN")
 
 
-def _simulate(source: "Source", setting: _Setting, reporter: "Progress") -> list[dict[str, Any]]:
-    """One result per model."""
-    from reports.simulated import simulate_artifact, simulate_foreign
-    from workloads.artifact.read import Artifact
-    from workloads.masks.packed import SparseLowRankGemm
+def _refuse_with_mask(given: dict[str, int | None]) -> None:
+    from workloads.support.errors import InputError
 
-    models, machine, costs = setting.models, setting.machine, setting.costs
-    if isinstance(source, SparseLowRankGemm):
-        item = [(0, source)]
-        return simulate_foreign(source.gemm.name, item, 1, models, machine, reporter, costs=costs)
-    if isinstance(source, Artifact):
-        return simulate_artifact(
-            source, models, machine, setting.tokens, setting.blocks, reporter, setting.context,
-            costs,
-        )  # fmt: skip
-    return _simulate_checkpoint(source, setting, reporter)
+    for name, value in given.items():
+        if value is not None:
+            raise InputError(f"simulate: {name} belongs to DIR; a mask is one projection, no heads")
 
 
-def _simulate_checkpoint(
-    source: "PrunedCheckpoint", setting: _Setting, reporter: "Progress"
-) -> list[dict[str, Any]]:
-    from reports.console import say
-    from reports.simulated import attention_of, simulate_foreign
-
-    attention = attention_of(source.path, setting.tokens, setting.context)
-    count = min(len(source.blocks), setting.blocks or len(source.blocks))
-    results = simulate_foreign(
-        source.name,
-        source.projections(setting.tokens),
-        count,
-        setting.models,
-        setting.machine,
-        reporter,
-        attention,
-        setting.costs,
-    )
-    kept = results[0]["subject"]["kept_fraction"]
-    dense = "; the checkpoint is dense" if kept > _DENSE else ""
-    say(f"{source.path}: {kept:.2%} of the weights in {count} blocks are not zero{dense}")
-    return results
-
-
-def _plans_to_trace(
-    source: "Source", setting: _Setting, trace: Path | None, name: str | None
-) -> "Mapping[str, Plan]":
-    """The runs that ``--trace`` will write; found before anything is simulated.
+def _timeline(
+    source: "Simulated",
+    machine: "Accelerator",
+    models: "Sequence[Model]",
+    tokens: int,
+    trace: Path | None,
+    name: str | None,
+) -> "Callable[[], str]":
+    """What writes the timeline, planned before anything is simulated.
 
     Raises:
-        InputError: The event model does not run, no such projection is there, or it has too many
-            tiles.
+        InputError: It cannot be, or a projection is named for no file.
     """
-    from accelerator_sim.simulation.trace import plans_to_trace
-    from workloads.masks.packed import SparseLowRankGemm
     from workloads.support.errors import InputError
 
     if trace is None:
         if name is not None:
             raise InputError("simulate: --trace-projection says what --trace FILE writes; give it")
-        return {}
-    if "event" not in setting.models:
+        return str
+    if "event" not in models:
         raise InputError(
-            f"simulate: --trace needs the event model, and --cycle-model {setting.models[0]} runs "
-            "without it; use event or all"
+            f"simulate: --trace needs the event model, and --cycle-model {models[0]} runs without "
+            "it; use event or all"
         )
-    items: Iterable[tuple[int, SparseLowRankGemm]] = (
-        [(0, source)]
-        if isinstance(source, SparseLowRankGemm)
-        else source.projections(setting.tokens)
-    )
-    return plans_to_trace(_find(items, name), setting.machine)
+    from reports.timeline import plan_timeline, write_timeline
+
+    plans = plan_timeline(source, machine, tokens=tokens, name=name)
+    return partial(write_timeline, trace, plans)
 
 
-def _find(
-    projections: "Iterable[tuple[int, SparseLowRankGemm]]", name: str | None
-) -> "SparseLowRankGemm":
-    """The projection of the first block whose name ends so; the first of all without a name."""
-    from workloads.support.errors import unknown_name
+def _show(results: "Sequence[CyclesResult]", style: str, as_json: bool) -> None:
+    from reports.console import show
+    from reports.tables.cycles import speedup_table, whole_model_table
+    from reports.tables.energy import energy_table
+    from reports.tables.explained import explained_table
 
-    known = []
-    first = None
-    for block, item in projections:
-        first = block if first is None else first
-        if block != first:
-            break
-        if name is None or f".{item.gemm.name}".endswith(f".{name}"):
-            return item
-        known.append(item.gemm.name)
-    raise unknown_name("projection", name or "", known)
+    makers = (speedup_table, whole_model_table, explained_table, energy_table)
+    tables = [make(results) for make in makers]
+    show([table for table in tables if table.rows], style, as_json=as_json, results=results)
 
 
-def _write_trace(path: Path, plans: "Mapping[str, Plan]") -> None:
-    from accelerator_sim.simulation.trace import chrome_trace, run_traced
+def _finish(results: "Sequence[CyclesResult]", directory: Path | None, save: Path | None) -> None:
+    """Say how dense a checkpoint is; save where asked, and in an artifact."""
+    from accelerator_sim.sources import AS_GIVEN
     from reports.console import say
-    from workloads.support.files import write_json
+    from reports.stored.files import save_result
 
-    runs = [(name, *run_traced(plan)) for name, plan in plans.items()]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_json(path, chrome_trace(runs))
-    projection = plans["compressed"].program.tiled.gemm.name
-    cycles = ", ".join(f"{name} {result.cycles:,} cycles" for name, result, _ in runs)
-    say(f"wrote {path}: {projection} of the first block, {cycles}")
+    identity = results[0].identity
+    foreign = identity.subject.method == AS_GIVEN
+    if foreign and directory is not None:
+        kept = identity.subject.kept_fraction
+        dense = "; the checkpoint is dense" if kept > _DENSE else ""
+        blocks = identity.workload.blocks
+        say(f"{directory}: {kept:.2%} of the weights in {blocks} blocks are not zero{dense}")
+    where = directory if save is None and not foreign else save
+    if where is not None:
+        for result in results:
+            say(f"wrote {save_result(where, result)}")

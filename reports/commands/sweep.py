@@ -1,6 +1,5 @@
 """``sslc sweep``: many machines, one workload, and which of them nothing beats."""
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -29,37 +28,42 @@ def sweep(
 
     Example: sslc sweep docs/sweep-llama2-7b.toml --out runs/sweep --workers 2
     """
+    if dry_run:
+        _estimate(space, out, workers, style, as_json)
+    else:
+        _sweep(space, out, workers, style, as_json)
+
+
+def _estimate(path: Path, out: Path, workers: int | None, style: str, as_json: bool) -> None:
     import joblib
 
-    from accelerator_sim.design_space.evaluation import estimate, run_sweep
+    from accelerator_sim.design_space.evaluation import estimate
+    from accelerator_sim.design_space.space import load_space
+    from reports.console import show
+    from reports.tables.sweep import estimate_table
+
+    space = load_space(path)
+    dry = estimate(space, out, workers=workers or joblib.cpu_count())
+    show([estimate_table(space, dry)], style, as_json=as_json, details=dry)
+
+
+def _sweep(path: Path, out: Path, workers: int | None, style: str, as_json: bool) -> None:
+    import accelerator_sim
     from accelerator_sim.design_space.space import load_space
     from reports.console import Reporter, say, show
-    from reports.figures.cycles import write_figure
     from reports.figures.pareto import pareto_figure
-    from reports.tables.sweep import estimate_table, front_table, shortened, sweep_result
+    from reports.figures.style import write_figure
+    from reports.stored.files import save_result
+    from reports.tables.sweep import front_table, shortened
     from workloads.results.table import write_tables
-    from workloads.support.files import write_json
 
-    count = workers or joblib.cpu_count()
-    what = load_space(space)
-    if dry_run:
-        found = estimate(what, out, workers=count)
-        show(
-            [estimate_table(what, found)],
-            style,
-            as_json,
-            {**asdict(found), "seconds": found.seconds},
-        )
-        return
     with Reporter() as reporter:
-        results = run_sweep(what, out, workers=count, progress=reporter)
-    result = sweep_result(what, results)
-    table = front_table(what, result)
-    show([shortened(table, out)], style, as_json, result)
-    write_json(out / "sweep.json", result)
-    written = [out / "sweep.json", *write_tables([table], out)]
-    feasible = [row for row in results.to_pylist() if row["feasible"]]
+        swept = accelerator_sim.sweep(path, out, workers=workers, progress=reporter)
+    table = front_table(load_space(path), swept.result)
+    show([shortened(table, out)], style, as_json=as_json, results=[swept.result])
+    written = [save_result(out, swept.result), *write_tables([table], out)]
+    feasible = [row for row in swept.points.to_pylist() if row["feasible"]]
     if feasible:
-        written += write_figure(pareto_figure(result, feasible), out, "front")
+        written += write_figure(pareto_figure(swept.result, feasible), out, "front")
     for path in written:
         say(f"wrote {path}")

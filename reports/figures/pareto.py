@@ -1,5 +1,6 @@
 """The points of a sweep and their Pareto front, as a figure."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -7,60 +8,55 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, NullFormatter
 
 from accelerator_sim.design_space.objectives import OBJECTIVES
+from accelerator_sim.design_space.results import SweepResult
 from accelerator_sim.design_space.space import TOKENS
+from reports.figures.style import SERIES
 
-# Okabe and Ito's palette, which the colour-blind can tell apart; markers for print.
-_STYLES = (
-    ("#0072B2", "o"),
-    ("#D55E00", "s"),
-    ("#009E73", "^"),
-    ("#CC79A7", "D"),
-    ("#E69F00", "v"),
-    ("#56B4E9", "P"),
-)
+Points = Sequence[dict[str, Any]]
+"""Rows of a sweep's Parquet shards: values by column, whose names the space decides."""
 _LOG_FROM = 20.0
 _PREFIXES_FROM = 1000.0
 
 
-def pareto_figure(result: dict[str, Any], rows: list[dict[str, Any]]) -> Figure:
+def pareto_figure(result: SweepResult, points: Points) -> Figure:
     """The first objective against each other one; a colour and marker for each number of tokens.
 
     With two objectives a line joins the front, which bounds all points. With more, the front of all
     objectives together is marked in each panel. With one, points stand by their number.
 
     Args:
-        result: From ``sweep.sweep_result``.
-        rows: Every feasible point, at least one.
+        result: Of the sweep.
+        points: Every feasible point, at least one.
     """
-    objectives = result["objectives"]
+    objectives = result.identity.objectives
     pairs = [(objectives[0], other) for other in objectives[1:]] or [("point", objectives[0])]
     figure = Figure(figsize=(4.6 * len(pairs) + 0.6, 4.2), layout="constrained")
     panels = figure.subplots(1, len(pairs), squeeze=False)[0]
     for axes, (x, y) in zip(panels, pairs, strict=True):
-        _panel(axes, result, rows, x, y)
+        _panel(axes, result, points, x, y)
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
-    workload = result["workload"]
+    workload = result.identity.workload
     subject = workload.get("model") or workload.get("artifact")
     figure.suptitle(
-        f"{subject} on variants of {result['accelerator']}\n"
-        f"{len(rows):,} feasible points, {result['provenance']}\nmasks {workload['masks']}",
+        f"{subject} on variants of {result.identity.machine.label}\n"
+        f"{len(points):,} feasible points, {result.basis}\nmasks {workload['masks']}",
         fontsize=9,
     )
     return figure
 
 
-def _panel(axes: Axes, result: dict[str, Any], rows: list[dict[str, Any]], x: str, y: str) -> None:
-    for place, tokens in enumerate(sorted({row[TOKENS] for row in rows})):
-        colour, marker = _STYLES[place % len(_STYLES)]
+def _panel(axes: Axes, result: SweepResult, points: Points, x: str, y: str) -> None:
+    for place, tokens in enumerate(sorted({point[TOKENS] for point in points})):
+        colour, marker = SERIES[place % len(SERIES)]
         label = "1 token" if tokens == 1 else f"{tokens:,} tokens"
-        group = [row for row in rows if row[TOKENS] == tokens]
+        group = [point for point in points if point[TOKENS] == tokens]
         axes.scatter(
-            [row[x] for row in group], [row[y] for row in group], s=9, color=colour, marker=marker,
-            alpha=0.3, linewidths=0, rasterized=True,
+            [point[x] for point in group], [point[y] for point in group], s=9, color=colour,
+            marker=marker, alpha=0.3, linewidths=0, rasterized=True,
         )  # fmt: skip
-        best = sorted((r[x], r[y]) for r in result["front"] if r[TOKENS] == tokens)
-        line = "-" if len(result["objectives"]) == 2 else "none"
+        best = sorted((p[x], p[y]) for p in result.front if p[TOKENS] == tokens)
+        line = "-" if len(result.identity.objectives) == 2 else "none"
         axes.plot(
             *zip(*best, strict=True), color=colour, marker=marker, markersize=5, linestyle=line,
             markeredgecolor="black", markeredgewidth=0.6, linewidth=1, drawstyle="steps-post",
@@ -70,7 +66,7 @@ def _panel(axes: Axes, result: dict[str, Any], rows: list[dict[str, Any]], x: st
         (x, axes.set_xscale, axes.xaxis),
         (y, axes.set_yscale, axes.yaxis),
     ):
-        values = [row[name] for row in rows]
+        values = [point[name] for point in points]
         if name != "point" and min(values) > 0 and max(values) / min(values) > _LOG_FROM:
             set_scale("log")
         if max(values) >= _PREFIXES_FROM:

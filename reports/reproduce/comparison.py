@@ -5,13 +5,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from reports.measured import describe_device
 from reports.paper.published import NOTES, TITLE
 from reports.reproduce.cells import Measured
 from reports.reproduce.study import Reproduced, Study
 from sslc.compression.plan import DENSE
 from sslc.methods.registry import method_class
 from sslc.model.config import load_config
+from sslc.model.devices import device_name
 from workloads.results.table import Cell, Column, Table
 
 
@@ -89,9 +89,9 @@ def limits_notes(study: Study) -> tuple[str, ...]:
         else f"all {whole} blocks are compressed"
     )
     tokens = f"at most {limits.max_tokens:,} tokens" if limits.max_tokens else "all tokens"
-    device = describe_device(study.device)
     notes = (
-        f"Measured on {device.name}, float32: {blocks}. Calibration: {limits.windows} windows of "
+        f"Measured on {device_name(study.device)}, float32: {blocks}. "
+        f"Calibration: {limits.windows} windows of "
         f"{limits.window_tokens} tokens of {text_name(study.calibration)}. Perplexity: {tokens} of "
         f"each text in windows of {limits.window_tokens}.",
         "Kept and scaled error are of the compressed projections: |(W - S - L)D| / |WD|, D the "

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from reports.figures.cycles import write_figure
+from reports.figures.style import write_figure
 from reports.page import write_page
 from reports.reproduce.study import Reproduced
 from workloads.results.table import Table, write_tables

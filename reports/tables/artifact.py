@@ -1,35 +1,68 @@
 """An artifact in a few lines: what each kind of projection kept, and how many bytes that is."""
 
-from dataclasses import asdict, replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar
 
-from reports.stored.files import subject_of
-from sslc.compression.dry_run import RunEstimate
-from sslc.compression.estimate import ProjectionEstimate
 from workloads.artifact.read import VALUE_BYTES, Artifact, kept_share, totals
+from workloads.results.identity import Subject
+from workloads.results.subject import subject_of
 from workloads.results.table import Cell, Column, Table
 
+if TYPE_CHECKING:
+    from sslc.compression.dry_run import RunEstimate
+    from sslc.compression.estimate import ProjectionEstimate
 
-def artifact_summary(artifact: Artifact) -> dict[str, Any]:
+ESTIMATED_FROM = "memory from shapes; time from samples on random matrices, here and now"
+
+
+@dataclass(frozen=True)
+class ArtifactSummary:
+    """Counts over the compressed projections of a whole model.
+
+    Attributes:
+        path: Of the artifact.
+        subject: What it is.
+        blocks: How many.
+        parameters: Of the projections.
+        nonzeros: In S.
+        factor_parameters: In U and V.
+        kept_share: Of the parameters, in S, U and V, in [0, 1].
+        dense_bytes: Of the projections at the stored dtype.
+        stored_bytes: Of mask bits, values and factors.
+    """
+
+    DERIVED: ClassVar = ("stored_share",)
+
+    path: str
+    subject: Subject
+    blocks: int
+    parameters: int
+    nonzeros: int
+    factor_parameters: int
+    kept_share: float
+    dense_bytes: int
+    stored_bytes: int
+
+    @property
+    def stored_share(self) -> float:
+        """Stored over dense bytes."""
+        return self.stored_bytes / self.dense_bytes
+
+
+def artifact_summary(artifact: Artifact) -> ArtifactSummary:
     """Counts over the compressed projections of the whole model."""
-    subject = subject_of(artifact)
     counts = totals(artifact.blocks)
     records = [record for block in artifact.blocks for record in block.projections]
     width = VALUE_BYTES[artifact.settings.dtype]
-    dense_bytes = counts["parameters"] * width
-    stored_bytes = sum(record.stored_bytes(width) for record in records)
-    return {
-        "path": str(artifact.path),
-        "model": subject.model,
-        "method": artifact.settings.method,
-        "blocks": len(artifact.blocks),
-        "dtype": artifact.settings.dtype,
+    return ArtifactSummary(
+        path=str(artifact.path),
+        subject=subject_of(artifact),
+        blocks=len(artifact.blocks),
         **counts,
-        "kept_share": kept_share(artifact.blocks),
-        "dense_bytes": dense_bytes,
-        "stored_bytes": stored_bytes,
-        "stored_share": stored_bytes / dense_bytes,
-    }
+        kept_share=kept_share(artifact.blocks),
+        dense_bytes=counts["parameters"] * width,
+        stored_bytes=sum(record.stored_bytes(width) for record in records),
+    )
 
 
 def artifact_table(artifact: Artifact) -> Table:
@@ -60,43 +93,108 @@ def artifact_table(artifact: Artifact) -> Table:
     )
     summary = artifact_summary(artifact)
     notes = (
-        f"{summary['blocks']} blocks, {summary['parameters']:,} parameters in projections, "
-        f"{summary['stored_share']:.1%} of their dense bytes stored ({summary['dtype']}).",
+        f"{summary.blocks} blocks, {summary.parameters:,} parameters in projections, "
+        f"{summary.stored_share:.1%} of their dense bytes stored ({artifact.settings.dtype}).",
         "Scaled error: unknown where U and V were trained."
         if artifact.settings.recovery
         else "Scaled error: mean over blocks of |(W - S - L)D| / |WD|, D the calibration input "
         "norms.",
     )
-    title = f"{summary['model']} by {artifact.settings.method_name}"
+    title = f"{summary.subject.model} by {artifact.settings.method_name}"
     return Table("artifact", title, columns, tuple(rows), notes)
 
 
-def estimate_summary(estimate: RunEstimate) -> dict[str, Any]:
-    """What a dry run found, for JSON: every projection, totals, memory and time."""
+@dataclass(frozen=True)
+class EstimatedProjection:
+    """One projection of a run that was not made.
+
+    Attributes:
+        block: Which.
+        name: Projection.
+        method: That would compress it.
+        rank: Of U and V.
+        nonzeros: In S.
+        kept_fraction: Asked for.
+        parameters: In S, U and V.
+        stored_bytes: Of mask bits, values and factors.
+    """
+
+    block: int
+    name: str
+    method: str
+    rank: int
+    nonzeros: int
+    kept_fraction: float
+    parameters: int
+    stored_bytes: int
+
+
+@dataclass(frozen=True)
+class EstimateSummary:
+    """What a run would give and take.
+
+    Attributes:
+        dtype: Stored.
+        workers: Projections at once.
+        estimated_peak_bytes: Highest resident memory.
+        estimated_seconds: Of the run.
+        estimated_from: What both are estimated from.
+        parameters: Of the projections.
+        kept_parameters: In S, U and V.
+        dense_bytes: Of the projections at the stored dtype.
+        stored_bytes: Of mask bits, values and factors.
+        projections: Block by block.
+    """
+
+    DERIVED: ClassVar = ("kept_share", "stored_share")
+
+    dtype: str
+    workers: int
+    estimated_peak_bytes: int
+    estimated_seconds: float
+    estimated_from: str
+    parameters: int
+    kept_parameters: int
+    dense_bytes: int
+    stored_bytes: int
+    projections: tuple[EstimatedProjection, ...]
+
+    @property
+    def kept_share(self) -> float:
+        """Of the parameters, in [0, 1]."""
+        return self.kept_parameters / self.parameters
+
+    @property
+    def stored_share(self) -> float:
+        """Stored over dense bytes."""
+        return self.stored_bytes / self.dense_bytes
+
+
+def estimate_summary(estimate: "RunEstimate") -> EstimateSummary:
+    """What a dry run found: every projection, totals, memory and time."""
     entries = estimate.projections
-    dense = sum(entry.dense_bytes for entry in entries)
-    stored = sum(entry.stored_bytes for entry in entries)
-    parameters = sum(entry.m * entry.n for entry in entries)
-    return {
-        "dtype": estimate.dtype,
-        "workers": estimate.workers,
-        "estimated_peak_bytes": estimate.peak_bytes,
-        "estimated_seconds": estimate.seconds,
-        "estimated_from": "memory from shapes; time from samples on random matrices, here and now",
-        "parameters": parameters,
-        "kept_parameters": sum(entry.parameters for entry in entries),
-        "kept_share": sum(entry.parameters for entry in entries) / parameters,
-        "dense_bytes": dense,
-        "stored_bytes": stored,
-        "stored_share": stored / dense,
-        "projections": [
-            asdict(entry) | {"parameters": entry.parameters, "stored_bytes": entry.stored_bytes}
-            for entry in entries
-        ],
-    }
+    return EstimateSummary(
+        dtype=estimate.dtype,
+        workers=estimate.workers,
+        estimated_peak_bytes=estimate.peak_bytes,
+        estimated_seconds=estimate.seconds,
+        estimated_from=ESTIMATED_FROM,
+        parameters=sum(entry.m * entry.n for entry in entries),
+        kept_parameters=sum(entry.parameters for entry in entries),
+        dense_bytes=sum(entry.dense_bytes for entry in entries),
+        stored_bytes=sum(entry.stored_bytes for entry in entries),
+        projections=tuple(_estimated(entry) for entry in entries),
+    )
 
 
-def estimate_tables(estimate: RunEstimate) -> list[Table]:
+def _estimated(entry: "ProjectionEstimate") -> EstimatedProjection:
+    return EstimatedProjection(
+        entry.block, entry.name, entry.method, entry.rank, entry.nonzeros, entry.kept_fraction,
+        entry.parameters, entry.stored_bytes,
+    )  # fmt: skip
+
+
+def estimate_tables(estimate: "RunEstimate") -> list[Table]:
     """One row per kind of projection, more where blocks differ, and the sum."""
     alike: dict[ProjectionEstimate, list[ProjectionEstimate]] = {}
     for entry in estimate.projections:
@@ -112,8 +210,8 @@ def estimate_tables(estimate: RunEstimate) -> list[Table]:
     whole = estimate_summary(estimate)
     rows.append(
         ("all", _ranges(sorted({entry.block for entry in estimate.projections})), "", "", "",
-         whole["kept_share"], sum(entry.nonzeros for entry in estimate.projections),
-         whole["kept_parameters"], whole["stored_bytes"], whole["stored_share"])
+         whole.kept_share, sum(entry.nonzeros for entry in estimate.projections),
+         whole.kept_parameters, whole.stored_bytes, whole.stored_share)
     )  # fmt: skip
     columns = (
         *(Column(heading) for heading in ("Projection", "Blocks", "Shape", "Method", "Rank")),

@@ -1,20 +1,44 @@
 """What a recovery trained, and how large the model was before and after."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from reports.tables.artifact import artifact_summary
+from reports.tables.artifact import ArtifactSummary, artifact_summary
 from workloads.artifact.read import Artifact, kept_share
 from workloads.results.table import Column, Table
 
 
-def recovery_summary(before: Artifact, after: Artifact) -> dict[str, Any]:
-    """The recovered artifact's counts with those before, its training and its loss, for JSON."""
-    return {
-        **artifact_summary(after),
-        "recovery": dict(after.settings.recovery),
-        "training_loss": dict(after.training_loss),
-        "kept_share_before": kept_share(before.blocks),
-    }
+@dataclass(frozen=True)
+class RecoverySummary:
+    """What was trained.
+
+    Attributes:
+        artifact: The recovered one.
+        recovery: Settings, data and counts, as in its manifest.
+        training_loss: First and last, in nats per predicted token.
+        kept_share_before: Of the parameters before the recovery, in [0, 1].
+    """
+
+    artifact: ArtifactSummary
+    recovery: Mapping[str, Any]
+    training_loss: Mapping[str, float]
+    kept_share_before: float
+
+
+def recovery_summary(before: Artifact, after: Artifact) -> RecoverySummary:
+    """The recovered artifact's counts with those before, its training and its loss.
+
+    Args:
+        before: What was recovered.
+        after: What came of it.
+    """
+    return RecoverySummary(
+        artifact_summary(after),
+        after.settings.recovery,
+        after.training_loss,
+        kept_share(before.blocks),
+    )
 
 
 def recovery_table(before: Artifact, after: Artifact) -> Table:

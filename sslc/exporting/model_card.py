@@ -4,23 +4,17 @@ It says only what the manifest and the artifact's results hold; what was not mea
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from workloads.artifact.read import VALUE_BYTES, Artifact, kept_share, totals
-from workloads.support.errors import InputError
+from workloads.results.envelope import result_from_json
+from workloads.results.identity import SHORT, method_labels
+from workloads.results.kinds import PerplexityResult
 from workloads.support.files import read_json
 
 Layout = Literal["dense", "adapter"]
-_MEASURED: dict[str, type | tuple[type, ...]] = {
-    "perplexity": (int, float),
-    "predicted_tokens": int,
-    "window_tokens": int,
-    "stride_tokens": int,
-    "text": str,
-    "subject": dict,
-}
 _LOADING = {
     "dense": """\
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -62,7 +56,7 @@ def model_card(
         library: What loads it: ``transformers``, or ``peft`` for the adapter's own folder.
 
     Raises:
-        InputError: A perplexity in the artifact's results is not whole.
+        InputError: A perplexity in the artifact's results is not whole, or of an older form.
     """
     settings = artifact.settings
     name = settings.base_model["name"]
@@ -151,28 +145,37 @@ def _sizes(artifact: Artifact, weight_bytes: int) -> dict[str, str]:
 
 
 def _perplexities(artifact: Artifact) -> str:
-    """A table of what ``sslc evaluate`` left beside the artifact; empty when there is nothing."""
-    rows = []
+    """What ``sslc evaluate`` left beside the artifact, a table for each text and windows.
+
+    Perplexities may be compared only where text, windows, arithmetic and device are the same.
+    """
+    groups: dict[str, list[PerplexityResult]] = {}
     for path in sorted((artifact.path / "results").glob("perplexity*.json")):
-        found = read_json(path)
-        for key, kind in _MEASURED.items():
-            if not isinstance(found, dict) or not isinstance(found.get(key), kind):
-                raise InputError(f"{path}: not a perplexity ({key} is missing or of another kind)")
-        rows.append(
-            f"| {_cell(found['subject'].get('method', ''))} | {found['perplexity']:.4g} "
-            f"| {_cell(found['text'])} "
-            f"| {found['predicted_tokens']:,} in windows of {found['window_tokens']}"
-            f"{_stride(found)} |"
-        )
-    if not rows:
+        result = result_from_json(read_json(path), [PerplexityResult], str(path))
+        groups.setdefault(_measured_on(result), []).append(result)
+    if not groups:
         return ""
-    head = "| model | perplexity (measured) | text | predicted tokens |\n|---|---|---|---|\n"
-    return "## Perplexity\n\n" + head + "\n".join(rows) + "\n"
+    parts = (_perplexity_table(about, results) for about, results in sorted(groups.items()))
+    return "## Perplexity (measured)\n\n" + "\n".join(parts)
 
 
-def _stride(found: dict[str, Any]) -> str:
-    stride = found["stride_tokens"]
-    return "" if stride == found["window_tokens"] else f" every {stride}"
+def _measured_on(result: PerplexityResult) -> str:
+    identity, text = result.identity, result.identity.text
+    every = "" if text.stride_tokens == text.window_tokens else f" every {text.stride_tokens}"
+    return (
+        f"{text.source} (SHA-256 {text.sha256[:SHORT]}), {result.predicted_tokens:,} predicted "
+        f"tokens in windows of {text.window_tokens}{every}, {identity.dtype} on {identity.device}"
+    )
+
+
+def _perplexity_table(about: str, results: Sequence[PerplexityResult]) -> str:
+    labels = method_labels([result.identity.subject for result in results])
+    rows = (
+        f"| {_cell(result.identity.subject.model)} | {_cell(label)} | {result.perplexity:.4g} |\n"
+        for result, label in zip(results, labels, strict=True)
+    )
+    head = "| model | method | perplexity |\n|---|---|---|\n"
+    return f"{_cell(about)}:\n\n{head}{''.join(rows)}"
 
 
 def _table(facts: Mapping[str, str]) -> str:

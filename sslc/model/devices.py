@@ -1,10 +1,8 @@
 """Devices by name: where arithmetic runs, and what a vendor calls it."""
 
-import platform
-from pathlib import Path
-
 import torch
 
+from workloads.support.devices import cpu_name
 from workloads.support.errors import InputError
 
 
@@ -27,13 +25,4 @@ def find_device(name: str) -> torch.device:
 
 def device_name(device: torch.device) -> str:
     """A device by the name that its vendor gives it."""
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else _cpu_name()
-
-
-def _cpu_name() -> str:
-    info = Path("/proc/cpuinfo")
-    if info.is_file():
-        for line in info.read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else cpu_name()

@@ -1,15 +1,20 @@
 """The command as a user types it: through ``main`` with its arguments, or a process apart."""
 
 import contextlib
+import functools
 import io
+import json
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from importlib import resources
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
+import jsonschema
 import pytest
 
 from reports.cli import main
@@ -21,6 +26,37 @@ SMALL_CUT = ["--windows", "2", "--window-tokens", "32"]
 
 def command(*arguments: object) -> list[str]:
     return [str(Path(sys.executable).with_name("sslc")), *map(str, arguments)]
+
+
+def document(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    """What a command printed as JSON, after it has met the shipped schema."""
+    assert done.returncode == 0, done.stderr
+    value = json.loads(done.stdout)
+    jsonschema.Draft202012Validator(_schema()).validate(value)
+    assert isinstance(value, dict)
+    return value
+
+
+@functools.cache
+def _schema() -> Any:
+    file = resources.files("reports.stored") / "document.schema.json"
+    return json.loads(file.read_text(encoding="utf-8"))
+
+
+def results_of(done: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
+    """The results in what a command printed as JSON."""
+    results: list[dict[str, Any]] = document(done)["results"]
+    return results
+
+
+def by_model(done: subprocess.CompletedProcess[str]) -> dict[str, dict[str, Any]]:
+    """The results by cycle model."""
+    return {result["identity"]["cycle_model"]: result for result in results_of(done)}
+
+
+def stored(directory: Path) -> dict[str, dict[str, Any]]:
+    """The result files of a directory by name."""
+    return {path.name: json.loads(path.read_text()) for path in directory.glob("results/*.json")}
 
 
 def kill_when(ready: Callable[[], bool], *arguments: object) -> None:

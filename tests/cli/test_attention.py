@@ -1,6 +1,5 @@
 """``sslc attention`` as a user types it: synthetic masks, a file of masks, errors."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +7,7 @@ import pytest
 
 from accelerator_sim.attention.masked import simulate_heads
 from accelerator_sim.machine.catalog import load_accelerator, load_cost_table
-from tests.cli.conftest import Run
+from tests.cli.conftest import Run, by_model, results_of
 from workloads.masks.head_masks import HeadMask
 from workloads.masks.packed import PackedMask
 from workloads.results.codec import to_json
@@ -37,9 +36,8 @@ def test_attention_one_mask_for_all_heads_is_one_head_counted_often(
         "attention", "deit-small", "--mask", tmp_path / "mine.npy", "--cycle-model", "compiled",
         "--set", "dense_threshold=0.9", "--json",
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    [result] = json.loads(done.stdout)
-    assert result["masks"] == "real (mine.npy)"
+    [result] = results_of(done)
+    assert result["identity"]["masks"] == "real (mine.npy)"
     assert result["kept_fraction"] == pytest.approx(mask.mean())
     machine = load_accelerator("vitcod", {"dense_threshold": 0.9})
     item = HeadMask("every head", PackedMask.pack(mask), 72)
@@ -52,13 +50,14 @@ def test_attention_one_mask_for_all_heads_is_one_head_counted_often(
         assert result["stages"][name]["sparse_cycles"] == 72 * stage.sum_cycles
         assert result["stages"][name]["dense_cycles"] == 72 * stage.dense_cycles
     sddmm = result["stages"]["sddmm"]
-    assert sddmm["dense_columns_per_head"] == 1
+    detail = sddmm["detail"]
+    assert detail["dense_columns_per_head"] == 1
     run = head.stages[0].sum_run
     assert run is not None
-    assert sddmm["stalls"]["sparser"]["compute"] == 72 * run.sparser.compute
-    assert sddmm["traffic"]["weights"] == 72 * run.traffic.weights
-    assert sddmm["utilisation"] == pytest.approx(run.utilisation)
-    assert 0 < sddmm["utilisation"] < 1
+    assert detail["stalls"]["sparser"]["compute"] == 72 * run.sparser.compute
+    assert detail["traffic"]["weights"] == 72 * run.traffic.weights
+    assert detail["utilisation"] == pytest.approx(run.utilisation)
+    assert 0 < detail["utilisation"] < 1
 
 
 def test_attention_default_threshold_is_more_than_fifty_queries(sslc: Run, tmp_path: Path) -> None:
@@ -66,14 +65,14 @@ def test_attention_default_threshold_is_more_than_fifty_queries(sslc: Run, tmp_p
     mask[:50, 0] = mask[:51, 1] = True
     np.save(tmp_path / "m.npy", mask)
     run = ("attention", "vit-base", "--mask", tmp_path / "m.npy", "--cycle-model", "compiled")
-    [result] = json.loads(sslc(*run, "--json").stdout)
-    assert result["stages"]["sddmm"]["dense_columns_per_head"] == 1
+    [result] = results_of(sslc(*run, "--json"))
+    assert result["stages"]["sddmm"]["detail"]["dense_columns_per_head"] == 1
 
 
 def test_attention_models_agree_on_their_order(sslc: Run, tmp_path: Path) -> None:
     np.save(tmp_path / "m.npy", np.random.default_rng(5).random((12, 3, 197, 197)) < 0.08)
     run = ("attention", "deit-tiny", "--mask", tmp_path / "m.npy", "--json", "--accelerator")
-    results = {r["cycle_model"]: r for r in json.loads(sslc(*run, "array-64x64").stdout)}
+    results = by_model(sslc(*run, "array-64x64"))
     assert len(results["event"]["heads"]) == 36
     for name in ("dense_cycles", "sparse_cycles"):
         assert results["roofline"]["total"][name] <= results["event"]["total"][name]

@@ -95,8 +95,36 @@ def test_report_garbled_result_is_refused(sslc: Run, damaged: Path) -> None:
     results = damaged / "results"
     shutil.rmtree(results, ignore_errors=True)
     results.mkdir()
+    assert sslc("simulate", damaged, "--cycle-model", "published").returncode == 0
+    [path] = results.iterdir()
+    whole = json.loads(path.read_text())
+    for change, message in (
+        ({"blocks": None}, "blocks: must be a list"),
+        ({"identity": {}}, "identity: field 'subject' is missing"),
+        ({"kind": "cycle"}, "kind must be one of perplexity"),
+        ({"sha256": "0" * 64}, "sha256 is not that of its identity"),
+        ({"version": 1}, "run `sslc simulate` to make it anew"),
+    ):
+        path.write_text(json.dumps(whole | change))
+        _refused(sslc, message, "report", damaged)
+    path.write_text("[1")
+    _refused(sslc, path.name, "report", damaged)
+
+
+@pytest.mark.parametrize(
+    ("kind", "command"),
+    [
+        ("perplexity", "sslc evaluate"),
+        ("zero_shot", "sslc evaluate --tasks"),
+        ("cycles", "sslc simulate"),
+        ("runtime", "sslc measure"),
+    ],
+)
+def test_report_result_of_the_old_form_says_what_makes_it_anew(
+    sslc: Run, tmp_path: Path, kind: str, command: str
+) -> None:
+    (tmp_path / "results").mkdir()
     subject = {"model": "m", "method": "x", "kept_fraction": 0.5, "masks": "real"}
-    (results / "cycles.json").write_text(json.dumps({"kind": "cycles", "subject": subject}))
-    _refused(sslc, "cycles result lacks", "report", damaged)
-    (results / "cycles.json").write_text('{"kind": "cycles"}')
-    _refused(sslc, "subject", "report", damaged)
+    old = {"kind": kind, "subject": subject, "provenance": "measured"}
+    (tmp_path / "results" / "old.json").write_text(json.dumps(old))
+    _refused(sslc, f"run `{command}` to make it anew", "report", tmp_path)

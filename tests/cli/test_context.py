@@ -8,7 +8,7 @@ import pytest
 
 from accelerator_sim.attention.context import attention_cycles
 from accelerator_sim.machine.catalog import load_accelerator, load_cost_table
-from tests.cli.conftest import Run
+from tests.cli.conftest import Run, by_model, document, results_of, stored
 from workloads.shapes.attention import ContextAttention, Heads
 
 LLAMA = Heads(heads=4, kv_heads=2, head_dim=16)
@@ -18,10 +18,8 @@ def test_simulate_context_adds_attention_to_mha_alone(
     sslc: Run, artifact: Path, tmp_path: Path
 ) -> None:
     run = ("simulate", artifact, "--json", "--tokens", 3, "--save", tmp_path)
-    plain = {r["cycle_model"]: r for r in json.loads(sslc(*run).stdout)}
-    done = sslc(*run, "--context", 500)
-    assert done.returncode == 0, done.stderr
-    results = {r["cycle_model"]: r for r in json.loads(done.stdout)}
+    plain = by_model(sslc(*run))
+    results = by_model(sslc(*run, "--context", 500))
     machine, costs = load_accelerator("array-64x64"), load_cost_table()
     for model, result in results.items():
         parts = attention_cycles(
@@ -32,11 +30,11 @@ def test_simulate_context_adds_attention_to_mha_alone(
         for name in ("dense_cycles", "sparse_cycles", "sum_cycles"):
             assert after["MHA"][name] == pytest.approx(before["MHA"][name] + added)
         assert after["FFN"] == before["FFN"]
-        assert result["context"] == 500
-        assert "context" not in plain[model]
-    names = sorted(path.name for path in (tmp_path / "results").iterdir())
+        assert result["identity"]["workload"]["context"] == 500
+        assert plain[model]["identity"]["workload"]["context"] is None
+    names = sorted(stored(tmp_path))
     assert len(names) == 6
-    assert "cycles-array-64x64-event-3-context-500.json" in names
+    assert sum(n.startswith("cycles-event-3-context-500-array-64x64-") for n in names) == 1
 
 
 def test_simulate_context_table_says_what_is_included(sslc: Run, artifact: Path) -> None:
@@ -62,17 +60,14 @@ def test_report_keeps_results_with_and_without_context_apart(
     for table in (cycles, energy):
         assert "MHA, context 64" in table
         assert "MHA  " in table
-    figures = sorted(path.name for path in (tmp_path / "out").glob("stalls-*.svg"))
-    assert len(figures) == 2
-    assert figures[0].endswith("-1-context-64.svg")
+    assert len(list((tmp_path / "out").glob("stalls-*.svg"))) == 2
 
 
 def test_simulate_checkpoint_context_takes_its_configuration(sslc: Run, llama: Path) -> None:
     done = sslc(
         "simulate", llama, "--cycle-model", "roofline", "--blocks", 1, "--context", 9, "--json"
     )
-    assert done.returncode == 0, done.stderr
-    [result] = json.loads(done.stdout)
+    [result] = results_of(done)
     names = [part["name"] for part in result["blocks"][0]["projections"]]
     assert names[3:7] == ["qk", "softmax", "av", "o_proj"]
 
@@ -104,8 +99,10 @@ def test_reproduce_table4_context_adds_attention(sslc: Run, tmp_path: Path) -> N
     run = ("reproduce", "table4", "--cycle-model", "published", "--context", 4096)
     done = sslc(*run, "--json", "--out", tmp_path)
     found = {
-        (result["subject"]["model"], result["budget_reading"]): result["mean_per_block"]["MHA"]
-        for result in json.loads(done.stdout)
+        (entry["result"]["identity"]["subject"]["model"], entry["budget_reading"]): entry["result"][
+            "mean_per_block"
+        ]["MHA"]
+        for entry in document(done)["details"]["table4"]
     }
     inside, on_top = "S keeps p minus the low-rank share", "S keeps p"
     expected = {

@@ -1,15 +1,15 @@
 """What --dry-run says against what a run then gives and takes, seen from outside."""
 
-import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from sslc.methods.registry import METHODS
-from tests.cli.conftest import SMALL_CUT, Run, command
+from tests.cli.conftest import SMALL_CUT, Run, command, document
 from tests.conftest import VOCABULARY, _save_tokenizer
 from workloads.artifact.read import open_artifact
 
@@ -41,12 +41,10 @@ def wide(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
-def _dry(sslc: Run, *arguments: object) -> dict[str, object]:
+def _dry(sslc: Run, *arguments: object) -> dict[str, Any]:
     done = sslc("compress", *arguments, "--dry-run", "--json")
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
-    assert isinstance(found, dict)
-    return found
+    details: dict[str, Any] = document(done)["details"]
+    return details
 
 
 def _run_watched(*arguments: object) -> int:
@@ -82,7 +80,7 @@ def test_dry_run_counts_are_those_of_the_artifact(
         for record in block.projections
     ]
     keys = ("block", "name", "rank", "nonzeros", "kept_fraction")
-    assert [tuple(entry[key] for key in keys) for entry in said["projections"]] == expected  # type: ignore[attr-defined]
+    assert [tuple(entry[key] for key in keys) for entry in said["projections"]] == expected
     records = [record for block in artifact.blocks for record in block.projections]
     assert said["stored_bytes"] == sum(record.stored_bytes(4) for record in records)
 
@@ -111,7 +109,7 @@ def test_dry_run_memory_is_an_upper_bound_and_not_absurd(
 ) -> None:
     flags = [*SMALL_CUT, "--method", method]
     flags += ["--set", "iterations=2"] if method == "sslc" else []
-    said = int(str(_dry(sslc_process, wide, *flags)["estimated_peak_bytes"]))
+    said = int(_dry(sslc_process, wide, *flags)["estimated_peak_bytes"])
     peak = _run_watched(wide, "--out", tmp_path / "a", *flags)
     assert peak <= said <= WITHIN * peak
 
@@ -121,9 +119,9 @@ def test_max_memory_takes_fewer_workers_and_changes_no_byte(
 ) -> None:
     flags = [*SMALL_CUT, "--set", "iterations=2", "--workers"]
     two, one = (_dry(sslc_process, wide, *flags, count) for count in (8, 1))
-    limit = (int(str(two["estimated_peak_bytes"])) + int(str(one["estimated_peak_bytes"]))) // 2
+    limit = (int(two["estimated_peak_bytes"]) + int(one["estimated_peak_bytes"])) // 2
     said = _dry(sslc_process, wide, *flags, 8, "--max-memory", limit)
-    assert 1 <= int(str(said["workers"])) < 8
+    assert 1 <= int(said["workers"]) < 8
     peak = _run_watched(wide, "--out", tmp_path / "less", *flags, 8, "--max-memory", limit)
     assert peak <= limit
     _run_watched(wide, "--out", tmp_path / "one", *flags, 1)

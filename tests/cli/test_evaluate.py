@@ -1,12 +1,12 @@
 """``sslc evaluate``: windows, texts and tasks as options, and what they leave behind."""
 
-import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.cli.conftest import Run
+from tests.cli.conftest import Run, document, results_of, stored
 from tests.tasks import QUESTIONS, Task, write_task
 
 
@@ -15,10 +15,8 @@ def task(tmp_path_factory: pytest.TempPathFactory) -> Task:
     return write_task(tmp_path_factory.mktemp("task"), "which")
 
 
-def _json(sslc: Run, *arguments: object) -> Any:
-    done = sslc(*arguments, "--json")
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+def _results(sslc: Run, *arguments: object) -> list[dict[str, Any]]:
+    return results_of(sslc(*arguments, "--json"))
 
 
 def test_evaluate_stride_and_text_have_their_own_file(
@@ -27,18 +25,22 @@ def test_evaluate_stride_and_text_have_their_own_file(
     text = tmp_path / "my text.txt"
     text.write_text("It was the best of times, it was the worst of times. " * 20)
     cut = ("--window-tokens", 64, "--max-tokens", 0, "--save", tmp_path)
-    plain = _json(sslc, "evaluate", llama, *cut)
-    strided = _json(sslc, "evaluate", llama, "--text", text, "--stride", 16, *cut)
-    assert (plain["text"], plain["stride_tokens"]) == ("embedded:evaluation", 64)
-    assert plain["predicted_tokens"] == 63 * plain["windows"] > 63 * 256
-    assert (strided["text"], strided["stride_tokens"]) == ("my text.txt", 16)
-    results = tmp_path / "results"
-    assert json.loads((results / "perplexity.json").read_text()) == plain
-    assert json.loads((results / "perplexity-my-text.txt.json").read_text()) == strided
-    rows = json.loads(sslc("report", tmp_path, "--json").stdout)["tables"][0]["rows"]
-    assert [(row["Text"], row["Stride"]) for row in rows] == [
-        ("my text.txt", 16),
+    [plain] = _results(sslc, "evaluate", llama, *cut)
+    [strided] = _results(sslc, "evaluate", llama, "--text", text, "--stride", 16, *cut)
+    texts = [result["identity"]["text"] for result in (plain, strided)]
+    assert [(text["source"], text["stride_tokens"]) for text in texts] == [
         ("embedded:evaluation", 64),
+        ("my text.txt", 16),
+    ]
+    assert plain["predicted_tokens"] % 63 == 0
+    assert plain["predicted_tokens"] > 63 * 256
+    assert sorted(stored(tmp_path).values(), key=lambda result: result["sha256"]) == sorted(
+        (plain, strided), key=lambda result: result["sha256"]
+    )
+    rows = document(sslc("report", tmp_path, "--json"))["tables"][0]["rows"]
+    assert [(row["Text"], row["Stride"]) for row in rows] == [
+        ("embedded:evaluation", 64),
+        ("my text.txt", 16),
     ]
 
 
@@ -47,18 +49,20 @@ def test_evaluate_tasks_are_saved_and_reported(
 ) -> None:
     other = write_task(tmp_path, "other")
     tasks = ("--tasks", f"{task.file},{other.file}", "--limit", 6)
-    ours = _json(sslc, "evaluate", artifact, *tasks)
-    dense = _json(sslc, "evaluate", llama, *tasks, "--save", artifact)
-    results = artifact / "results"
-    for found, prefix in ((ours, "zero-shot"), (dense, "zero-shot-dense")):
-        assert [result["task"] for result in found] == ["which", "other"]
+    copy = tmp_path / "artifact"
+    shutil.copytree(artifact, copy, ignore=shutil.ignore_patterns("results"))
+    ours = _results(sslc, "evaluate", copy, *tasks)
+    dense = _results(sslc, "evaluate", llama, *tasks, "--save", copy)
+    files = stored(copy)
+    assert len(files) == 4
+    for found, prefix in ((ours, "zero-shot-"), (dense, "zero-shot-dense-")):
+        assert [result["identity"]["task"] for result in found] == ["which", "other"]
         for result in found:
             assert (result["documents"], result["of_documents"]) == (6, QUESTIONS)
-            assert result["limit"] == 6
-            assert result["provenance"] == "measured"
-            saved = results / f"{prefix}-{result['task']}.json"
-            assert json.loads(saved.read_text()) == result
-    tables = json.loads(sslc("report", artifact, "--json").stdout)["tables"]
+            assert result["identity"]["limit"] == 6
+            name = f"{prefix}{result['identity']['task']}-{result['sha256'][:8]}.json"
+            assert files[name] == result
+    tables = document(sslc("report", copy, "--json"))["tables"]
     [table] = [table for table in tables if table["name"] == "zero_shot"]
     for method in ("sslc", "dense"):
         rows = [row for row in table["rows"] if row["Method"] == method]
@@ -70,8 +74,6 @@ def test_evaluate_tasks_are_saved_and_reported(
             ("mean of 2 tasks", "acc"),
         ]
         assert rows[-1]["Value"] == pytest.approx((rows[0]["Value"] + rows[2]["Value"]) / 2)
-    for path in results.glob("zero-shot*.json"):
-        path.unlink()
 
 
 def test_evaluate_adapter_export_is_base_and_adapter(
@@ -80,9 +82,11 @@ def test_evaluate_adapter_export_is_base_and_adapter(
     done = sslc("export", artifact, "--out", tmp_path / "base", "--as", "adapter")
     assert done.returncode == 0, done.stderr
     cut = ("--window-tokens", 64, "--max-tokens", 640)
-    ours, adapted = (_json(sslc, "evaluate", path, *cut) for path in (artifact, tmp_path / "base"))
+    ours, adapted = (
+        _results(sslc, "evaluate", path, *cut)[0] for path in (artifact, tmp_path / "base")
+    )
     assert adapted["perplexity"] == pytest.approx(ours["perplexity"], rel=1e-5)
-    assert adapted["subject"]["method"] == "base + adapter"
+    assert adapted["identity"]["subject"]["method"] == "base + adapter"
 
 
 @pytest.mark.parametrize(

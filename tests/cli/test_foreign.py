@@ -9,7 +9,7 @@ from safetensors.numpy import load_file, save_file
 
 from accelerator_sim.machine.catalog import load_accelerator
 from tests.accelerator_sim.machines import block_by
-from tests.cli.conftest import Run
+from tests.cli.conftest import Run, by_model, results_of, stored
 from workloads.masks.packed import PackedMask, SparseLowRankGemm
 from workloads.results.codec import to_json
 from workloads.shapes.gemm import Gemm
@@ -31,8 +31,7 @@ def pruned(llama: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_simulate_pruned_checkpoint_counts_its_nonzeros(sslc: Run, pruned: Path) -> None:
     done = sslc("simulate", pruned, "--json", "--tokens", 2)
-    assert done.returncode == 0, done.stderr
-    results = {result["cycle_model"]: result for result in json.loads(done.stdout)}
+    results = by_model(done)
     assert set(results) == {"published", "roofline", "event"}
     weights = load_file(pruned / "model.safetensors")
     for index in range(3):
@@ -42,7 +41,7 @@ def test_simulate_pruned_checkpoint_counts_its_nonzeros(sslc: Run, pruned: Path)
             kept = np.count_nonzero(weights[f"model.layers.{index}.{part}.{name}.weight"])
             assert projection["sparse_cycles"] == -(-2 * kept // 4096)
             assert projection["low_rank_cycles"] == 0
-    subject = results["event"]["subject"]
+    subject = results["event"]["identity"]["subject"]
     assert subject["masks"] == f"real ({pruned.name})"
     assert subject["model"] == pruned.name
     assert subject["kept_fraction"] == pytest.approx(0.25, abs=0.01)
@@ -56,9 +55,9 @@ def test_simulate_dense_checkpoint_is_said_to_be_dense(sslc: Run, llama: Path) -
     done = sslc("simulate", llama, "--cycle-model", "roofline", "--blocks", 1, "--json")
     assert done.returncode == 0, done.stderr
     assert "100.00% of the weights in 1 blocks are not zero; the checkpoint is dense" in done.stderr
-    [result] = json.loads(done.stdout)
+    [result] = results_of(done)
     assert len(result["blocks"]) == 1
-    assert result["subject"]["kept_fraction"] == 1
+    assert result["identity"]["subject"]["kept_fraction"] == 1
     assert sorted(llama.iterdir()) == before
 
 
@@ -83,12 +82,14 @@ def test_simulate_one_mask_is_the_simulated_projection(sslc: Run, tmp_path: Path
     assert done.returncode == 0, done.stderr
     machine = load_accelerator("vitcod", {"lines": 32})
     item = SparseLowRankGemm(Gemm("mine", "FFN", 96, 160, 3), PackedMask.pack(mask), 8)
-    for result in json.loads(done.stdout):
-        expected = to_json(block_by(result["cycle_model"], [item], machine))
+    for model, result in by_model(done).items():
+        expected = to_json(block_by(model, [item], machine))
         assert result["blocks"] == [json.loads(json.dumps(expected))]
-        assert result["subject"]["masks"] == "real (mine)"
+        identity = result["identity"]
+        assert identity["machine"]["label"] == "vitcod + lines=32"
+        assert identity["subject"]["masks"] == "real (mine)"
         kept = (mask.sum() + 8 * (96 + 160)) / (96 * 160)
-        assert result["subject"]["kept_fraction"] == pytest.approx(kept)
+        assert identity["subject"]["kept_fraction"] == pytest.approx(kept)
 
 
 def test_simulate_saved_mask_result_is_reported(sslc: Run, tmp_path: Path) -> None:
@@ -97,8 +98,8 @@ def test_simulate_saved_mask_result_is_reported(sslc: Run, tmp_path: Path) -> No
     done = sslc("simulate", "--mask", tmp_path / "mine.npy", "--save", out)
     assert done.returncode == 0, done.stderr
     assert "MHA" not in done.stdout
-    names = sorted(path.name for path in (out / "results").iterdir())
-    assert names == [f"cycles-array-64x64-{m}-1.json" for m in ("event", "published", "roofline")]
+    names = sorted(name.rpartition("-")[0] for name in stored(out))
+    assert names == [f"cycles-{m}-1-array-64x64" for m in ("event", "published", "roofline")]
     report = sslc("report", out, "--out", tmp_path / "report")
     assert report.returncode == 0, report.stderr
     assert "real (mine)" in report.stdout
@@ -106,14 +107,14 @@ def test_simulate_saved_mask_result_is_reported(sslc: Run, tmp_path: Path) -> No
 
 
 def test_simulate_artifact_saves_where_asked(sslc: Run, artifact: Path, tmp_path: Path) -> None:
-    own = artifact / "results" / "cycles-vitcod-published-7.json"
     machine = ("--accelerator", "vitcod", "--cycle-model", "published", "--tokens", 7)
     done = sslc("simulate", artifact, *machine, "--save", tmp_path)
     assert done.returncode == 0, done.stderr
-    assert not own.exists()
-    assert (tmp_path / "results" / own.name).is_file()
+    [(name, saved)] = stored(tmp_path).items()
+    assert name not in stored(artifact)
     assert sslc("simulate", artifact, *machine).returncode == 0
-    assert own.read_bytes() == (tmp_path / "results" / own.name).read_bytes()
+    own = stored(artifact)[name]
+    assert {key for key in own if own[key] != saved[key]} == {"provenance"}
 
 
 @pytest.mark.parametrize(
@@ -157,7 +158,7 @@ def test_simulate_index_format_and_loop_order_are_set_as_typed(
     item = SparseLowRankGemm(Gemm("mine", "FFN", 64, 160, 40), PackedMask.pack(mask), 0)
     machines = (load_accelerator("array-64x64", tile | more) for more in ({}, value))
     plain, expected = (to_json(block_by("compiled", [item], made)) for made in machines)
-    (result,) = json.loads(done.stdout)
+    (result,) = results_of(done)
     assert result["blocks"] == [json.loads(json.dumps(expected))]
     assert plain["projections"][0]["sum_run"] != expected["projections"][0]["sum_run"]
 

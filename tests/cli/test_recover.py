@@ -11,7 +11,7 @@ import pytest
 
 from reports.commands.recover import recover
 from sslc.recovery.settings import Training
-from tests.cli.conftest import SMALL_CUT, Run, kill_when
+from tests.cli.conftest import SMALL_CUT, Run, document, kill_when, results_of
 from tests.tasks import write_task
 
 SMALL = ["--steps", "3", "--window-tokens", "32", "--batch-size", "2", "--learning-rate", "1e-2"]
@@ -33,10 +33,9 @@ def lora(sslc: Run, wanda: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     return out
 
 
-def _json(sslc: Run, *arguments: object) -> Any:
-    done = sslc(*arguments, "--json")
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+def _result(sslc: Run, *arguments: object) -> dict[str, Any]:
+    [result] = results_of(sslc(*arguments, "--json"))
+    return result
 
 
 def test_recover_options_have_the_defaults_of_training() -> None:
@@ -81,19 +80,20 @@ def test_recovered_artifact_goes_through_every_command(
     assert sslc("export", lora, "--out", tmp_path / "dense").returncode == 0
     cut = ("--window-tokens", 64, "--max-tokens", 640)
     ours, adapted, dense, before = (
-        _json(sslc, "evaluate", path, *cut)
+        _result(sslc, "evaluate", path, *cut)
         for path in (lora, tmp_path / "base", tmp_path / "dense", wanda)
     )
     assert adapted["perplexity"] == pytest.approx(ours["perplexity"], rel=1e-5)
     assert dense["perplexity"] == pytest.approx(ours["perplexity"], rel=1e-5)
     assert ours["perplexity"] < 0.999 * before["perplexity"]
-    assert ours["subject"]["method"] == "wanda + LoRA"
+    assert ours["identity"]["subject"]["method"] == "wanda + LoRA"
     sums = json.loads((lora / "manifest.json").read_text())["totals"]
     share = (sums["nonzeros"] + sums["factor_parameters"]) / sums["parameters"]
-    assert ours["subject"]["kept_fraction"] == share > 0.53
+    assert ours["identity"]["subject"]["kept_fraction"] == share > 0.53
     task = write_task(tmp_path, "which")
-    [scores] = _json(sslc, "evaluate", lora, "--tasks", task.file, "--limit", 4)
-    assert (scores["subject"], scores["documents"]) == (ours["subject"], 4)
+    scores = _result(sslc, "evaluate", lora, "--tasks", task.file, "--limit", 4)
+    assert scores["identity"]["subject"] == ours["identity"]["subject"]
+    assert scores["documents"] == 4
     for name, options in (("simulate", ("--accelerator", "array-64x64")), ("measure", ())):
         done = sslc(name, lora, *options)
         assert done.returncode == 0, done.stderr
@@ -103,11 +103,12 @@ def test_recovered_artifact_goes_through_every_command(
 
 
 def test_recover_json_has_before_and_after(sslc: Run, wanda: Path, tmp_path: Path) -> None:
-    found = _json(sslc, "recover", wanda, "--out", tmp_path / "a", "--rank-share", "0.1", *SMALL)
+    out = ("--out", tmp_path / "a", "--json")
+    found = document(sslc("recover", wanda, *out, "--rank-share", "0.1", *SMALL))["details"]
     assert found["recovery"]["trained"] == "lora"
     assert found["recovery"]["rank_share"] == 0.1
-    added = found["recovery"]["trained_parameters"] / found["parameters"]
-    assert found["kept_share"] - found["kept_share_before"] == pytest.approx(added) != 0
+    added = found["recovery"]["trained_parameters"] / found["artifact"]["parameters"]
+    assert found["artifact"]["kept_share"] - found["kept_share_before"] == pytest.approx(added) != 0
     assert found["training_loss"]["first"] > 0
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Run, kill_when
+from tests.cli.conftest import Run, document, kill_when, results_of
 from tests.tasks import Task, write_task
 
 SMALL = ("--windows", 2, "--window-tokens", 32, "--max-tokens", 128)
@@ -27,8 +27,7 @@ def test_reproduce_two_tables_and_a_figure_write_every_format(
 ) -> None:
     asked = ("table7", "figure6", "table7", "--model", llama, *small, "--blocks", 1)
     done = sslc("reproduce", *asked, "--out", tmp_path, "--json")
-    assert done.returncode == 0, done.stderr
-    results = json.loads(done.stdout)
+    results = document(done)["details"]
     assert list(results) == ["table7", "figure6"]
     for name in results:
         kept = json.loads((tmp_path / f"{name}-results.json").read_text())
@@ -63,10 +62,9 @@ def test_reproduce_table10_and_table1_with_a_local_task(
 ) -> None:
     asked = ("--model", llama, *small, "--tasks", task.file, "--method", "wanda")
     done = sslc("reproduce", "table10", "table1", *asked, "--out", tmp_path, "--json")
-    assert done.returncode == 0, done.stderr
-    results = json.loads(done.stdout)
+    results = document(done)["details"]
     alone = sslc("evaluate", llama, "--tasks", task.file, "--json")
-    metrics = {m["name"]: m["value"] for m in json.loads(alone.stdout)[0]["metrics"]}
+    metrics = {m["name"]: m["value"] for m in results_of(alone)[0]["metrics"]}
     assert results["table10"]["dense"]["which"]["acc"] == metrics["acc"]
     rows = json.loads((tmp_path / "table10.json").read_text())["rows"]
     assert rows[0]["which"] == pytest.approx(100 * metrics["acc"])

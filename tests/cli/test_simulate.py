@@ -1,6 +1,5 @@
 """``sslc simulate``: every reported number in ``--json``, and a cost table of the user's own."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +7,7 @@ import pytest
 
 from accelerator_sim.machine.catalog import load_accelerator
 from accelerator_sim.simulation.binding import RESOURCES
-from tests.cli.conftest import Run
+from tests.cli.conftest import Run, results_of
 
 ENGINES = ("denser", "sparser")
 OPERANDS = ("weights", "factors", "activations", "outputs")
@@ -16,10 +15,7 @@ OPERANDS = ("weights", "factors", "activations", "outputs")
 
 def _event(sslc: Run, artifact: Path, tmp_path: Path, *more: object) -> dict[str, Any]:
     run = ("simulate", artifact, "--cycle-model", "event", "--blocks", 1, "--save", tmp_path)
-    done = sslc(*run, "--json", *more)
-    assert done.returncode == 0, done.stderr
-    [result] = json.loads(done.stdout)
-    assert isinstance(result, dict)
+    [result] = results_of(sslc(*run, "--json", *more))
     return result
 
 
@@ -91,7 +87,7 @@ def test_simulate_energy_takes_a_table_of_ones_own(
     [
         ("dram = 5", "mine.toml:1: unknown key 'dram': did you mean name? known: area, des"),
         ("name = 'x'\n[area]", "mine.toml:2: [area]: key 'multiply_um2_per_bit2' is missing"),
-        ("name = ", "mine.toml: Invalid value"),
+        ("name = ", "mine.toml: not TOML: Invalid value"),
     ],
 )
 def test_simulate_energy_bad_table_is_refused(

@@ -8,24 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import SMALL_CUT, Run
+from tests.cli.conftest import SMALL_CUT, Run, by_model, document, results_of, stored
 from workloads.artifact.read import open_artifact
-
-
-def _json(sslc: Run, *arguments: object) -> object:
-    done = sslc(*arguments, "--json")
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+from workloads.support.devices import cpu_name
 
 
 def test_compress_prints_what_each_projection_kept(sslc: Run, llama: Path, tmp_path: Path) -> None:
     out = tmp_path / "a"
-    summary = _json(
-        sslc, "compress", llama, "--out", out, *SMALL_CUT, "--kept-fraction", "0.4",
-        "--set", "iterations=2", "--rank-share", "0.1",
+    done = sslc(
+        "compress", llama, "--out", out, *SMALL_CUT, "--kept-fraction", "0.4",
+        "--set", "iterations=2", "--rank-share", "0.1", "--json",
     )  # fmt: skip
-    assert isinstance(summary, dict)
-    assert summary["method"]["settings"]["iterations"] == 2
+    summary = document(done)["details"]
+    assert summary["subject"]["settings"]["iterations"] == 2
     assert summary["kept_share"] == pytest.approx(0.4, abs=1e-4)
     artifact = open_artifact(out)
     kept = sum(r.nonzeros for block in artifact.blocks for r in block.projections)
@@ -35,21 +30,18 @@ def test_compress_prints_what_each_projection_kept(sslc: Run, llama: Path, tmp_p
 def test_evaluate_artifact_and_dense_leave_results(
     sslc: Run, llama: Path, artifact: Path, tmp_path: Path
 ) -> None:
-    for model, save in ((artifact, artifact), (llama, tmp_path)):
-        found = _json(
-            sslc, "evaluate", model, "--window-tokens", 64, "--max-tokens", 640, "--save", save
-        )
-        assert isinstance(found, dict)
-        assert found["windows"] == 10
-        assert json.loads((save / "results" / "perplexity.json").read_text()) == found
+    for model in (artifact, llama):
+        cut = ("--window-tokens", 64, "--max-tokens", 640)
+        [result] = results_of(sslc("evaluate", model, *cut, "--save", tmp_path, "--json"))
+        assert result["predicted_tokens"] == 10 * 63
+        assert result in stored(tmp_path).values()
+    assert len(stored(tmp_path)) == 2
 
 
 def test_simulate_three_models_agree_on_what_must_hold(sslc: Run, artifact: Path) -> None:
-    results = _json(sslc, "simulate", artifact, "--tokens", 4)
-    assert isinstance(results, list)
-    by_model = {result["cycle_model"]: result for result in results}
-    assert set(by_model) == {"published", "roofline", "event"}
-    event, bound = by_model["event"], by_model["roofline"]
+    results = by_model(sslc("simulate", artifact, "--tokens", 4, "--json"))
+    assert set(results) == {"published", "roofline", "event"}
+    event, bound = results["event"], results["roofline"]
     assert len(event["blocks"]) == 3
     for module in ("MHA", "FFN"):
         for part in ("dense_cycles", "sparse_cycles", "sum_cycles"):
@@ -59,17 +51,17 @@ def test_simulate_three_models_agree_on_what_must_hold(sslc: Run, artifact: Path
 
 
 def test_simulate_published_sparse_is_counted_from_the_masks(sslc: Run, artifact: Path) -> None:
-    [result] = _json(sslc, "simulate", artifact, "--cycle-model", "published")  # type: ignore[misc]
+    [result] = results_of(sslc("simulate", artifact, "--cycle-model", "published", "--json"))
     block = open_artifact(artifact).blocks[0]
     expected = sum(-(-r.nonzeros // 4096) for r in block.projections if r.module == "FFN")
     assert result["blocks"][0]["modules"]["FFN"]["sparse_cycles"] == expected
 
 
 def test_measure_reports_every_projection(sslc: Run, artifact: Path) -> None:
-    result = _json(sslc, "measure", artifact, "--seconds", 0.001, "--tokens", 1, "--tokens", 8)
-    assert isinstance(result, dict)
+    tokens = ("--tokens", 1, "--tokens", 8)
+    [result] = results_of(sslc("measure", artifact, "--seconds", 0.001, *tokens, "--json"))
     assert len(result["projections"]) == 14
-    assert result["device"]["name"]
+    assert result["identity"]["device"] == cpu_name()
     for entry in result["projections"]:
         assert min(entry[f"{part}_seconds"] for part in ("dense", "sparse", "low_rank")) > 0
 
@@ -110,20 +102,20 @@ def test_report_writes_the_same_numbers_in_every_format(
 def test_export_writes_a_checkpoint_that_evaluates(
     sslc: Run, artifact: Path, tmp_path: Path
 ) -> None:
-    said = _json(sslc, "export", artifact, "--out", tmp_path / "dense")
-    assert said == {"path": str(tmp_path / "dense"), "layout": "dense"}
+    said = document(sslc("export", artifact, "--out", tmp_path / "dense", "--json"))
+    assert said["details"] == {"path": str(tmp_path / "dense"), "layout": "dense"}
     cut = ("--window-tokens", 64, "--max-tokens", 640)
-    ours, dense = (_json(sslc, "evaluate", path, *cut) for path in (artifact, tmp_path / "dense"))
-    assert isinstance(ours, dict)
-    assert isinstance(dense, dict)
+    ours, dense = (
+        results_of(sslc("evaluate", path, *cut, "--json"))[0]
+        for path in (artifact, tmp_path / "dense")
+    )
     assert dense["perplexity"] == pytest.approx(ours["perplexity"], rel=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["models", "methods", "accelerators"])
 def test_list_names_every_preset(sslc: Run, kind: str) -> None:
-    table = _json(sslc, "list", kind)
-    assert isinstance(table, dict)
-    names = [next(iter(row.values())) for row in table["tables"][0]["rows"]]
+    [table] = document(sslc("list", kind, "--json"))["tables"]
+    names = [next(iter(row.values())) for row in table["rows"]]
     expected = {
         "models": "qwen2.5-7b",
         "methods": "sslc",
@@ -134,10 +126,11 @@ def test_list_names_every_preset(sslc: Run, kind: str) -> None:
 
 def test_reproduce_table4_published_model_hits_published_rows(sslc: Run, tmp_path: Path) -> None:
     out = ("--out", tmp_path)
-    results = _json(sslc, "reproduce", "table4", "--cycle-model", "published", *out)
-    assert isinstance(results, list)
+    done = sslc("reproduce", "table4", "--cycle-model", "published", *out, "--json")
+    readings = document(done)["details"]["table4"]
+    results = [entry["result"] for entry in readings]
     dense = [
-        (r["subject"]["model"], m, c["dense_cycles"], c["low_rank_cycles"])
+        (r["identity"]["subject"]["model"], m, c["dense_cycles"], c["low_rank_cycles"])
         for r in results
         for m, c in r["mean_per_block"].items()
     ]
@@ -148,16 +141,17 @@ def test_reproduce_table4_published_model_hits_published_rows(sslc: Run, tmp_pat
         ("qwen2.5-7b", "FFN", 49728, 2112),
     ]
     assert sorted(set(dense)) == sorted(expected)
-    readings = {
-        r["budget_reading"]: r["mean_per_block"]["MHA"]["sparse_cycles"] for r in results[:2]
+    sparse = {
+        entry["budget_reading"]: entry["result"]["mean_per_block"]["MHA"]["sparse_cycles"]
+        for entry in readings[:2]
     }
-    assert readings == {"S keeps p minus the low-rank share": 7168, "S keeps p": 8192}
+    assert sparse == {"S keeps p minus the low-rank share": 7168, "S keeps p": 8192}
     assert "16,384.0" in (tmp_path / "table4.txt").read_text()
-    for result in results:
-        for module, curve in result["curves"].items():
-            least = result["mean_per_block"][module]["sparse_cycles"]
-            assert curve["threshold"][-1] == 1.0
-            assert curve["sparse_cycles"][-1] == min(curve["sparse_cycles"]) == least
+    for entry in readings:
+        assert [curve["module"] for curve in entry["curves"]] == ["MHA", "FFN"]
+        for curve in entry["curves"]:
+            least = entry["result"]["mean_per_block"][curve["module"]]["sparse_cycles"]
+            assert curve["cycles"][-1] == min(curve["cycles"]) == least
     notes = (tmp_path / "table4-curve.txt").read_text().split("no t beats G = 0.")[1]
     assert "qwen2.5-7b FFN: the printed S, 49.8% of dense, is below 24,864" in notes
     assert notes.count("printed S") == 1
@@ -171,6 +165,8 @@ def test_reproduce_table4_published_model_hits_published_rows(sslc: Run, tmp_pat
         "recover",
         "evaluate",
         "simulate",
+        "attention",
+        "sweep",
         "measure",
         "report",
         "reproduce",

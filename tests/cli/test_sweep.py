@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 import signal
 import subprocess
 import time
@@ -13,7 +12,7 @@ import pytest
 
 from tests.accelerator_sim.design_space.test_evaluation import TIGHT, shards
 from tests.accelerator_sim.spaces import BASE, FIELDS
-from tests.cli.conftest import Run, command
+from tests.cli.conftest import Run, command, document, results_of, stored
 
 SLOW = BASE.replace("published", "event").replace("batch_points = 3", "batch_points = 1") + (
     "[fields]\ntile.rows = 64\ntile.columns = 64\nlines = [16, 32, 64]\nmacs_per_line = [8, 64]\n"
@@ -33,7 +32,7 @@ def test_sweep_writes_shards_front_and_figure(sslc: Run, tmp_path: Path) -> None
     assert done.returncode == 0, done.stderr
     assert "Pareto front of smollm2-135m on array-64x64: cycles, speedup" in done.stdout
     assert "sweep: 12/12" in done.stderr
-    found = json.loads((out / "sweep.json").read_text())
+    [found] = stored(out).values()
     rows = [row for path in sorted((out / "shards").iterdir()) for row in _rows(path)]
     assert len(rows) == found["points"] == 12
     for row in rows:
@@ -59,14 +58,14 @@ def _rows(path: Path) -> list[dict[str, object]]:
 def test_sweep_json_says_what_it_swept(sslc: Run, tmp_path: Path) -> None:
     out = tmp_path / "out"
     done = sslc("sweep", _space(tmp_path, TIGHT), "--out", out, "--workers", 1, "--json")
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
-    assert found["provenance"] == "simulated (event)"
-    assert found["workload"]["masks"] == "synthetic (wanda-lognormal, seed 0)"
-    assert found["objectives"] == ["cycles", "dram_bytes", "energy_pj", "area_mm2"]
+    [found] = results_of(done)
+    identity = found["identity"]
+    assert found["basis"] == "simulated (event)"
+    assert identity["workload"]["masks"] == "synthetic (wanda-lognormal, seed 0)"
+    assert identity["objectives"] == ["cycles", "dram_bytes", "energy_pj", "area_mm2"]
     assert found["infeasible"] == 2
     assert "would fit" in found["infeasible_reasons"][0]["reason"]
-    assert found == json.loads((out / "sweep.json").read_text())
+    assert list(stored(out).values()) == [found]
 
 
 def test_sweep_one_objective_and_nothing_feasible_still_end_well(sslc: Run, tmp_path: Path) -> None:
@@ -85,8 +84,7 @@ def test_sweep_dry_run_counts_and_writes_nothing(sslc: Run, tmp_path: Path) -> N
     out = tmp_path / "out"
     space = _space(tmp_path, BASE + FIELDS)
     done = sslc("sweep", space, "--out", out, "--dry-run", "--workers", 2, "--json")
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
+    found = document(done)["details"]
     assert (found["points"], found["workers"]) == (12, 2)
     assert found["seconds"] > 0
     assert not out.exists()
@@ -97,13 +95,13 @@ def test_sweep_artifact_uses_its_real_masks(sslc: Run, artifact: Path, tmp_path:
     text = f'{head}[workload]\nartifact = "{artifact}"\nblocks = 2\n[fields]\nlines = [1, 2]\n'
     out = tmp_path / "out"
     done = sslc("sweep", _space(tmp_path, text), "--out", out, "--workers", 1, "--json")
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["workload"] == {
+    [result] = results_of(done)
+    assert result["identity"]["workload"] == {
         "artifact": artifact.name, "blocks": 2, "masks": "real",
     }  # fmt: skip
     cycles = sslc("simulate", artifact, "--blocks", 2, "--cycle-model", "published", "--json",
                   "--set", "lines=2")  # fmt: skip
-    [simulated] = json.loads(cycles.stdout)
+    [simulated] = results_of(cycles)
     total = sum(module["sum_cycles"] for module in simulated["total"].values())
     rows = [row for path in sorted((out / "shards").iterdir()) for row in _rows(path)]
     assert rows[1]["cycles"] == pytest.approx(total)

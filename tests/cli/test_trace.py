@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.cli.conftest import Run
+from tests.cli.conftest import Run, by_model, results_of
 
 
 def _processes(path: Path) -> list[str]:
@@ -31,8 +31,7 @@ def test_simulate_trace_shows_the_projection_with_the_cycles_of_the_result(
     run = ("simulate", artifact, "--tokens", 3, "--json", "--save", tmp_path, "--trace", out)
     done = sslc(*run, *asked)
     assert done.returncode == 0, done.stderr
-    event = json.loads(done.stdout)[2]
-    assert event["cycle_model"] == "event"
+    event = by_model(done)["event"]
     projection = event["blocks"][0]["projections"][place]
     assert projection["name"].endswith(name or "q_proj")
     assert _processes(out) == _named(projection)
@@ -47,8 +46,7 @@ def test_simulate_trace_of_a_checkpoint_and_of_a_mask(
     event = ("--cycle-model", "event", "--trace", out, "--json")
     for source in (("--mask", mask), (llama, "--blocks", 1, "--trace-projection", "up_proj")):
         done = sslc("simulate", *source, *event)
-        assert done.returncode == 0, done.stderr
-        named = {p["name"]: p for p in json.loads(done.stdout)[0]["blocks"][0]["projections"]}
+        named = {p["name"]: p for p in results_of(done)[0]["blocks"][0]["projections"]}
         assert _processes(out) == _named(named["up_proj" if llama in source else "mine"])
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from workloads.results.codec import to_json
+from workloads.support.devices import cpu_name
 
 DENSE = "dense"
 SHORT = 8
@@ -118,17 +119,18 @@ class Provenance:
     threads: int | None = None
 
 
-def provenance(*, device: str | None = None, threads: int | None = None) -> Provenance:
+def provenance(*, device: str | None = None, threads: int = 1) -> Provenance:
     """The provenance of what this process computes now.
 
     Args:
-        device: By the name that its vendor gives it.
+        device: By the name that its vendor gives it; None for the processor.
         threads: Used.
     """
     now = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
     program = [Path(sys.argv[0]).name or "python", *sys.argv[1:]]
     created = now.isoformat().replace("+00:00", "Z")
-    return Provenance(version(), _commit(), shlex.join(program), created, device, threads)
+    command = shlex.join(program)
+    return Provenance(version(), _commit(), command, created, device or cpu_name(), threads)
 
 
 @functools.cache

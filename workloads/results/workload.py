@@ -5,11 +5,11 @@ import json
 
 import numpy as np
 
-from workloads.masks.packed import SparseLowRankGemm
+from workloads.masks.packed import PackedMask, SparseLowRankGemm
 
 
 class WorkloadHash:
-    """SHA-256 over projections, added one at a time as they are simulated.
+    """SHA-256 over projections or masks, added one at a time as they are simulated.
 
     It does not depend on where the masks come from: an artifact, a checkpoint with the same zeros
     and synthetic masks with the same bits are the same workload.
@@ -29,6 +29,16 @@ class WorkloadHash:
         head = [block, gemm.name, gemm.module, gemm.m, gemm.n, projection.rank]
         self._hash.update(json.dumps(head).encode())
         self._hash.update(np.ascontiguousarray(projection.mask.bits).data)
+
+    def add_mask(self, repeats: int, mask: PackedMask) -> None:
+        """Add a mask of attention.
+
+        Args:
+            repeats: How many heads have it.
+            mask: Queries x keys.
+        """
+        self._hash.update(json.dumps([repeats, mask.rows, mask.columns]).encode())
+        self._hash.update(np.ascontiguousarray(mask.bits).data)
 
     def hexdigest(self) -> str:
         """Of all that was added."""

@@ -130,7 +130,7 @@ def build(cls: type[T], table: Mapping[str, Any], where: str | Place) -> T:
 
 
 def _taken(annotation: object, value: object, key: str, place: Place) -> object:
-    """A value as its field takes it: 64e9 is a whole number too."""
+    """A value as its field takes it: 64e9 is a whole number too, and 1 is the float 1.0."""
     kinds = typing.get_args(annotation) or (annotation,)
     if isinstance(value, float) and int in kinds and float not in kinds and value.is_integer():
         value = int(value)
@@ -142,4 +142,4 @@ def _taken(annotation: object, value: object, key: str, place: Place) -> object:
     if not isinstance(value, expected) or (isinstance(value, bool) and annotation is not bool):
         kind, hint = annotation.__name__, percent_hint(value)  # type: ignore[attr-defined]
         raise InputError(f"{place.of(key)}: {key} must be {kind}, got {shown(value)}{hint}")
-    return value
+    return float(value) if annotation is float else value

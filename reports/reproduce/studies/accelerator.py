@@ -3,14 +3,18 @@
 from dataclasses import asdict, replace
 from typing import Any
 
+from accelerator_sim import simulate
 from accelerator_sim.machine.catalog import load_accelerator
+from accelerator_sim.models.by_name import Model
+from accelerator_sim.models.results import CyclesResult
 from reports.paper.curve import CURVE_NAME, curve_figure
 from reports.paper.published import table4 as published_table4
+from reports.paper.table4 import READINGS, Reading, reproduce_table4
+from reports.paper.table4 import table4 as build_table4
 from reports.reproduce.cells import CellModel, Recipe
 from reports.reproduce.comparison import text_name
 from reports.reproduce.study import Reproduced, Study
-from reports.simulated import READINGS, reproduce_table4, simulate_artifact
-from reports.tables.cycles import table4 as build_table4
+from workloads.results.codec import from_json, to_json
 
 
 def table4(study: Study) -> Reproduced:
@@ -20,34 +24,48 @@ def table4(study: Study) -> Reproduced:
     4.2.3); by shape, masks are synthetic and both readings of the budget are shown.
     """
     how = study.simulation
-    machine = load_accelerator(how.accelerator)
     if how.by_shape:
-        tables, results, curves = reproduce_table4(
-            machine, how.cycle_models, how.tokens, how.seed, study.progress, how.context
+        made = reproduce_table4(
+            load_accelerator(how.accelerator),
+            how.cycle_models,
+            tokens=how.tokens,
+            seed=how.seed,
+            context=how.context,
+            progress=study.progress,
         )
-        figures = {CURVE_NAME: curve_figure(curves, published_table4())} if curves else {}
-        return Reproduced(tuple(tables), figures, results)
-    model, found = CellModel(study, Recipe("sslc"), study.progress), []
+        figures = {CURVE_NAME: curve_figure(made.curves, published_table4())} if made.curves else {}
+        return Reproduced(made.tables, figures, to_json(made.readings))
+    results = _of_the_model(study)
+    inside = next(reading for reading, inside in READINGS.items() if inside)
+    table = build_table4([Reading(inside, result) for result in results], published_table4())
+    first = results[0]
+    note = (
+        f"{study.checkpoint.name}: real masks of SSLC, mean of its first {len(first.blocks)} "
+        f"blocks, {how.tokens} tokens, {first.identity.machine.label}; calibration: "
+        f"{study.limits.windows} windows of {study.limits.window_tokens} tokens of "
+        f"{text_name(study.calibration)}."
+    )
+    return Reproduced((replace(table, notes=(note, *table.notes)),), results=to_json(results))
+
+
+def _of_the_model(study: Study) -> list[CyclesResult]:
+    how = study.simulation
+    model = CellModel(study, Recipe("sslc"), study.progress)
+    machine = load_accelerator(how.accelerator)
+    results = []
     for cycle_model in how.cycle_models:
         about = {
             **model.about(), "machine": asdict(machine), "cycle_model": cycle_model,
             "tokens": how.tokens, "context": how.context,
         }  # fmt: skip
 
-        def simulate(name: Any = cycle_model) -> dict[str, Any]:
-            blocks = study.limits.blocks
-            return simulate_artifact(
-                model.artifact, [name], machine, how.tokens, blocks, study.progress, how.context
-            )[0]
+        def run(name: Model = cycle_model) -> Any:
+            simulation = simulate(
+                model.artifact, machine, models=name, tokens=how.tokens,
+                blocks=study.limits.blocks, context=how.context, progress=study.progress,
+            )  # fmt: skip
+            return to_json(simulation[name])
 
-        found.append(study.cached("cycles", about, simulate))
+        results.append(from_json(CyclesResult, study.cached("cycles", about, run), "cycles"))
     model.discard()
-    inside = next(reading for reading, inside in READINGS.items() if inside)
-    table = build_table4([(inside, result) for result in found], published_table4())
-    blocks = len(found[0]["blocks"])
-    note = (
-        f"{study.checkpoint.name}: real masks of SSLC, mean of its first {blocks} blocks, "
-        f"{how.tokens} tokens, {machine.name}; calibration: {study.limits.windows} windows of "
-        f"{study.limits.window_tokens} tokens of {text_name(study.calibration)}."
-    )
-    return Reproduced((replace(table, notes=(note, *table.notes)),), results=found)
+    return results

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from reports.figures.cycles import write_figure
+from reports.figures.style import write_figure
 from reports.paper.curve import THRESHOLDS, Curve, block_curves, curve_figure, curve_table
 from reports.paper.published import PublishedCycles
 from tests.accelerator_sim.machines import block_by, random_mask, small_machine

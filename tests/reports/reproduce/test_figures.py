@@ -10,7 +10,7 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 
-from reports.figures.cycles import write_figure
+from reports.figures.style import write_figure
 from reports.reproduce.figures.losses import losses_figure
 from reports.reproduce.figures.salience import heat_maps_figure, needed_figure
 from reports.reproduce.studies.losses import depths, figure5, losses_table, rises

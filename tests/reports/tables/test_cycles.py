@@ -1,128 +1,140 @@
-"""Tables from simulated blocks: means, totals and ratios recomputed by hand."""
+"""Tables from simulated blocks: means, totals, times and ratios recomputed by hand."""
 
-from pathlib import Path
+import dataclasses
 from typing import Any
 
 import pytest
 
 from accelerator_sim.machine.catalog import load_accelerator
-from reports.figures.cycles import cycles_figure, stalls_figure, write_figure
-from reports.paper.published import table4
-from reports.simulated import synthetic_block
-from reports.stored.files import Subject
-from reports.tables.cycles import cycles_result, runtime_table, speedup_table
-from tests.accelerator_sim.machines import block_by
-from workloads.shapes.transformer import ModelShape, load_model
+from accelerator_sim.models.results import CyclesResult
+from reports.tables.cycles import speedup_table, whole_model_table
+from tests.reports.results import SUBJECT, cycles, cycles_of
+from tests.workloads.results.results import PROVENANCE
+from workloads.masks.packed import SparseLowRankGemm
+from workloads.masks.synthetic import wanda_lognormal_mask
+from workloads.results.table import Table, to_dict
+from workloads.shapes.transformer import ModelShape
 
 SMALL = ModelShape("small", 128, 192, 4, 2, 32, 2)
-SUBJECT = Subject("small", "sslc", 0.5, "synthetic")
+MACHINE = load_accelerator("array-64x64")
 
 
-@pytest.fixture(scope="module")
-def results() -> dict[str, dict[str, Any]]:
-    machine = load_accelerator("array-64x64")
-    found = {}
-    for model in ("published", "roofline", "event"):
-        blocks = [
-            block_by(
-                model,  # type: ignore[arg-type]
-                _block(seed),
-                machine,
-            )
-            for seed in (0, 1)
-        ]
-        found[model] = cycles_result(SUBJECT, machine.name, 1, blocks)
-    return found
-
-
-def _block(seed: int) -> Any:
-    from workloads.masks.packed import SparseLowRankGemm
-    from workloads.masks.synthetic import wanda_lognormal_mask
-
+def _block(seed: int) -> list[SparseLowRankGemm]:
     return [
         SparseLowRankGemm(g, wanda_lognormal_mask(g.m, g.n, g.m * g.n // 2, seed), 4)
         for g in SMALL.projections()
     ]
 
 
+@pytest.fixture(scope="module")
+def results() -> dict[str, CyclesResult]:
+    blocks = [_block(0), _block(1)]
+    return {
+        model: cycles_of(model, blocks, machine=MACHINE, of_blocks=2)
+        for model in ("published", "roofline", "event")
+    }
+
+
+def rows_of(table: Table) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = to_dict(table)["rows"]
+    return rows
+
+
 @pytest.mark.parametrize("model", ["published", "roofline", "event"])
 def test_cycles_result_mean_and_total_follow_from_blocks(
-    results: dict[str, dict[str, Any]], model: str
+    results: dict[str, CyclesResult], model: str
 ) -> None:
     result = results[model]
     for module in ("MHA", "FFN"):
         for part in ("dense_cycles", "sparse_cycles", "low_rank_cycles", "sum_cycles"):
             by_hand = sum(
-                projection[part]
-                for block in result["blocks"]
-                for projection in block["projections"]
-                if projection["module"] == module
+                getattr(projection, part)
+                for block in result.blocks
+                for projection in block.projections
+                if projection.module == module
             )
-            assert result["total"][module][part] == pytest.approx(by_hand)
-            assert result["mean_per_block"][module][part] == pytest.approx(by_hand / 2)
+            assert getattr(result.total[module], part) == pytest.approx(by_hand)  # type: ignore[index]
+            mean = getattr(result.mean_per_block[module], part)  # type: ignore[index]
+            assert mean == pytest.approx(by_hand / 2)
 
 
-def test_speedup_table_rows_are_modules_of_each_model(results: dict[str, dict[str, Any]]) -> None:
-    table = speedup_table(reversed(results.values()))
-    cells = [dict(zip([c.name for c in table.columns], row, strict=True)) for row in table.rows]
-    assert [(c["Module"], c["Cycles are"].split()[0]) for c in cells] == [
-        ("MHA", "analytic"),
-        ("FFN", "analytic"),
-        ("MHA", "analytic"),
-        ("FFN", "analytic"),
-        ("MHA", "simulated"),
-        ("FFN", "simulated"),
+def test_speedup_table_rows_are_modules_of_each_model(results: dict[str, CyclesResult]) -> None:
+    rows = rows_of(speedup_table([*reversed(results.values())]))
+    assert [(row["Module"], row["Cycles are"]) for row in rows] == [
+        ("MHA", "analytic (published)"),
+        ("FFN", "analytic (published)"),
+        ("MHA", "analytic (roofline)"),
+        ("FFN", "analytic (roofline)"),
+        ("MHA", "simulated (event)"),
+        ("FFN", "simulated (event)"),
     ]
-    for cell in cells:
-        assert cell["Sum"] == pytest.approx(cell["Sparse"] + cell["Low-rank"])
-        assert cell["Speedup"] == pytest.approx(cell["Dense"] / cell["Sum"])
+    for row in rows:
+        assert row["Sum"] == pytest.approx(row["Sparse"] + row["Low-rank"])
+        assert row["Speedup"] == pytest.approx(row["Dense"] / row["Sum"])
+        assert row["Sum (us)"] == pytest.approx(row["Sum"] / MACHINE.clock_hz * 1e6)
 
 
-def test_table4_published_rows_add_up() -> None:
-    for row in table4():
-        assert row.sum_cycles == pytest.approx(row.sparse_cycles + row.low_rank_cycles)
-        assert row.speedup == pytest.approx(row.dense_cycles / row.sum_cycles, abs=0.012)
+def test_speedup_table_alike_results_say_what_they_share_in_a_note() -> None:
+    table = speedup_table([cycles("event", 0.5, of_blocks=4)])
+    names = [column.name for column in table.columns]
+    assert "Version" not in names
+    assert any("Blocks: 1 of 4" in note for note in table.notes)
+    assert any("Cycles are those of 8/8/8 bits" in note for note in table.notes)
+    assert any("stores F32" in note for note in table.notes)
 
 
-@pytest.mark.parametrize(("inside", "share"), [(True, 0.4375), (False, 0.5)])
-def test_synthetic_block_obeys_the_reading_of_the_budget(inside: bool, share: float) -> None:
-    shape = ModelShape("square", 512, 512, 4, 4, 128, 1)
-    projection = synthetic_block(shape, inside, 1, 0)[0]
-    paid = 128 * 1024 if inside else 0
-    assert projection.mask.nnz == 512 * 512 // 2 - paid
-    full = load_model("llama2-7b").projections()[0]
-    kept = 0.5 * full.parameters - (128 * 8192 if inside else 0)
-    assert kept / full.parameters == share
+@pytest.mark.parametrize(
+    ("change", "column"),
+    [
+        ({"of_blocks": 4}, "Blocks"),
+        ({"costs": "mine"}, "Costs"),
+        ({"origin": dataclasses.replace(PROVENANCE, version="9.9")}, "Version"),
+        ({"subject": dataclasses.replace(SUBJECT, masks="synthetic")}, "Masks"),
+    ],
+)
+def test_speedup_table_what_differs_gets_a_column(change: dict[str, Any], column: str) -> None:
+    if "costs" in change:
+        from accelerator_sim.machine.catalog import load_cost_table
+
+        change = {"costs": dataclasses.replace(load_cost_table(), name="mine")}
+    table = speedup_table([cycles("event", 0.5), cycles("event", 0.5, **change)])
+    assert len({row[column] for row in rows_of(table)}) == 2
 
 
-def _runtime(tokens: int, dense: float, sparse: float) -> dict[str, Any]:
-    return {
-        "block": 0,
-        "name": "q_proj",
-        "module": "MHA",
-        "tokens": tokens,
-        "dense_seconds": dense,
-        "sparse_seconds": sparse,
-        "low_rank_seconds": 1e-6,
-    }
+def test_speedup_table_machines_are_called_what_they_are() -> None:
+    plain, changed = (
+        load_accelerator("array-64x64", over) for over in ({}, {"bits.weight": 4, "lines": 32})
+    )
+    rows = rows_of(
+        speedup_table([cycles("event", 0.5, machine=plain), cycles("event", 0.5, machine=changed)])
+    )
+    assert {row["Accelerator"] for row in rows} == {
+        "array-64x64", "array-64x64 + bits.weight=4, lines=32",
+    }  # fmt: skip
+    assert {row["Bits W/UV/X"] for row in rows} == {"8/8/8", "4/8/8"}
 
 
-def test_runtime_table_says_slower_as_plainly_as_faster() -> None:
-    result = {
-        "subject": {"model": "m", "method": "sslc"},
-        "device": {"name": "cpu", "threads": 2, "torch_version": "x"},
-        "projections": [_runtime(1, 4e-6, 9e-6), _runtime(8, 4e-6, 1e-6)],
-    }
-    rows = runtime_table([result]).rows
-    assert [row[-1] for row in rows] == ["slower", "faster"]
-    assert [row[-2] for row in rows] == [pytest.approx(0.4), pytest.approx(2.0)]
+def test_speedup_table_two_settings_of_a_method_are_told_apart() -> None:
+    other = dataclasses.replace(SUBJECT, settings={"kept_fraction": 0.4}, sha256="cd" * 32)
+    rows = rows_of(speedup_table([cycles("event", 0.5), cycles("event", 0.4, subject=other)]))
+    assert {row["Method"] for row in rows} == {
+        "wanda (kept_fraction=0.5)", "wanda (kept_fraction=0.4)",
+    }  # fmt: skip
 
 
-def test_figures_are_written_as_png_and_svg(
-    results: dict[str, dict[str, Any]], tmp_path: Path
-) -> None:
-    write_figure(cycles_figure(list(results.values())), tmp_path, "cycles")
-    write_figure(stalls_figure(results["event"]), tmp_path, "stalls")
-    for name in ("cycles", "stalls"):
-        assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
-        assert "<svg" in (tmp_path / f"{name}.svg").read_text()
+def test_speedup_table_nothing_kept_has_no_speedup() -> None:
+    empty = cycles("published", 0.0)
+    part = dataclasses.replace(empty.blocks[0].projections[0], sparse_cycles=0.0, sum_cycles=0.0)
+    block = dataclasses.replace(empty.blocks[0], projections=(part,))
+    [row] = rows_of(speedup_table([dataclasses.replace(empty, blocks=(block,))]))
+    assert row["Speedup"] is None
+
+
+def test_whole_model_table_needs_every_block(results: dict[str, CyclesResult]) -> None:
+    result = results["event"]
+    [row] = rows_of(whole_model_table([result]))
+    seconds = sum(block.total.sum_cycles for block in result.blocks) / MACHINE.clock_hz
+    assert row["Sum (ms)"] == pytest.approx(seconds * 1e3)
+    assert row["Sum tokens/s"] == pytest.approx(1 / seconds)
+    assert row["Speedup"] == pytest.approx(row["Dense (ms)"] / row["Sum (ms)"])
+    assert whole_model_table([cycles("event", 0.5, of_blocks=2)]).rows == ()

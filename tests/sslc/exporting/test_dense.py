@@ -1,6 +1,6 @@
 """Exports as the public libraries alone load them, and what their model cards say."""
 
-import json
+import dataclasses
 import subprocess
 import sys
 from pathlib import Path
@@ -21,8 +21,13 @@ from sslc.methods.registry import load_method
 from sslc.model.loading import SparseLowRankLinear
 from sslc.model.opening import open_checkpoint
 from tests.sslc.making import SONNETS
+from tests.workloads.results.results import perplexity
 from workloads.artifact.read import Artifact, totals
+from workloads.results.envelope import file_name, result_to_json
+from workloads.results.kinds import TextIdentity
+from workloads.results.subject import subject_of
 from workloads.support.errors import InputError
+from workloads.support.files import write_json
 
 CUT = Calibration(str(SONNETS), windows=2, window_tokens=32)
 LOAD = """
@@ -121,35 +126,50 @@ def test_model_card_says_what_the_manifest_says(artifact: Artifact, tmp_path: Pa
     assert "perplexity" not in body.lower()
 
 
-def test_model_card_quotes_only_measured_perplexities(artifact: Artifact, tmp_path: Path) -> None:
-    results = artifact.path / "results"
-    results.mkdir()
-    measured = (("sslc", 31.25, 512), ("dense", 17.5, 256))
-    for method, value, stride in measured:
-        found = {
-            "kind": "perplexity",
-            "subject": {"method": method},
-            "perplexity": value,
-            "predicted_tokens": 1533,
-            "window_tokens": 512,
-            "stride_tokens": stride,
-            "text": "a|b.txt",
-        }
-        (results / f"perplexity-{method}.json").write_text(json.dumps(found))
+def _evaluated(artifact: Artifact, method: str, value: float, stride: int) -> None:
+    """What ``sslc evaluate`` leaves beside an artifact."""
+    subject = subject_of(artifact)
+    if method == "dense":
+        subject = dataclasses.replace(subject, method=method, masks="none", settings={})
+    text = TextIdentity("a|b.txt", "cd" * 32, 512, stride, 0)
+    result = perplexity(subject, value, text)
+    folder = artifact.path / "results"
+    folder.mkdir(exist_ok=True)
+    write_json(folder / file_name(result), result_to_json(result))
+
+
+def test_model_card_sets_side_by_side_only_perplexities_of_one_text_and_windows(
+    artifact: Artifact, tmp_path: Path
+) -> None:
+    for method, value, stride in (("sslc", 31.25, 512), ("dense", 17.5, 512), ("dense", 16.5, 256)):
+        _evaluated(artifact, method, value, stride)
     export_adapter(artifact, tmp_path / "base")
+    name = artifact.settings.base_model["name"]
+    about = "a\\|b.txt (SHA-256 cdcdcdcd), 100 predicted tokens in windows of 512"
     for folder, library in (("base", "transformers"), ("base/adapter", "peft")):
         fields, body = _card(tmp_path / folder)
         assert fields["library_name"] == library
-        for method, value, windows in (
-            ("sslc", "31.25", "512"),
-            ("dense", "17.5", "512 every 256"),
-        ):
-            row = f"| {method} | {value} | a\\|b.txt | 1,533 in windows of {windows} |"
-            assert row in body
-    (results / "perplexity.json").write_text('{"perplexity": "low"}')
-    with pytest.raises(InputError, match=r"perplexity\.json: not a perplexity"):
-        export_dense(artifact, tmp_path / "again")
-    assert not (tmp_path / "again").exists()
+        overlapping, plain = body.split(about)[1:3]
+        assert plain.startswith(", F32 on cpu:")
+        assert overlapping.startswith(" every 256, F32 on cpu:")
+        assert f"| {name} | dense | 17.5 |" in plain
+        assert f"| {name} | sslc | 31.25 |" in plain
+        assert "16.5" not in plain
+        assert f"| {name} | dense | 16.5 |" in overlapping
+        assert "31.25" not in overlapping
+
+
+def test_model_card_result_of_another_form_is_refused(artifact: Artifact, tmp_path: Path) -> None:
+    results = artifact.path / "results"
+    results.mkdir(exist_ok=True)
+    for text, message in (
+        ('{"perplexity": "low"}', r"perplexity\.json: not a result"),
+        ('{"kind": "perplexity", "perplexity": 3}', "run `sslc evaluate` to make it anew"),
+    ):
+        (results / "perplexity.json").write_text(text)
+        with pytest.raises(InputError, match=message):
+            export_dense(artifact, tmp_path / "again")
+        assert not (tmp_path / "again").exists()
 
 
 @pytest.mark.parametrize("method", ["sslc", "wanda"])

@@ -9,6 +9,7 @@ from workloads.results.identity import (
     method_labels,
     provenance,
 )
+from workloads.support.devices import cpu_name
 
 
 def test_digest_order_of_names_does_not_matter_and_values_do() -> None:
@@ -54,4 +55,5 @@ def test_provenance_names_version_and_command() -> None:
     assert found.version
     assert found.command
     assert found.created.endswith("Z")
-    assert (found.device, found.threads) == (None, 2)
+    assert (found.device, found.threads) == (cpu_name(), 2)
+    assert provenance(device="a GPU").device == "a GPU"

@@ -1,0 +1,35 @@
+"""``sslc demo``: the whole pipeline on one model."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from reports.commands.options import JsonFlag, Style
+
+
+def demo(
+    out: Annotated[Path, typer.Option(help="Where everything goes.")] = Path("runs/demo"),
+    model: Annotated[str, typer.Option(help="Any MODEL.")] = "smollm2-135m",
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Start again; else finished work is kept.")
+    ] = False,
+    style: Style = "text",
+    as_json: JsonFlag = False,
+) -> None:
+    """From a real checkpoint to the MHA/FFN speedup table, in a few minutes.
+
+    Compresses by SSLC and Wanda, evaluates both and the dense model, simulates the real masks,
+    measures this device, and sets the published table beside ours. An interrupted demo continues.
+
+    Example: sslc demo --out runs/demo
+    """
+    from reports.console import Reporter, say, show
+    from reports.demo import run_demo
+
+    with Reporter() as reporter:
+        made = run_demo(model, out, overwrite=overwrite, progress=reporter)
+    show(made.tables, style, as_json=as_json, results=made.results)
+    say("\nwrote:")
+    for path in made.paths:
+        say(f"  {path}")

@@ -1,0 +1,31 @@
+"""The JSON Schemas that ship: of a result file and of what a command prints.
+
+``python -m reports.stored.schema`` writes both beside this module, from the dataclasses.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from reports.stored.files import KINDS
+from workloads.results.document import document_schema
+from workloads.results.envelope import result_schema
+from workloads.support.files import write_json
+
+RESULT = "result.schema.json"
+DOCUMENT = "document.schema.json"
+
+
+def schemas() -> dict[str, dict[str, Any]]:
+    """Each schema by its file's name."""
+    return {RESULT: result_schema(KINDS), DOCUMENT: document_schema(KINDS)}
+
+
+def write_schemas(directory: Path) -> list[Path]:
+    """Write every schema; returns the paths."""
+    for name, value in schemas().items():
+        write_json(directory / name, value)
+    return [directory / name for name in schemas()]
+
+
+if __name__ == "__main__":
+    write_schemas(Path(__file__).parent)

@@ -1,0 +1,71 @@
+"""Perplexities of models and methods."""
+
+from collections.abc import Sequence
+
+from reports.tables.labels import columns, split, versions
+from workloads.results.identity import distinguished, method_labels
+from workloads.results.kinds import PerplexityResult
+from workloads.results.table import Column, Table
+
+_COLUMNS = (
+    Column("Model"),
+    Column("Method"),
+    Column("Kept", ".0%"),
+    Column("Perplexity", ".2f"),
+    Column("Text"),
+    Column("Predicted", ",d"),
+    Column("Window", ",d"),
+    Column("Stride", ",d"),
+    Column("Numbers are"),
+)
+_NOTE = (
+    "Perplexity over Predicted tokens, each seen after those before it in its window; windows "
+    "start every Stride tokens, and do not overlap where Stride is the Window. Kept is the "
+    "share of the projections' parameters, low-rank factors included. Compare rows of the same "
+    "text, window, stride and predicted tokens only."
+)
+
+
+def perplexity_table(results: Sequence[PerplexityResult]) -> Table:
+    """Perplexities, those that may be compared next to each other.
+
+    Args:
+        results: Of any models, texts and windows; sorted by text and windows, then as given.
+    """
+    ordered = sorted(results, key=_comparable)
+    identities = [result.identity for result in ordered]
+    texts = distinguished([i.text.source for i in identities], [i.text.sha256 for i in identities])
+    labels = method_labels([identity.subject for identity in identities])
+    varying, shared = split(
+        {
+            "Dtype": [identity.dtype for identity in identities],
+            "Device": [identity.device for identity in identities],
+            "Version": versions([result.provenance for result in ordered]),
+        }
+    )
+    rows = tuple(
+        (
+            result.identity.subject.model,
+            label,
+            result.identity.subject.kept_fraction,
+            result.perplexity,
+            text,
+            result.predicted_tokens,
+            result.identity.text.window_tokens,
+            result.identity.text.stride_tokens,
+            "measured",
+            *(cells[index] for cells in varying.values()),
+        )
+        for index, (result, label, text) in enumerate(zip(ordered, labels, texts, strict=True))
+    )
+    told = "; ".join(f"{name}: {value}" for name, value in shared.items())
+    notes = (_NOTE, f"{told}.") if told else (_NOTE,)
+    columns_of_all = (*_COLUMNS, *columns(varying))
+    return Table("perplexity", "Perplexity on held-out text", columns_of_all, rows, notes)
+
+
+def _comparable(result: PerplexityResult) -> tuple[str, str, int, int, int]:
+    text = result.identity.text
+    return (
+        text.source, text.sha256, text.window_tokens, text.stride_tokens, result.predicted_tokens
+    )  # fmt: skip

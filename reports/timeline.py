@@ -1,0 +1,64 @@
+"""A timeline of one projection, for ``sslc simulate --trace``: which one, its plans, its file."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from accelerator_sim.machine.hardware import Accelerator
+from accelerator_sim.mapping.candidates import Plan
+from accelerator_sim.simulation.trace import chrome_trace, plans_to_trace, run_traced
+from accelerator_sim.sources import Simulated, open_source
+from workloads.masks.packed import SparseLowRankGemm
+from workloads.support.errors import unknown_name
+from workloads.support.files import write_json
+
+Plans = Mapping[str, Plan]
+
+
+def plan_timeline(
+    source: Simulated, accelerator: Accelerator, *, tokens: int, name: str | None
+) -> Plans:
+    """The runs that a timeline shows, planned before anything is simulated.
+
+    Args:
+        source: What is simulated.
+        accelerator: The machine.
+        tokens: Per product.
+        name: Of a projection of the first block, or the end of it; None for the first.
+
+    Raises:
+        InputError: No such projection is there, or it has too many tiles.
+    """
+    return plans_to_trace(_find(open_source(source).projections(tokens), name), accelerator)
+
+
+def write_timeline(path: Path, plans: Plans) -> str:
+    """Run what was planned and write its timeline.
+
+    Args:
+        path: Of the file, for ui.perfetto.dev or chrome://tracing.
+        plans: From ``plan_timeline``.
+
+    Returns:
+        What it shows, in a sentence.
+    """
+    runs = [(name, *run_traced(plan)) for name, plan in plans.items()]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_json(path, chrome_trace(runs))
+    projection = plans["compressed"].program.tiled.gemm.name
+    cycles = ", ".join(f"{name} {result.cycles:,} cycles" for name, result, _ in runs)
+    return f"{projection} of the first block, {cycles}"
+
+
+def _find(
+    projections: Iterable[tuple[int, SparseLowRankGemm]], name: str | None
+) -> SparseLowRankGemm:
+    known = []
+    first = None
+    for block, item in projections:
+        first = block if first is None else first
+        if block != first:
+            break
+        if name is None or f".{item.gemm.name}".endswith(f".{name}"):
+            return item
+        known.append(item.gemm.name)
+    raise unknown_name("projection", name or "", known)

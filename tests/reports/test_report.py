@@ -1,0 +1,31 @@
+"""From stored results to tables, figures and a page."""
+
+from pathlib import Path
+
+from reports.report import report_tables, write_report
+from reports.stored.files import save_result
+from tests.accelerator_sim.machines import projection, random_mask, small_machine
+from tests.reports.results import cycles, cycles_of
+from tests.workloads.results.results import perplexity
+
+
+def test_write_report_compiled_results_have_the_cycles_of_event_and_a_stalls_figure(
+    tmp_path: Path,
+) -> None:
+    blocks = [[projection(random_mask(8, 16, 0.5, seed=1), rank=2)]]
+    event, compiled = (cycles_of(m, blocks, machine=small_machine()) for m in ("event", "compiled"))
+    assert compiled.basis == "simulated (compiled)"
+    assert compiled.mean_per_block == event.mean_per_block
+    save_result(tmp_path / "a", compiled)
+    paths = write_report([tmp_path / "a"], [], tmp_path / "out")
+    assert paths[0] == tmp_path / "out" / "index.html"
+    stalls = [path.name for path in paths if path.name.startswith("stalls-wanda-")]
+    assert sorted(name.rpartition(".")[2] for name in stalls) == ["png", "svg"]
+
+
+def test_report_tables_take_every_kind_of_every_directory(tmp_path: Path) -> None:
+    for folder, density in (("a", 0.5), ("b", 0.25)):
+        save_result(tmp_path / folder, perplexity())
+        save_result(tmp_path / folder, cycles("roofline", density))
+    tables = report_tables([tmp_path / "a", tmp_path / "b"])
+    assert {table.name: len(table.rows) for table in tables} == {"perplexity": 2, "speedup": 2}
