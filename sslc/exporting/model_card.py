@@ -3,10 +3,11 @@
 It says only what the manifest and the artifact's results hold; what was not measured is left out.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
+
+from huggingface_hub import ModelCardData
 
 from workloads.artifact.read import VALUE_BYTES, Artifact, kept_share, totals
 from workloads.results.envelope import result_from_json
@@ -79,14 +80,13 @@ def model_card(
 
 def _front_matter(name: str, method: str, library: str) -> str:
     tags = ["sslc", "sparse", "low-rank", "compressed", method]
-    fields = {
-        "base_model": name,
-        "library_name": library,
-        "pipeline_tag": "text-generation",
-        "tags": list(dict.fromkeys(tags)),
-    }
-    lines = (f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in fields.items())
-    return "\n".join(["---", *lines, "---\n"])
+    data = ModelCardData(
+        base_model=name,
+        library_name=library,
+        pipeline_tag="text-generation",
+        tags=list(dict.fromkeys(tags)),
+    )
+    return f"---\n{data.to_yaml()}\n---\n"
 
 
 def _facts(artifact: Artifact) -> dict[str, str]:
@@ -107,7 +107,7 @@ def _facts(artifact: Artifact) -> dict[str, str]:
         f"tokens, seed {calibration['seed']} (text's SHA-256 {calibration['sha256']})",
     }
     for key, value in settings.choice.items():
-        facts[key] = "; ".join(_choice(each) for each in value)
+        facts[key] = "; ".join(_choice(entry) for entry in value)
     if settings.recovery:
         facts["recovery"] = _recovery(settings.recovery)
     return {key: value for key, value in facts.items() if value}

@@ -11,17 +11,14 @@ import pytest
 from accelerator_sim.machine.catalog import load_accelerator
 from accelerator_sim.machine.hardware import Accelerator, Bits, Buffer, Dram, Index, TileChoice
 from accelerator_sim.mapping.candidates import plan_projection
-from accelerator_sim.models.by_name import MODELS
 from accelerator_sim.simulation.event import run_event
 from tests.accelerator_sim.machines import (
-    block_by,
     projection,
     projection_by,
     random_mask,
     small_machine,
 )
 from workloads.masks.packed import SparseLowRankGemm
-from workloads.results.codec import to_json
 from workloads.support.errors import InputError
 
 CHANGES: dict[str, Any] = {
@@ -116,18 +113,6 @@ def test_simulate_projection_every_field_changes_the_cycles(key: str) -> None:
         for machine in (given, overlapping, choosing, runs)
     ]
     assert any(changed)
-
-
-@pytest.mark.parametrize("model", MODELS)
-def test_simulate_block_result_is_json(model: Any) -> None:
-    items = [busy_projection(), busy_projection()]
-    block = block_by(model, items, busy_machine())
-    values = to_json(block)
-    total = values["total"]
-    assert total["low_rank_cycles"] == total["sum_cycles"] - total["sparse_cycles"]
-    assert values["modules"]["MHA"] == total
-    assert total["dense_cycles"] == 2 * values["projections"][0]["dense_cycles"]
-    assert (values["projections"][0].get("sum_run") is not None) == (model in ("event", "compiled"))
 
 
 def test_simulate_projection_unknown_model_is_an_error() -> None:

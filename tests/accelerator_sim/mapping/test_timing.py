@@ -5,10 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from accelerator_sim.machine.hardware import Accelerator, Dram, Index, TileChoice
-from accelerator_sim.mapping.candidates import plan_dense, plan_projection
+from accelerator_sim.machine.hardware import Accelerator, Dram, Index
 from accelerator_sim.mapping.configuration import allowed_flows
-from accelerator_sim.mapping.tiling import TileShape, block_sizes, choose_dense_columns, cut
+from accelerator_sim.mapping.tiling import TileShape, cut
 from accelerator_sim.mapping.timing import (
     columns_cycles,
     dram_bytes,
@@ -17,10 +16,9 @@ from accelerator_sim.mapping.timing import (
     sparse_tiles,
     ticks_per_cycle,
 )
-from tests.accelerator_sim.machines import projection, random_mask, small_machine, with_rows
+from tests.accelerator_sim.machines import random_mask, small_machine, with_rows
 from workloads.masks.packed import PackedMask
 from workloads.shapes.gemm import Gemm
-from workloads.support.errors import InputError
 
 
 @pytest.mark.parametrize(("flow", "cycles"), [("reduction", 9), ("token", 5)])
@@ -92,67 +90,3 @@ def test_dram_ticks_carries_the_exact_rate_and_stripes_bursts() -> None:
 
 def test_link_cycles_rounds_up() -> None:
     assert link_cycles(np.array([0, 1, 4, 5]), small_machine()).tolist() == [0, 1, 2, 3]
-
-
-def test_block_sizes_only_the_last_is_smaller() -> None:
-    assert block_sizes(10, 4).tolist() == [4, 4, 2]
-    assert block_sizes(8, 4).tolist() == [4, 4]
-
-
-def test_choose_dense_columns_needs_more_than_the_threshold() -> None:
-    mask = PackedMask.pack(with_rows([3, 2, 2, 1], 4))
-    assert choose_dense_columns(mask, 0.5).tolist() == [True, True, False, False]
-    assert choose_dense_columns(mask, 0.75).tolist() == [True, False, False, False]
-    assert not choose_dense_columns(mask, 1.0).any()
-
-
-def test_cut_counts_every_nonzero_once() -> None:
-    mask = PackedMask.pack(random_mask(11, 29, 0.4, seed=1))
-    dense = choose_dense_columns(mask, 0.5)
-    tiled = cut(
-        Gemm("p", "MHA", 11, 29, 5), mask, rank=0, dense_columns=dense, tile=TileShape(4, 10, 2)
-    )
-    unpacked = mask.unpack()
-    assert tiled.sparse_nonzeros == unpacked[:, ~dense].sum()
-    assert tiled.counts[1, 2, 1] == unpacked[6, 10:20][~dense[10:20]].sum()
-    assert tiled.dense.tolist() == [dense[:10].sum(), dense[10:20].sum(), dense[20:].sum()]
-    assert tiled.token_sizes.tolist() == [2, 2, 1]
-
-
-def test_plan_dense_auto_tile_fits_and_is_reported() -> None:
-    machine = small_machine(tile=TileChoice())
-    plan = plan_dense(Gemm("p", "MHA", 48, 96, 6), machine)
-    assert plan.storage.fits
-    assert plan.tile_chosen_by.startswith("least bound of the tiles that fit")
-
-
-def test_plan_projection_auto_tile_in_tiny_buffers_takes_a_small_tile() -> None:
-    machine = small_machine(tile=TileChoice())
-    tiny = dataclasses.replace(machine.weight_buffer, capacity_bytes=48)
-    plan = plan_projection(
-        projection(random_mask(40, 40, 0.5, seed=1)),
-        dataclasses.replace(machine, weight_buffer=tiny),
-    )
-    assert plan.program.tiled.tile.rows * plan.program.tiled.tile.columns <= 48
-    none = dataclasses.replace(machine.weight_buffer, capacity_bytes=1)
-    with pytest.raises(
-        InputError,
-        match=r"smallest choice for auto, weights need 5 bytes and a slot has 0; no other tile",
-    ):
-        plan_projection(
-            projection(np.ones((40, 40), dtype=bool)),
-            dataclasses.replace(machine, weight_buffer=none),
-        )
-
-
-def test_choose_denser_lines_auto_is_no_slower_than_any_fixed_split() -> None:
-    mask = random_mask(32, 48, 0.3, seed=4)
-    mask[:, ::5] = True
-    machine = small_machine(lines=8, dense_threshold=0.75, tile=TileChoice(16, 48, 1))
-
-    def slower_engine(split: int | str) -> int:
-        changed = dataclasses.replace(machine, denser_lines=split)
-        main = plan_projection(projection(mask), changed).program.main
-        return int(max(main.denser_cycles.sum(), main.sparser_cycles.sum()))
-
-    assert slower_engine("auto") == min(slower_engine(split) for split in range(1, 8))

@@ -1,23 +1,13 @@
 """The published model and the roofline."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 
 from accelerator_sim.machine.catalog import load_accelerator
-from accelerator_sim.machine.hardware import TileChoice
-from accelerator_sim.mapping.candidates import plan_dense, plan_projection
-from accelerator_sim.mapping.roofline import roofline_cycles
-from accelerator_sim.mapping.split import proportional_lines
 from accelerator_sim.models.published import published_curve, published_sparse_cycles
 from tests.accelerator_sim.machines import (
     block_by,
-    projection,
-    projection_by,
     random_mask,
-    small_machine,
-    with_rows,
 )
 from workloads.masks.packed import PackedMask, SparseLowRankGemm
 from workloads.shapes.gemm import Gemm
@@ -66,47 +56,3 @@ def test_published_curve_no_threshold_beats_none() -> None:
     assert curve[-1].dense_columns == 0
     assert min(point.cycles for point in curve) == curve[-1].cycles
     assert curve[0].dense_columns == 96
-
-
-@pytest.mark.parametrize(
-    ("denser", "sparser", "lines"), [(1, 1, 32), (0, 5, 0), (5, 0, 64), (1, 9999, 1), (9999, 1, 63)]
-)
-def test_proportional_lines_rounds_half_up_and_keeps_one_each(
-    denser: int, sparser: int, lines: int
-) -> None:
-    assert proportional_lines(denser, sparser, lines=64) == lines
-    assert proportional_lines(5, 59 * 2 - 5 + 10, lines=64) == round(64 * 5 / 123 + 1e-9)
-
-
-def test_roofline_cycles_counts_each_operand_once_at_peak_bandwidth() -> None:
-    """3 rows keeping 5, 2 and 1 of 5 columns, rank 2, 3 tokens, in 2x2x2 tiles; 4 bytes a cycle.
-
-    8 values; bitmaps of the tiles with nonzeros: 4 + 4 + 2 bits above, 2 below; 2·(3 + 5) factors;
-    15 inputs and 9 outputs: 49.5 bytes, 12.375 cycles. MACs: (8 + 16)·3 / 4 = 18 cycles.
-    """
-    machine = small_machine(tile=TileChoice(2, 2, 2))
-    item = projection(with_rows([5, 2, 1], 5), rank=2, tokens=3)
-    fast = dataclasses.replace(machine, lines=8)
-    assert roofline_cycles(plan_projection(item, machine).program) == 18
-    assert roofline_cycles(plan_projection(item, fast).program) == 13
-    dense = plan_dense(Gemm("p", "MHA", 3, 5, 3), machine)
-    assert roofline_cycles(dense.program) == 12  # 45 MACs / 4; bytes: 15 + 15 + 9
-
-
-def test_roofline_cycles_llama2_block_equals_bytes_over_bandwidth() -> None:
-    """202,375,168 weights, with inputs and outputs, at 153.6 bytes a cycle: 1,318,055 cycles."""
-    machine = load_accelerator("array-64x64", {"tile.rows": 64, "tile.columns": 64})
-    shapes = load_model("llama2-7b").projections()
-    total = sum(roofline_cycles(plan_dense(gemm, machine).program) for gemm in shapes)
-    weights = sum(gemm.parameters for gemm in shapes)
-    assert weights == 202_375_168
-    assert total == sum(-int(-(g.parameters + g.m + g.n) * 10 // 1536) for g in shapes)
-    assert total == 1_318_055
-
-
-def test_simulate_projection_roofline_never_exceeds_event() -> None:
-    item = projection(random_mask(24, 40, 0.5, seed=2), rank=3, tokens=2)
-    machine = small_machine(tile=TileChoice(8, 16, 2), dense_threshold=0.5)
-    bound, event = (projection_by(m, item, machine) for m in ("roofline", "event"))
-    for run in ("dense_cycles", "sparse_cycles", "sum_cycles"):
-        assert getattr(bound, run) <= getattr(event, run)
