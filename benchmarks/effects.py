@@ -28,7 +28,7 @@ TOKENS = (1, 16, 128, 2048)
 STEPS = ("perfect compute", "+ tiles, imbalance", "+ index decode", "+ memory")
 COLOURS = ("#999999", "#E69F00", "#56B4E9", "#0072B2")
 HATCHES = ("", "//", "..", "")
-PLENTY = 1 << 40
+PLENTY = 1 << 30
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from workloads.support.presets import build
 Value = int | float | str | bool
 Kind = Literal["whole", "number", "word"]
 """What a field takes: ``whole`` and ``number`` may be ranges, ``word`` only a list."""
-_MOST_VALUES = 1_000_000
+_MAX_VALUES = 1_000_000
 _SIGNIFICANT_DIGITS = 4
 _LARGEST = 2**62  # rows of results hold 64-bit integers
 
@@ -53,14 +53,14 @@ class Range:
 
     def _check_size(self) -> None:
         count, step = self.count, self.step
-        if count is not None and not (type(count) is int and 2 <= count <= _MOST_VALUES):
-            raise ValueError(f"count must be from 2 to {_MOST_VALUES}, got {count!r}")
+        if count is not None and not (type(count) is int and 2 <= count <= _MAX_VALUES):
+            raise ValueError(f"count must be from 2 to {_MAX_VALUES}, got {count!r}")
         if step is None:
             return
         if isinstance(step, bool) or not isinstance(step, int | float) or not step > 0:
             raise ValueError(f"step must be a number above 0, got {step!r}")
-        if (self.stop - self.start) / step > _MOST_VALUES:
-            raise ValueError(f"a step of {step} makes more than {_MOST_VALUES} values")
+        if (self.stop - self.start) / step > _MAX_VALUES:
+            raise ValueError(f"a step of {step} makes more than {_MAX_VALUES} values")
 
     def between(self, share: float) -> float:
         """The value at a share of the way from start to stop, in [0, 1]."""

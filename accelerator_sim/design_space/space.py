@@ -41,7 +41,7 @@ from workloads.support.toml_place import Place
 FORMAT = "sslc-sweep"
 VERSION = 2
 TOKENS = "tokens"
-_MOST_POINTS = 1_000_000
+_MAX_POINTS = 1_000_000
 _KEYS = (
     "accelerator", "cycle_model", "costs", TOKENS, "objectives", "batch_points", "workload",
     "sampling", "fields",
@@ -67,8 +67,8 @@ class Sampling:
             raise ValueError(f"method must be grid or sobol, got {self.method!r}")
         if self.method == "grid" and (self.points or self.seed):
             raise ValueError("points and seed belong to method sobol; a grid has all its points")
-        if self.method == "sobol" and not 1 <= self.points <= _MOST_POINTS:
-            raise ValueError(f"points must be from 1 to {_MOST_POINTS}, got {self.points}")
+        if self.method == "sobol" and not 1 <= self.points <= _MAX_POINTS:
+            raise ValueError(f"points must be from 1 to {_MAX_POINTS}, got {self.points}")
         if self.seed < 0:
             raise ValueError(f"seed must be at least 0, got {self.seed}")
 
@@ -292,8 +292,8 @@ def _points(axes: tuple[Axis, ...], sampling: Sampling, where: Place) -> Iterato
                 '[sampling] method = "sobol" draws from an interval'
             )
     points = math.prod(len(axis.values) for axis in axes)
-    if points > _MOST_POINTS:
-        raise InputError(f"{where}: the grid has {points} points, more than {_MOST_POINTS}")
+    if points > _MAX_POINTS:
+        raise InputError(f"{where}: the grid has {points} points, more than {_MAX_POINTS}")
     yield from itertools.product(*(axis.values for axis in axes))
 
 

@@ -22,16 +22,16 @@ Extent = int | Literal["auto"]
 
 # Upper limits of whole numbers, far above any machine, and low enough for 64-bit counts.
 # docs/reliability.md names them.
-MOST_UNITS = 2**20
+MAX_UNITS = 2**20
 """PE lines, PEs of a line, channels."""
-MOST_PER_CYCLE = 2**30
+MAX_PER_CYCLE = 2**30
 """Elements, entries and bytes of a cycle or a burst; rows, columns and tokens of a tile."""
-MOST_BYTES = 2**50
+MAX_BYTES = 2**50
 """Bytes of a buffer."""
-MOST_CYCLES = 10**9
+MAX_CYCLES = 10**9
 """Cycles of latency."""
-MOST_HERTZ = 10**12
-MOST_BYTES_PER_SECOND = 2**62
+MAX_HERTZ = 10**12
+MAX_BYTES_PER_SECOND = 2**62
 
 # Port times are kept in 64 bits: the denominator times the bytes of a projection.
 _LARGEST_DENOMINATOR = 10**9
@@ -73,7 +73,7 @@ class TileChoice:
         for field in ("rows", "columns", "tokens"):
             value = getattr(self, field)
             if value != "auto":
-                _whole(f'{field} (unless "auto")', value, 1, MOST_PER_CYCLE)
+                _whole(f'{field} (unless "auto")', value, 1, MAX_PER_CYCLE)
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ class Index:
                 f"format must be one of {', '.join(_INDEX_FORMATS)}, or N:M such as 2:4 with "
                 f"1 <= N < M <= {_LARGEST_GROUP}, got {self.format!r}"
             )
-        _whole("decode_per_cycle", self.decode_per_cycle, 1, MOST_PER_CYCLE)
+        _whole("decode_per_cycle", self.decode_per_cycle, 1, MAX_PER_CYCLE)
         _whole("run_bits", self.run_bits, 1, 16)
 
     @cached_property
@@ -142,7 +142,7 @@ class Buffer:
     buffering: Buffering
 
     def __post_init__(self) -> None:
-        _whole("capacity_bytes", self.capacity_bytes, 1, MOST_BYTES)
+        _whole("capacity_bytes", self.capacity_bytes, 1, MAX_BYTES)
         _one_of("buffering", self.buffering, ("single", "double"))
 
     @property
@@ -172,11 +172,11 @@ class Dram:
     technology: str = "ddr4"
 
     def __post_init__(self) -> None:
-        _whole("bytes_per_second", self.bytes_per_second, 1, MOST_BYTES_PER_SECOND)
+        _whole("bytes_per_second", self.bytes_per_second, 1, MAX_BYTES_PER_SECOND)
         _fraction("efficiency", self.efficiency, low_excluded=True)
-        _whole("latency_cycles", self.latency_cycles, 0, MOST_CYCLES)
-        _whole("burst_bytes", self.burst_bytes, 1, MOST_PER_CYCLE)
-        _whole("channels", self.channels, 1, MOST_UNITS)
+        _whole("latency_cycles", self.latency_cycles, 0, MAX_CYCLES)
+        _whole("burst_bytes", self.burst_bytes, 1, MAX_PER_CYCLE)
+        _whole("channels", self.channels, 1, MAX_UNITS)
 
 
 @dataclass(frozen=True)
@@ -236,9 +236,9 @@ class Accelerator:
     description: str = ""
 
     def __post_init__(self) -> None:
-        _whole("clock_hz", self.clock_hz, 1, MOST_HERTZ)
-        _whole("lines", self.lines, 1, MOST_UNITS)
-        _whole("macs_per_line", self.macs_per_line, 1, MOST_UNITS)
+        _whole("clock_hz", self.clock_hz, 1, MAX_HERTZ)
+        _whole("lines", self.lines, 1, MAX_UNITS)
+        _whole("macs_per_line", self.macs_per_line, 1, MAX_UNITS)
         _one_of("dataflow", self.dataflow, ("reduction", "token", "auto"))
         if self.denser_lines not in ("auto", "proportional"):
             _whole(
@@ -248,9 +248,9 @@ class Accelerator:
         _one_of("row_assignment", self.row_assignment, ("static", "next_free"))
         _one_of("schedule", self.schedule, ("sequential", "overlapped"))
         _one_of("loop_order", self.loop_order, get_args(LoopOrder))
-        _whole("link_elements_per_cycle", self.link_elements_per_cycle, 1, MOST_PER_CYCLE)
+        _whole("link_elements_per_cycle", self.link_elements_per_cycle, 1, MAX_PER_CYCLE)
         _whole("handoff_cycles", self.handoff_cycles, 0, 1)
-        _whole("softmax_elements_per_cycle", self.softmax_elements_per_cycle, 1, MOST_PER_CYCLE)
+        _whole("softmax_elements_per_cycle", self.softmax_elements_per_cycle, 1, MAX_PER_CYCLE)
         if self.bytes_per_cycle.denominator > _LARGEST_DENOMINATOR:
             raise ValueError(
                 "bytes_per_second * efficiency / clock_hz must be a fraction with a denominator of "

@@ -14,7 +14,7 @@ from accelerator_sim.simulation.result import EventResult
 from workloads.masks.packed import SparseLowRankGemm
 from workloads.support.errors import InputError
 
-MOST_TILES = 200_000
+MAX_TILES = 200_000
 _UNITS = (
     "denser engine",
     "sparser engine",
@@ -112,10 +112,10 @@ def chrome_trace(runs: Sequence[tuple[str, EventResult, Sequence[Operation]]]) -
 
 def _check_size(plan: Plan) -> None:
     tiles = sum(len(stream) for stream in plan.program.streams)
-    if tiles > MOST_TILES:
+    if tiles > MAX_TILES:
         raise InputError(
             f"{plan.program.tiled.gemm.name}: {tiles} tiles are too many to trace, at most "
-            f"{MOST_TILES}: use a larger tile (tile.rows, tile.columns) or fewer tokens"
+            f"{MAX_TILES}: use a larger tile (tile.rows, tile.columns) or fewer tokens"
         )
 
 

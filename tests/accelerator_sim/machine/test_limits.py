@@ -9,12 +9,12 @@ import pytest
 
 from accelerator_sim.machine.catalog import load_accelerator
 from accelerator_sim.machine.hardware import (
-    MOST_BYTES,
-    MOST_BYTES_PER_SECOND,
-    MOST_CYCLES,
-    MOST_HERTZ,
-    MOST_PER_CYCLE,
-    MOST_UNITS,
+    MAX_BYTES,
+    MAX_BYTES_PER_SECOND,
+    MAX_CYCLES,
+    MAX_HERTZ,
+    MAX_PER_CYCLE,
+    MAX_UNITS,
 )
 from accelerator_sim.models.by_name import Model
 from tests.accelerator_sim.machine.test_catalog import preset_text
@@ -23,22 +23,22 @@ from workloads.support.errors import InputError, InputWarning
 
 MODELS: tuple[Model, ...] = ("event", "compiled")
 LIMITS = {
-    "clock_hz": MOST_HERTZ,
-    "lines": MOST_UNITS,
-    "macs_per_line": MOST_UNITS,
-    "link_elements_per_cycle": MOST_PER_CYCLE,
-    "softmax_elements_per_cycle": MOST_PER_CYCLE,
-    "index.decode_per_cycle": MOST_PER_CYCLE,
-    "tile.rows": MOST_PER_CYCLE,
-    "tile.columns": MOST_PER_CYCLE,
-    "tile.tokens": MOST_PER_CYCLE,
-    "weight_buffer.capacity_bytes": MOST_BYTES,
-    "activation_buffer.capacity_bytes": MOST_BYTES,
-    "output_buffer.capacity_bytes": MOST_BYTES,
-    "dram.bytes_per_second": MOST_BYTES_PER_SECOND,
-    "dram.latency_cycles": MOST_CYCLES,
-    "dram.burst_bytes": MOST_PER_CYCLE,
-    "dram.channels": MOST_UNITS,
+    "clock_hz": MAX_HERTZ,
+    "lines": MAX_UNITS,
+    "macs_per_line": MAX_UNITS,
+    "link_elements_per_cycle": MAX_PER_CYCLE,
+    "softmax_elements_per_cycle": MAX_PER_CYCLE,
+    "index.decode_per_cycle": MAX_PER_CYCLE,
+    "tile.rows": MAX_PER_CYCLE,
+    "tile.columns": MAX_PER_CYCLE,
+    "tile.tokens": MAX_PER_CYCLE,
+    "weight_buffer.capacity_bytes": MAX_BYTES,
+    "activation_buffer.capacity_bytes": MAX_BYTES,
+    "output_buffer.capacity_bytes": MAX_BYTES,
+    "dram.bytes_per_second": MAX_BYTES_PER_SECOND,
+    "dram.latency_cycles": MAX_CYCLES,
+    "dram.burst_bytes": MAX_PER_CYCLE,
+    "dram.channels": MAX_UNITS,
 }
 
 

@@ -119,7 +119,7 @@ def test_chrome_trace_overlapped_names_the_tiles_of_u() -> None:
 
 
 def test_run_traced_too_many_tiles_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trace, "MOST_TILES", 3)
+    monkeypatch.setattr(trace, "MAX_TILES", 3)
     item = projection(random_mask(8, 32, 0.5, seed=1))
     with pytest.raises(InputError, match="p: 8 tiles are too many to trace, at most 3: use a"):
         run_traced(plan_projection(item, small_machine()))
