@@ -27,6 +27,7 @@ bench: $(READY)
 	$(BIN)/python benchmarks/compiled_engine.py
 	$(BIN)/python benchmarks/llama2_7b_whole.py
 	$(BIN)/python benchmarks/tile_growth.py
+	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python -m benchmarks.engines_agree 2000 1
 
 # on a machine with a CUDA device and torch for it; docs/measured/ keeps what was measured where

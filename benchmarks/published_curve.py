@@ -6,17 +6,17 @@ python benchmarks/published_curve.py   writes docs/figures/table4-curve.{png,svg
 from pathlib import Path
 
 from accelerator_sim.machine.catalog import load_accelerator
-from reports.figures.cycles import write_figure
+from reports.figures.style import write_figure
 from reports.paper.curve import CURVE_NAME, curve_figure
 from reports.paper.published import table4
-from reports.simulated import reproduce_table4
+from reports.paper.table4 import reproduce_table4
 from workloads.results.table import render
 
 
 def main() -> None:
-    tables, _, curves = reproduce_table4(load_accelerator("array-64x64"), ["published"])
-    print(render(tables[1], "markdown"))
-    write_figure(curve_figure(curves, table4()), Path("docs/figures"), CURVE_NAME)
+    made = reproduce_table4(load_accelerator("array-64x64"), ["published"])
+    print(render(made.tables[1], "markdown"))
+    write_figure(curve_figure(made.curves, table4()), Path("docs/figures"), CURVE_NAME)
 
 
 if __name__ == "__main__":

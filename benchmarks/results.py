@@ -17,8 +17,8 @@ from typing import Any
 import torch
 
 from benchmarks.claims import CLAIMS, NOISE
-from reports.measured import describe_device
 from reports.reproduce.studies.calibration import in_halves
+from workloads.support.devices import cpu_name
 from workloads.support.files import write_atomic
 
 OUT = Path("runs/results")
@@ -89,13 +89,12 @@ def document(what: str) -> str:
 
 
 def _head(what: str) -> str:
-    device = describe_device(torch.device("cpu"))
     return f"""# What the demo model gives
 
 Every table and figure of `sslc reproduce` for SmolLM2-135M-Instruct, made by `make results`
 (`python -m benchmarks.results`). All numbers are **measured** here unless a column says published
-or, for cycles, analytic or simulated; masks are real. Machine: {device.name}, {device.threads}
-threads, {platform.machine()}, torch {device.torch_version}, no GPU.
+or, for cycles, analytic or simulated; masks are real. Machine: {cpu_name()}, {torch.get_num_threads()}
+threads, {platform.machine()}, torch {torch.__version__}, no GPU.
 
 Published numbers stand beside ours as printed. They are of LLaMA2-7B on WikiText-2 and C4: **levels
 cannot be compared, only orderings can**. Calibration and recovery use the embedded text (Python's
