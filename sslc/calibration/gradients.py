@@ -80,8 +80,8 @@ def _differentiate_block(model: BlockwiseModel, index: int, directory: Path) -> 
             sums[name] = torch.zeros_like(weight, requires_grad=False)
         for window in range(len(inputs)):
             one = slice(window, window + 1)
-            upstream[one], found = model.differentiate(index, block, inputs[one], upstream[one])
-            for name, gradient in found.items():
+            upstream[one], by_name = model.differentiate(index, block, inputs[one], upstream[one])
+            for name, gradient in by_name.items():
                 sums[name].addcmul_(gradient, gradient)
         roots = {name: total.sqrt_().cpu().numpy() for name, total in sums.items()}
     write_tensors(directory / _file("gradients", index), roots)

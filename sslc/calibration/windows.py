@@ -18,7 +18,7 @@ class Calibration:
         source: ``embedded`` or a text file.
         windows: How many.
         window_tokens: Tokens in each.
-        seed: Of the windows' places.
+        seed: Of the windows' positions.
     """
 
     source: str = "embedded"

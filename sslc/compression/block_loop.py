@@ -169,8 +169,10 @@ def _with_gradients(
     index: int,
     device: torch.device,
 ) -> dict[str, InputStatistics]:
-    found = {} if directory is None else read_gradients(directory, index, device=device)
-    return {name: replace(each, gradient=found.get(name)) for name, each in statistics.items()}
+    gradients = {} if directory is None else read_gradients(directory, index, device=device)
+    return {
+        name: replace(entry, gradient=gradients.get(name)) for name, entry in statistics.items()
+    }
 
 
 def _read_back(writer: ArtifactWriter, index: int) -> dict[str, CompressedTensors]:

@@ -61,7 +61,7 @@ class DenseInputs:
             raise ValueError(f"block {index} is asked for after block {self._reached}")
         model, hidden = self._walk_to(index)
         methods = dict.fromkeys(projection_names(model), DENSE)
-        found = {}
+        projections = {}
         for name, statistics in input_statistics(
             model, index, methods=methods, hidden=hidden
         ).items():
@@ -70,8 +70,8 @@ class DenseInputs:
                     f"{self._source.directory}: block {index}, {name}: the calibration inputs are "
                     "not finite; check the weights before it"
                 )
-            found[name] = model.read(weight_name(full_name(index, name))), statistics
-        return found
+            projections[name] = model.read(weight_name(full_name(index, name))), statistics
+        return projections
 
     def _walk_to(self, index: int) -> tuple[BlockwiseModel, torch.Tensor]:
         """The model, and the inputs of one of its blocks."""

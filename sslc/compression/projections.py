@@ -71,8 +71,8 @@ def unit_statistics(
     linears = model.linears()
     ones = {name: torch.ones(linears[name].in_features, device=model.device) for name in methods}
     return {
-        name: InputStatistics(each, torch.zeros_like(each), each, module=_module(name))
-        for name, each in ones.items()
+        name: InputStatistics(one, torch.zeros_like(one), one, module=_module(name))
+        for name, one in ones.items()
     }
 
 

@@ -14,7 +14,7 @@ def to_stored(
 ) -> CompressedTensors:
     """Round a compressed projection to the dtype in which it is stored.
 
-    The rounding error of U Vᵀ is added to S at the kept places, so that rounding the factors
+    The rounding error of U Vᵀ is added to S at the kept positions, so that rounding the factors
     costs nothing there.
 
     Args:

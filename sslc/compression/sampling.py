@@ -125,6 +125,6 @@ def _multiplications_per_second() -> float:
 def _makespan(seconds: Iterable[float], workers: int) -> float:
     """When the last of some jobs ends if each goes to the next free worker."""
     ends = [0.0] * workers
-    for each in seconds:
-        ends[ends.index(min(ends))] += each
+    for duration in seconds:
+        ends[ends.index(min(ends))] += duration
     return max(ends)

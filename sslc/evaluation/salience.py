@@ -59,18 +59,18 @@ def spread(matrix: torch.Tensor) -> Spread:
     return Spread(total, float(values[-top:].sum()) / total, float(variation))
 
 
-def pooled(matrix: torch.Tensor, most: int) -> torch.Tensor:
-    """Means over equal cells, so many that no side has more than ``most``.
+def pooled(matrix: torch.Tensor, max_cells: int) -> torch.Tensor:
+    """Means over equal cells, so many that no side has more than ``max_cells``.
 
     Args:
         matrix: Shape (m, n).
-        most: Cells along a side.
+        max_cells: Cells along a side.
 
     Returns:
-        Shape (⌈m/a⌉, ⌈n/b⌉) for cells of a = ⌈m/most⌉ by b = ⌈n/most⌉ entries; cells at the lower
-        and the right edge may be smaller.
+        Shape (⌈m/a⌉, ⌈n/b⌉) for cells of a = ⌈m/max_cells⌉ by b = ⌈n/max_cells⌉ entries; cells at
+        the lower and the right edge may be smaller.
     """
-    cell = tuple(-(-side // most) for side in matrix.shape)
+    cell = tuple(-(-side // max_cells) for side in matrix.shape)
     means: torch.Tensor = torch.nn.functional.avg_pool2d(matrix[None], cell, ceil_mode=True)[0]
     return means
 
@@ -121,23 +121,23 @@ def needed(
     that means once a low-rank part carries some of it; the definition is ours.
     """
     first, second = ascending(before), ascending(after)
-    found = []
+    shares = []
     for power in powers:
         whole, rest = (values.astype(np.float64) ** power for values in (first, second))
-        most_lost = float(whole.sum()) * (1 - SALIENCE_KEPT)
-        pruning, sparse = (entries_needed(values, most_lost) for values in (whole, rest))
-        found.append(Needed(pruning / whole.size, sparse / rest.size, low_rank))
-    return found
+        max_lost = float(whole.sum()) * (1 - SALIENCE_KEPT)
+        pruning, sparse = (entries_needed(values, max_lost) for values in (whole, rest))
+        shares.append(Needed(pruning / whole.size, sparse / rest.size, low_rank))
+    return shares
 
 
-def entries_needed(values: NDArray[np.float64], most_lost: float) -> int:
+def entries_needed(values: NDArray[np.float64], max_lost: float) -> int:
     """How many of the largest values must be kept for the others to sum to at most a bound.
 
     Args:
         values: In rising order, not negative.
-        most_lost: The bound; met up to 1e-9 of it, so that decimal fractions do not miss it by
+        max_lost: The bound; met up to 1e-9 of it, so that decimal fractions do not miss it by
             binary rounding.
     """
     lost = np.cumsum(values)
-    dropped = int(np.searchsorted(lost, most_lost * (1 + _ROUNDING), side="right"))
+    dropped = int(np.searchsorted(lost, max_lost * (1 + _ROUNDING), side="right"))
     return len(values) - dropped

@@ -150,10 +150,10 @@ def _expand(task: str) -> list[str]:
 
     path = Path(task)
     if path.is_dir():
-        found = TaskManager(include_path=path, include_defaults=False)
-        if not found.all_subtasks:
+        manager = TaskManager(include_path=path, include_defaults=False)
+        if not manager.all_subtasks:
             raise InputError(f"task folder {task}: lm-eval finds no task in it (*.yaml)")
-        return [str(found.task_index[name].yaml_path) for name in found.all_subtasks]
+        return [str(manager.task_index[name].yaml_path) for name in manager.all_subtasks]
     if path.suffix in (".yaml", ".yml") and not path.is_file():
         raise InputError(f"task file {task}: no such file")
     return [task]
@@ -214,9 +214,9 @@ def _harness(model: Any, tokenizer: Any, batch_size: int, progress: Progress) ->
         def loglikelihood(self, requests: Any, disable_tqdm: bool = True) -> Any:
             self.done, self.total = 0, len(requests)
             progress(self.stage, 0, self.total)
-            found = super().loglikelihood(requests, disable_tqdm=disable_tqdm)
+            answers = super().loglikelihood(requests, disable_tqdm=disable_tqdm)
             progress(self.stage, self.total, self.total)
-            return found
+            return answers
 
         def _model_call(self, inps: torch.Tensor, **rest: Any) -> torch.Tensor:
             logits: torch.Tensor = super()._model_call(inps, **rest)
@@ -243,21 +243,21 @@ def _run(harness: Any, name: str, loaded: Any, limit: int | None) -> list[TaskSc
     except _task_errors() as error:
         raise InputError(f"task {name}: {type(error).__name__}: {error}") from error
     return [
-        _score(task, found, results)
-        for task, found in results["results"].items()
-        if any("," in key for key in found)
+        _score(task, values, results)
+        for task, values in results["results"].items()
+        if any("," in key for key in values)
     ]
 
 
-def _score(task: str, found: dict[str, Any], results: Any) -> TaskScore:
+def _score(task: str, values: dict[str, Any], results: Any) -> TaskScore:
     counts = results["n-samples"]
     members = [counts[task]] if task in counts else list(counts.values())  # a group has no count
     shots = results["n-shot"].get(task)
     metrics = []
-    for key, value in found.items():
+    for key, value in values.items():
         metric, comma, kind = key.partition(",")
         if comma and not metric.endswith("_stderr") and isinstance(value, (int, float)):
-            stderr = found.get(f"{metric}_stderr,{kind}")
+            stderr = values.get(f"{metric}_stderr,{kind}")
             name = metric if kind == "none" else f"{metric} ({kind})"
             known = float(stderr) if isinstance(stderr, (int, float)) else None
             metrics.append(Metric(name, float(value), known))

@@ -31,14 +31,14 @@ def alternate_rows(
 
     Args:
         scaled: W̃, shape (m, n), float32, contiguous, on the CPU.
-        always: Places that S always keeps, booleans (m, n).
+        always: Positions that S always keeps, booleans (m, n).
         rank: r, at least 1.
-        nonzeros: Places of S, at least one in each row.
+        nonzeros: Positions of S, at least one in each row.
         iterations: T, at least 1.
         generator: Of the starting factor.
 
     Returns:
-        U (m×r), V (n×r) and the places of S, all in the scaled space.
+        U (m×r), V (n×r) and the positions of S, all in the scaled space.
 
     Source: as ``methods.sslc.Sslc``.
     """
@@ -55,7 +55,7 @@ def alternate_rows(
         v = (u.T @ residual).T.contiguous()
         if left:
             refit(u, v, residual, projected)
-    return u, v, _places(scaled, always, (u, v), (base, extra), residual)
+    return u, v, _positions(scaled, always, (u, v), (base, extra), residual)
 
 
 class _Refit:
@@ -96,14 +96,14 @@ class _Refit:
             torch.mm(residual[rows], v, out=projected[rows])
 
 
-def _places(
+def _positions(
     scaled: torch.Tensor,
     always: torch.Tensor,
     factors: tuple[torch.Tensor, torch.Tensor],
     budget: tuple[int, int],
     errors: torch.Tensor,
 ) -> torch.Tensor:
-    """The places of S for the last factors; ``errors`` is overwritten."""
+    """The positions of S for the last factors; ``errors`` is overwritten."""
     u, v = factors
     torch.addmm(scaled, u, v.T, alpha=-1, out=errors)
     errors.abs_().masked_fill_(always, torch.inf)

@@ -1,7 +1,7 @@
 """The sub-problems of S + U Vᵀ under the full Hessian H = X Xᵀ of the inputs.
 
 The low-rank step and the values of S lower ‖(W − S − L) X‖_F² = tr((W − S − L) H (W − S − L)ᵀ) and
-never raise it; new places may.
+never raise it; new positions may.
 """
 
 import torch
@@ -34,19 +34,19 @@ def whitened_low_rank(
 def thresholded_support(
     target: torch.Tensor, sparse: torch.Tensor, *, hessian: torch.Tensor, nonzeros: int
 ) -> torch.Tensor:
-    """Places of S after one gradient step from S, per output row: booleans, m×n.
+    """Positions of S after one gradient step from S, per output row: booleans, m×n.
 
     Args:
         target: R = W − L, m×n.
         sparse: S, m×n.
         hessian: H, n×n, with a positive diagonal.
-        nonzeros: Places in all, dealt to the rows as in ``selection.keep_top``.
+        nonzeros: Positions in all, dealt to the rows as in ``selection.keep_top``.
 
     Returns:
         The largest |S + (R − S) H diag(H)⁻¹| · diag(H)^½ of each row.
 
     Source: iterative hard thresholding (Blumensath & Davies 2009), preconditioned by diag(H). With
-    a diagonal H these are SSLC's places, the largest |R_ij| d_j.
+    a diagonal H these are SSLC's positions, the largest |R_ij| d_j.
     """
     diagonal = hessian.diagonal()
     stepped = sparse + (target - sparse) @ hessian / diagonal
@@ -61,7 +61,7 @@ def solve_on_support(
     hessian: torch.Tensor,
     steps: int,
 ) -> torch.Tensor:
-    """Values of S at fixed places: a few conjugate-gradient steps of (S H)∘M = (R H)∘M.
+    """Values of S at fixed positions: a few conjugate-gradient steps of (S H)∘M = (R H)∘M.
 
     Args:
         target: R = W − L, m×n.

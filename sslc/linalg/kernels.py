@@ -151,7 +151,7 @@ def refit_rows(
         reaches: How far around that, in keys; updated to how far the threshold moved.
         scratch: From ``new_scratch(n)``.
         keys: Room for n.
-        residual: W̃ − S̃, overwritten: L̃ at S's places (the largest |W̃ − L̃| of a row, ties go
+        residual: W̃ − S̃, overwritten: L̃ at S's positions (the largest |W̃ − L̃| of a row, ties go
             left), W̃ elsewhere.
     """
     for row in range(len(weights)):
@@ -179,7 +179,7 @@ def _errors(
     low: np.uint32,
     high: np.uint32,
 ) -> tuple[np.uint32, np.uint32]:
-    """Put |W̃ − L̃| into the keys, infinite at the preserved places; see ``_reaching``."""
+    """Put |W̃ − L̃| into the keys, infinite at the preserved positions; see ``_reaching``."""
     above, within = np.uint32(0), np.uint32(0)
     for place in range(len(weights)):
         bits = np.float32(abs(weights[place] - low_rank[place])).view(np.uint32)

@@ -54,11 +54,11 @@ def sparse_nonzeros(m: int, n: int, *, kept_fraction: float, rank: int, group: s
 
 
 def keep_top(scores: torch.Tensor, nonzeros: int, *, group: str) -> torch.Tensor:
-    """Places of the largest scores inside each comparison group.
+    """Positions of the largest scores inside each comparison group.
 
     Args:
         scores: Shape (m, n), free of NaN.
-        nonzeros: How many places to keep in the whole matrix; a pattern has its own.
+        nonzeros: How many positions to keep in the whole matrix; a pattern has its own.
         group: ``row``: ⌊nonzeros/m⌋ in each row and one more in the first rows; ``matrix``: one
             threshold for all; ``N:M``: the N largest of every M neighbours in a row.
 
@@ -77,13 +77,13 @@ def keep_top(scores: torch.Tensor, nonzeros: int, *, group: str) -> torch.Tensor
 
 def _top_of_neighbours(scores: torch.Tensor, keep: int, of: int) -> torch.Tensor:
     """Keep the scores that fewer than ``keep`` neighbours beat; an equal one to the left beats."""
-    places = scores.reshape(-1, of).unbind(dim=1)
+    columns = scores.reshape(-1, of).unbind(dim=1)
     kept = []
-    for place, score in enumerate(places):
+    for column, score in enumerate(columns):
         beaten = torch.zeros_like(score, dtype=torch.int8)
-        for other, rival in enumerate(places):
-            if other != place:
-                beaten += rival >= score if other < place else rival > score
+        for other, rival in enumerate(columns):
+            if other != column:
+                beaten += rival >= score if other < column else rival > score
         kept.append(beaten < keep)
     return torch.stack(kept, dim=1).reshape(scores.shape)
 
@@ -101,8 +101,8 @@ def _top_of_rows(scores: torch.Tensor, base: int, extra: int) -> torch.Tensor:
         )
     if base in (0, scores.shape[1]):
         return torch.full_like(scores, base > 0, dtype=torch.bool)
-    place = scores.shape[1] - base + 1
-    threshold = torch.kthvalue(scores, place, dim=1, keepdim=True).values
+    smallest = scores.shape[1] - base + 1
+    threshold = torch.kthvalue(scores, smallest, dim=1, keepdim=True).values
     above = scores > threshold
     tied = scores == threshold
     room = base - above.sum(dim=1, keepdim=True)

@@ -1,4 +1,4 @@
-"""ALPS: the places by ADMM on the layer's output error, the values by conjugate gradients."""
+"""ALPS: the positions by ADMM on the layer's output error, the values by conjugate gradients."""
 
 import math
 from dataclasses import dataclass
@@ -25,11 +25,11 @@ class Alps:
         kept_fraction: Kept share of the parameters.
         group: Comparison group of the top-k step; the published one is the matrix.
         iterations: At most so many ADMM iterations.
-        solver_steps: Conjugate-gradient steps on the final places.
+        solver_steps: Conjugate-gradient steps on the final positions.
         damping: Share of the mean diagonal added to the Hessian.
 
     Source: Meng et al. 2024, Algorithms 1 and 2; the penalty's schedule is that of its program.
-    "Share of the support that changed" is read as new places over all places.
+    "Share of the support that changed" is read as new positions over all positions.
     """
 
     kept_fraction: float = 0.5
@@ -72,9 +72,9 @@ class SupportSearch:
 
     Args:
         hessian: H, n×n, float64, positive definite.
-        nonzeros: Places to find.
+        nonzeros: Positions to find.
         group: Comparison group.
-        forced: Added to what the top-k step compares, m×n; infinite at places that must stay.
+        forced: Added to what the top-k step compares, m×n; infinite at positions that must stay.
 
     Source: Meng et al. 2024, Algorithm 1, in the space where H has a unit diagonal.
     """
@@ -87,15 +87,15 @@ class SupportSearch:
         self._eigenvalues, self._basis = (part.float() for part in torch.linalg.eigh(unit))
         self._unit, self._root = unit.float(), root.float()
         self._nonzeros, self._group, self._forced = nonzeros, group, forced
-        self._penalty, self._new_places, self._iteration = _FIRST_PENALTY, 0, 0
+        self._penalty, self._new_positions, self._iteration = _FIRST_PENALTY, 0, 0
         self.mask = self._kept = self._dual = torch.empty(0)
 
     def advance(self, target: torch.Tensor) -> float:
         """One iteration towards a target W, m×n.
 
         Returns:
-            The share of the places that changed since the penalty's last update, after an update;
-            infinite between updates.
+            The share of the positions that changed since the penalty's last update, after an
+            update; infinite between updates.
         """
         scaled = target * self._root
         if self._iteration == 0:
@@ -106,14 +106,14 @@ class SupportSearch:
         dense = ((right @ self._basis) / (self._eigenvalues + self._penalty)) @ self._basis.T
         candidate = dense + self._dual / self._penalty
         chosen = self._select(candidate)
-        self._new_places += int((chosen & ~self.mask).sum())
+        self._new_positions += int((chosen & ~self.mask).sum())
         self.mask, self._kept = chosen, candidate * chosen
         self._dual += self._penalty * (dense - self._kept)
         if self._iteration % _UPDATE_EVERY:
             return math.inf
-        share = self._new_places / max(1, self._nonzeros)
+        share = self._new_positions / max(1, self._nonzeros)
         self._penalty *= _growth(share)
-        self._new_places = 0
+        self._new_positions = 0
         return share
 
     def values(self) -> torch.Tensor:
@@ -121,7 +121,7 @@ class SupportSearch:
         return self._kept / self._root
 
     def solve(self, target: torch.Tensor, mask: torch.Tensor, steps: int) -> torch.Tensor:
-        """Values at the places by conjugate gradients, m×n (Algorithm 2)."""
+        """Values at the positions by conjugate gradients, m×n (Algorithm 2)."""
         scaled = target * self._root
         return (
             solve_on_support(scaled, scaled * mask, mask=mask, hessian=self._unit, steps=steps)

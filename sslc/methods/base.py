@@ -13,7 +13,7 @@ class CompressedProjection:
     """W ≈ S + U Vᵀ, as a method leaves it.
 
     Attributes:
-        mask: Kept places of S, m×n booleans.
+        mask: Kept positions of S, m×n booleans.
         sparse: S, m×n, zero outside the mask.
         u: m×r, with r = 0 when there is no low-rank part.
         v: n×r.
@@ -26,7 +26,7 @@ class CompressedProjection:
 
     @staticmethod
     def sparse_only(weight: torch.Tensor, mask: torch.Tensor) -> "CompressedProjection":
-        """The weights at the kept places and no low-rank part."""
+        """The weights at the kept positions and no low-rank part."""
         m, n = weight.shape
         return CompressedProjection(
             mask, weight.masked_fill(~mask, 0), weight.new_zeros(m, 0), weight.new_zeros(n, 0)

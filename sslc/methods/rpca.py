@@ -28,9 +28,9 @@ class Rpca:
 
     Source: Candès et al. 2011 (the problem and λ); Lin, Chen & Ma 2010, Algorithm 5 (inexact
     augmented Lagrange multipliers: penalty 1.25/‖W‖₂, growth 1.5). Neither has a budget. Ours: L is
-    cut to rank r; the places of S are its k largest entries, and when it has fewer, those where the
-    rest W − L is largest; the values of S are W − L at its places, so what cutting L lost there
-    comes back.
+    cut to rank r; the positions of S are its k largest entries, and when it has fewer, those where
+    the rest W − L is largest; the values of S are W − L at its positions, so what cutting L lost
+    there comes back.
     """
 
     kept_fraction: float = 0.5

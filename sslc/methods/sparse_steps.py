@@ -1,4 +1,4 @@
-"""The sparse step of SSLC: from the residual W̃ − L̃ to the places and values of S̃.
+"""The sparse step of SSLC: from the residual W̃ − L̃ to the positions and values of S̃.
 
 A step is made once per projection. It is called in every iteration with the residual in the scaled
 space and writes S̃; ``values`` gives S for the final residual in the space of W.
@@ -18,11 +18,11 @@ class SparseStep(Protocol):
     """Chooses S for a residual."""
 
     def __call__(self, residual: torch.Tensor, sparse: torch.Tensor) -> torch.Tensor:
-        """Write S̃ for a residual (m×n, both in the scaled space); returns its places."""
+        """Write S̃ for a residual (m×n, both in the scaled space); returns its positions."""
         ...
 
     def values(self, residual: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """S for the last residual W − L and its places."""
+        """S for the last residual W − L and its positions."""
         ...
 
 
@@ -31,9 +31,9 @@ class ThresholdStep:
 
     Args:
         scores: Positive scores of a residual in the scaled space, in a new tensor.
-        forced: Infinite at places that always belong to S, else zero, m×n.
-        removed: Whether those places are left out of S̃ until the end.
-        nonzeros: Places of S.
+        forced: Infinite at positions that always belong to S, else zero, m×n.
+        removed: Whether those positions are left out of S̃ until the end.
+        nonzeros: Positions of S.
         group: Comparison group.
     """
 
@@ -54,7 +54,7 @@ class ThresholdStep:
         return mask
 
     def values(self, residual: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """The residual at the places."""
+        """The residual at the positions."""
         return residual * mask
 
 
@@ -64,7 +64,7 @@ class AdmmStep:
     Args:
         statistics: With the Hessian.
         forced: As in ``ThresholdStep``.
-        nonzeros: Places of S.
+        nonzeros: Positions of S.
         group: Comparison group.
 
     Source: SSLC Table 9 names the combination only. Ten steps per iteration with dual variable and
@@ -90,5 +90,5 @@ class AdmmStep:
         return self._search.mask
 
     def values(self, residual: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """Conjugate gradients on the places."""
+        """Conjugate gradients on the positions."""
         return self._search.solve(residual, mask, self._SOLVER_STEPS)

@@ -39,7 +39,7 @@ class Sslc:
             (their scores of the current residual in place of W), or ``alps``, which has no score
             and takes ADMM steps (``sparse_steps.AdmmStep``): the plug-ins of Table 9. With any but
             ``activation`` the loss may rise.
-        preserved: What preserving means: ``force`` (always among S's places, values from the
+        preserved: What preserving means: ``force`` (always among S's positions, values from the
             residual), ``zero`` (removed from W, added back as they were) or ``zerofix`` (removed,
             added back as W − L, so that they are exact).
 
@@ -101,12 +101,12 @@ class Sslc:
         scale = statistics.scale()
         rank, nonzeros = self.budget(*weight.shape)
         scaled = weight * scale
-        places = self._preserved(scaled, nonzeros)
+        positions = self._preserved(scaled, nonzeros)
         if rank and self._is_plain(scaled, nonzeros):
             generator = torch.Generator().manual_seed(self.seed)
             u, v, mask = alternate_rows(
                 scaled,
-                places,
+                positions,
                 rank=rank,
                 nonzeros=nonzeros,
                 iterations=self.iterations,
@@ -116,14 +116,14 @@ class Sslc:
             sparse = torch.addmm(weight, u, v.T, alpha=-1, out=scaled)
             sparse.masked_fill_(~mask, 0)
             return CompressedProjection(mask, sparse, u, v)
-        step = self._sparse_step(statistics, places, nonzeros)
+        step = self._sparse_step(statistics, positions, nonzeros)
         if self.preserved != "force":
-            scaled.masked_fill_(places, 0)
-        u, v, mask = self._alternate(scaled, places, step, rank)
+            scaled.masked_fill_(positions, 0)
+        u, v, mask = self._alternate(scaled, positions, step, rank)
         v = v / scale[:, None]
         sparse = step.values(weight - u @ v.T, mask)
         if self.preserved == "zero":
-            sparse = torch.where(places, weight, sparse)
+            sparse = torch.where(positions, weight, sparse)
         return CompressedProjection(mask, sparse, u, v)
 
     def losses(self, weight: torch.Tensor, statistics: InputStatistics) -> list[float]:
@@ -146,12 +146,14 @@ class Sslc:
         """
         scaled = weight * statistics.scale()
         rank, nonzeros = self.budget(*weight.shape)
-        places = self._preserved(scaled, nonzeros)
-        step = self._sparse_step(statistics, places, nonzeros)
+        positions = self._preserved(scaled, nonzeros)
+        step = self._sparse_step(statistics, positions, nonzeros)
         whole = float(torch.linalg.norm(scaled))
         if self.preserved != "force":
-            scaled.masked_fill_(places, 0)
-        return [each.loss() / (whole or 1.0) for each in self._rounds(scaled, places, step, rank)]
+            scaled.masked_fill_(positions, 0)
+        return [
+            left.loss() / (whole or 1.0) for left in self._rounds(scaled, positions, step, rank)
+        ]
 
     def budget(self, m: int, n: int) -> Budget:
         """Rank r and nonzeros of S for an m×n projection, r(m + n) + nonzeros = ⌊p m n⌋.
@@ -189,9 +191,11 @@ class Sslc:
         return keep_top(scaled.abs(), count, group=self.group)
 
     def _sparse_step(
-        self, statistics: InputStatistics, places: torch.Tensor, nonzeros: int
+        self, statistics: InputStatistics, positions: torch.Tensor, nonzeros: int
     ) -> SparseStep:
-        forced = torch.zeros(places.shape, device=places.device).masked_fill_(places, math.inf)
+        forced = torch.zeros(positions.shape, device=positions.device).masked_fill_(
+            positions, math.inf
+        )
         if self.score == "alps":
             return AdmmStep(statistics, forced, nonzeros, self.group)
         scores: Scores = torch.abs
@@ -202,19 +206,19 @@ class Sslc:
         return ThresholdStep(scores, forced, removed=removed, nonzeros=nonzeros, group=self.group)
 
     def _alternate(
-        self, scaled: torch.Tensor, places: torch.Tensor, step: SparseStep, rank: int
+        self, scaled: torch.Tensor, positions: torch.Tensor, step: SparseStep, rank: int
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """U (m×r), V (n×r) and the mask of S after the alternation, all in the scaled space."""
-        for each in self._rounds(scaled, places, step, rank):
-            last = each
+        for left in self._rounds(scaled, positions, step, rank):
+            last = left
         return last.u, last.v, last.mask
 
     def _rounds(
-        self, scaled: torch.Tensor, places: torch.Tensor, step: SparseStep, rank: int
+        self, scaled: torch.Tensor, positions: torch.Tensor, step: SparseStep, rank: int
     ) -> "Iterator[_Round]":
         """What each iteration leaves; a single round of the sparse step alone at rank 0."""
         m, n = scaled.shape
-        sparse = scaled * places
+        sparse = scaled * positions
         if rank == 0:
             u, v = scaled.new_zeros(m, 0), scaled.new_zeros(n, 0)
             yield _Round(u, v, step(scaled, sparse), scaled, sparse)
@@ -227,10 +231,10 @@ class Sslc:
             torch.sub(scaled, sparse, out=residual)
             u, v = STEPS[self.low_rank](residual, v, generator)
             torch.addmm(scaled, u, v.T, alpha=-1, out=residual)
-            found = _Round(u, v, step(residual, sparse), residual, sparse)
-            yield found
+            left = _Round(u, v, step(residual, sparse), residual, sparse)
+            yield left
             if self.tolerance > 0:
-                loss = found.loss()
+                loss = left.loss()
                 if last - loss < self.tolerance * last:
                     break
                 last = loss
@@ -243,7 +247,7 @@ class _Round:
     Attributes:
         u: m×r.
         v: n×r.
-        mask: Places of S̃.
+        mask: Positions of S̃.
         residual: W̃ − L̃.
         sparse: S̃.
     """

@@ -12,13 +12,13 @@ from sslc.methods.sslc import Sslc
 
 @dataclass(frozen=True)
 class SslcH:
-    """SSLC refined in the whitened space: same budget, better places and values.
+    """SSLC refined in the whitened space: same budget, better positions and values.
 
     Attributes:
         kept_fraction: As in SSLC.
         rank_share: As in SSLC.
         iterations: Of SSLC, before the refinement.
-        rounds: Alternations of the refined steps. In every round but the last the places are
+        rounds: Alternations of the refined steps. In every round but the last the positions are
             chosen again.
         solver_steps: Conjugate-gradient steps on S's values per round.
         subspace_steps: Subspace iterations of the low-rank step per round.
@@ -28,9 +28,9 @@ class SslcH:
         seed: As in SSLC.
 
     Source: ours. Sub-problems as in ``full_hessian``; kin of HASSLE-free (Makni et al. 2024). New
-    places are those of one step of iterative hard thresholding (Blumensath & Davies 2009) with the
-    Hessian's diagonal as the metric: the step sees through H what the other entries make up for,
-    which |W − L|·d does not.
+    positions are those of one step of iterative hard thresholding (Blumensath & Davies 2009) with
+    the Hessian's diagonal as the metric: the step sees through H what the other entries make up
+    for, which |W − L|·d does not.
     """
 
     kept_fraction: float = 0.5
@@ -58,7 +58,7 @@ class SslcH:
             raise ValueError(f"damping must be positive, got {self.damping}")
 
     def compress(self, weight: torch.Tensor, statistics: InputStatistics) -> CompressedProjection:
-        """SSLC for the places, then rounds of low rank and values."""
+        """SSLC for the positions, then rounds of low rank and values."""
         first = self._sslc().compress(weight, statistics)
         hessian = self._shrunk(statistics.damped_hessian(self.damping)).float()
         mask, sparse, u, v = first.mask, first.sparse, first.u, first.v

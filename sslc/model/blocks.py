@@ -156,8 +156,8 @@ class BlockwiseModel:
         output = block(inputs, **_outside_inference(self._layer_arguments[index]))
         if isinstance(output, tuple):
             output = output[0]
-        found = torch.autograd.grad(output, [inputs, *weights], upstream.to(self.device))
-        return found[0].cpu(), dict(zip(names, found[1:], strict=True))
+        gradients = torch.autograd.grad(output, [inputs, *weights], upstream.to(self.device))
+        return gradients[0].cpu(), dict(zip(names, gradients[1:], strict=True))
 
     def loss_gradients(self, hidden: torch.Tensor, windows: torch.Tensor) -> torch.Tensor:
         """Gradient of each window's mean token cross-entropy by the last block's outputs.
@@ -169,13 +169,13 @@ class BlockwiseModel:
         Returns:
             Shape (w, L, h), float32, on the CPU.
         """
-        found = torch.empty_like(hidden)
+        gradients = torch.empty_like(hidden)
         with self._head() as head:
-            for place, (states, tokens) in enumerate(zip(hidden, windows, strict=True)):
+            for window, (states, tokens) in enumerate(zip(hidden, windows, strict=True)):
                 inputs = states.to(self.device).detach().requires_grad_()
                 loss = nn.functional.cross_entropy(head(inputs[:-1]), tokens[1:].to(self.device))
-                found[place] = torch.autograd.grad(loss, inputs)[0]
-        return found
+                gradients[window] = torch.autograd.grad(loss, inputs)[0]
+        return gradients
 
     @torch.inference_mode()
     def negative_log_likelihoods(self, hidden: torch.Tensor, windows: torch.Tensor) -> torch.Tensor:
@@ -251,9 +251,9 @@ def _outside_inference(value: Any) -> Any:
     if isinstance(value, torch.Tensor):
         return value.clone() if value.is_inference() else value
     if isinstance(value, tuple):
-        return tuple(_outside_inference(each) for each in value)
+        return tuple(_outside_inference(item) for item in value)
     if isinstance(value, dict):
-        return {key: _outside_inference(each) for key, each in value.items()}
+        return {key: _outside_inference(item) for key, item in value.items()}
     return value
 
 

@@ -84,8 +84,8 @@ class Checkpoint:
 
     def companions(self) -> tuple[Path, ...]:
         """Configuration and tokenizer files, which an artifact copies."""
-        found = {file for pattern in COMPANIONS for file in self.directory.glob(pattern)}
-        return tuple(sorted(file for file in found if not file.name.endswith(".index.json")))
+        files = {file for pattern in COMPANIONS for file in self.directory.glob(pattern)}
+        return tuple(sorted(file for file in files if not file.name.endswith(".index.json")))
 
 
 def open_directory(directory: Path, name: str) -> Checkpoint:

@@ -87,13 +87,13 @@ class ArtifactWeights:
         Raises:
             InputError: There is no such tensor, or it is broken.
         """
-        place = self._compressed.get(name)
-        if place is None:
+        entry = self._compressed.get(name)
+        if entry is None:
             rest = self._rest
             if name not in rest.tensors:
                 raise InputError(f"{rest.path}: tensor {name!r} is missing")
             return to_torch(rest.read(name))
-        stored = self.artifact.read(*place)
+        stored = self.artifact.read(*entry)
         if name.endswith(".weight"):
             return dense_weight(stored)
         assert stored.bias is not None

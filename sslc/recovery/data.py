@@ -53,7 +53,7 @@ def collate(examples: Sequence[Tokens]) -> Tokens:
     """A batch, filled up behind the shorter examples, where a causal model does not look."""
     fillers = {"input_ids": 0, "labels": IGNORED}
     return {
-        name: pad_sequence([each[name] for each in examples], True, filler)
+        name: pad_sequence([example[name] for example in examples], True, filler)
         for name, filler in fillers.items()
     }
 
@@ -62,7 +62,7 @@ def _from_instructions(
     instructions: Instructions, directory: Path, window_tokens: int
 ) -> TrainingData:
     tokenised = _tokenised(instructions.examples, directory, window_tokens)
-    examples = tuple(each for each in tokenised if (each["labels"][1:] != IGNORED).any())
+    examples = tuple(example for example in tokenised if (example["labels"][1:] != IGNORED).any())
     if not examples:
         raise InputError(
             f"{instructions.source}: no response begins within {window_tokens} tokens; "
@@ -81,9 +81,9 @@ def _tokenised(
     """
     tokenizer = load_tokenizer(directory)
     end = [] if tokenizer.eos_token_id is None else [tokenizer.eos_token_id]
-    prompts = tokenizer([each.prompt for each in examples], verbose=False)["input_ids"]
+    prompts = tokenizer([example.prompt for example in examples], verbose=False)["input_ids"]
     responses = tokenizer(
-        [each.response for each in examples], add_special_tokens=False, verbose=False
+        [example.response for example in examples], add_special_tokens=False, verbose=False
     )["input_ids"]
     for prompt, response in zip(prompts, responses, strict=True):
         ids = torch.tensor([*prompt, *response, *end][:window_tokens], dtype=torch.int64)

@@ -213,9 +213,9 @@ def _is_whole(checkpoint: Path) -> bool:
 
 def _newest_checkpoint(directory: Path) -> Path | None:
     """The newest whole checkpoint; the others are removed."""
-    found = sorted(directory.glob("checkpoint-*"), key=lambda path: int(path.name[11:]))
-    whole = [path for path in found if _is_whole(path)]
-    for path in found:
+    checkpoints = sorted(directory.glob("checkpoint-*"), key=lambda path: int(path.name[11:]))
+    whole = [path for path in checkpoints if _is_whole(path)]
+    for path in checkpoints:
         if path not in whole[-1:]:
             shutil.rmtree(path)
     return whole[-1] if whole else None

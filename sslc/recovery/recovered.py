@@ -71,8 +71,8 @@ def recover_artifact(
     ranks = trained_ranks(artifact, training.rank_share)
     data = load_training_data(training.data, artifact.path, window_tokens=training.window_tokens)
     settings = _settings(artifact, training, data, ranks)
-    place = resolved(output.directory)
-    work = place.with_name(f"{place.name}.training")
+    directory = resolved(output.directory)
+    work = directory.with_name(f"{directory.name}.training")
     if output.resume:
         finished = finished_artifact(output, settings)
         if finished is not None:
@@ -80,9 +80,9 @@ def recover_artifact(
                 remove_working(work)
             return finished
     writer = _start(output, settings, work)
-    found, loss = _train(artifact, ranks, training, data, (work, device, progress))
+    factors, loss = _train(artifact, ranks, training, data, (work, device, progress))
     for index in range(len(writer.blocks), len(artifact.blocks)):
-        _write_block(artifact, index, writer, ranks, found)
+        _write_block(artifact, index, writer, ranks, factors)
     rest = artifact.read_rest()
     companions = tuple(artifact.path / file for file in artifact.files)
     writer.finish(LazyTensors(dict.fromkeys(rest.tensors, rest)), companions, loss)
@@ -118,13 +118,13 @@ def trained_ranks(artifact: Artifact, rank_share: float) -> dict[str, int]:
                     "dense; give a smaller --rank-share"
                 )
             ranks[name] = rank
-    found = {name: rank for name, rank in ranks.items() if rank}
-    if not found:
+    trained = {name: rank for name, rank in ranks.items() if rank}
+    if not trained:
         raise InputError(
             f"{artifact.path}: nothing to train: no projection is sparse with a rank of at least 1 "
             f"at a rank share of {rank_share}"
         )
-    return found
+    return trained
 
 
 def _check(artifact: Artifact, output: Output) -> None:
@@ -190,8 +190,8 @@ def _train(
     from sslc.recovery import fine_tuning
 
     directory, device, progress = where
-    found = fine_tuning.trained_factors(directory, training.steps)
-    if found is None:
+    factors = fine_tuning.trained_factors(directory, training.steps)
+    if factors is None:
         model = fine_tuning.adapted_model(artifact, ranks, seed=training.seed)
         target = device or torch.device("cpu")
         fine_tuning.fine_tune(
@@ -202,9 +202,9 @@ def _train(
             device=target,
             progress=progress,
         )
-        found = fine_tuning.trained_factors(directory, training.steps)
-        assert found is not None
-    return found, fine_tuning.training_loss(directory, training.steps)
+        factors = fine_tuning.trained_factors(directory, training.steps)
+        assert factors is not None
+    return factors, fine_tuning.training_loss(directory, training.steps)
 
 
 def _write_block(
@@ -212,14 +212,14 @@ def _write_block(
     index: int,
     writer: ArtifactWriter,
     ranks: Mapping[str, int],
-    found: TensorFile,
+    factors: TensorFile,
 ) -> None:
     records, tensors = [], {}
     for record in artifact.blocks[index].projections:
         stored = artifact.read(index, record.name)
         if full_name(index, record.name) in ranks:
             names = factor_names(full_name(index, record.name))
-            record, stored = _trained(record, stored, found, names, artifact.settings.dtype)
+            record, stored = _trained(record, stored, factors, names, artifact.settings.dtype)
         records.append(record)
         tensors[record.name] = stored
     writer.write_block(tuple(records), tensors)
@@ -229,15 +229,15 @@ def _write_block(
 def _trained(
     record: ProjectionRecord,
     stored: CompressedTensors,
-    found: TensorFile,
+    factors: TensorFile,
     names: tuple[str, str],
     dtype: str,
 ) -> tuple[ProjectionRecord, CompressedTensors]:
     """A projection with its trained U and V, rounded to the dtype in which it is stored."""
-    a, b = (to_torch(found.read(name)).to(TORCH_DTYPES[dtype]) for name in names)
+    a, b = (to_torch(factors.read(name)).to(TORCH_DTYPES[dtype]) for name in names)
     if not (torch.isfinite(a).all() and torch.isfinite(b).all()):
         raise InputError(
-            f"{found.path}: {names[0]} and its partner are not finite in {dtype}; "
+            f"{factors.path}: {names[0]} and its partner are not finite in {dtype}; "
             "give a smaller --learning-rate"
         )
     fresh, rank = not record.rank, len(a)

@@ -69,7 +69,7 @@ def test_needed_zero_matrix_needs_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "most_lost", "kept"),
+    ("values", "max_lost", "kept"),
     [
         ([1, 2, 3, 4], 0, 4),
         ([1, 2, 3, 4], 2.9, 3),
@@ -79,8 +79,8 @@ def test_needed_zero_matrix_needs_nothing() -> None:
         ([0.1, 0.2, 0.7], 0.3, 1),
     ],
 )
-def test_entries_needed_by_hand(values: list[float], most_lost: float, kept: int) -> None:
-    assert entries_needed(np.array(values, dtype=np.float64), most_lost) == kept
+def test_entries_needed_by_hand(values: list[float], max_lost: float, kept: int) -> None:
+    assert entries_needed(np.array(values, dtype=np.float64), max_lost) == kept
 
 
 @given(st.integers(1, 7), st.integers(1, 7), st.integers(0, 999), st.sampled_from([1, 2]))
