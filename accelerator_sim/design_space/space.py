@@ -242,14 +242,20 @@ def _accelerator(table: Mapping[str, Any], where: Place, folder: Path) -> Accele
     name = table.get("accelerator")
     if not isinstance(name, str):
         raise InputError(f"{where}: accelerator must be a preset's name or a TOML file")
-    return load_accelerator(folder / name if name.endswith(".toml") else name)
+    try:
+        return load_accelerator(folder / name if name.endswith(".toml") else name)
+    except InputError as error:
+        raise InputError(f"{where.of('accelerator')}: {error}") from error
 
 
 def _costs(table: Mapping[str, Any], where: Place, folder: Path) -> CostTable:
     name = table.get("costs", DEFAULT_COSTS)
     if not isinstance(name, str):
         raise InputError(f"{where}: costs must be a cost table's name or a TOML file")
-    return load_cost_table(folder / name if name.endswith(".toml") else name)
+    try:
+        return load_cost_table(folder / name if name.endswith(".toml") else name)
+    except InputError as error:
+        raise InputError(f"{where.of('costs')}: {error}") from error
 
 
 def _tokens(table: Mapping[str, Any], where: Place) -> Axis:

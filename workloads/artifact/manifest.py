@@ -1,7 +1,9 @@
 """The manifest's form: its versions and its JSON Schema. Below ``read``."""
 
 import functools
+import hashlib
 import json
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -12,8 +14,17 @@ from workloads.support.errors import InputError, shown
 
 FORMAT = "sslc-artifact"
 VERSION = 2
+HASH = "sha256"
+"""Key of the manifest's own hash: of all that stands beside it."""
 READABLE = (1, 2)
 """Version 1 has no hashes of tensors."""
+
+
+def digest(manifest: Mapping[str, Any]) -> str:
+    """Hex SHA-256 of a manifest's content, without its own hash."""
+    content = {key: value for key, value in manifest.items() if key != HASH}
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 @functools.cache
@@ -43,5 +54,9 @@ def check_manifest(manifest: Any, path: Path) -> None:
     error = jsonschema.exceptions.best_match(
         jsonschema.Draft202012Validator(_schema()).iter_errors(manifest)
     )
+    if error is None and manifest.get(HASH, digest(manifest)) != digest(manifest):
+        raise InputError(
+            f"{path}: is damaged, or was edited (its {HASH} is not that of its content)"
+        )
     if error is not None:
         raise InputError(f"{path}: {error.json_path}: {error.message[:300]}")

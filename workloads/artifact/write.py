@@ -12,7 +12,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from workloads.artifact.manifest import FORMAT, VERSION
+from workloads.artifact.manifest import FORMAT, HASH, VERSION, digest
 from workloads.artifact.read import (
     MANIFEST,
     REST,
@@ -100,7 +100,7 @@ class ArtifactWriter:
         }
         if training_loss:
             manifest["training_loss"] = dict(training_loss)
-        write_json(self.partial / MANIFEST, manifest)
+        write_json(self.partial / MANIFEST, manifest | {HASH: digest(manifest)})
         open_artifact(self.partial)
         (self.partial / PROGRESS).unlink()
         rename_into_place(self.target)
@@ -108,7 +108,7 @@ class ArtifactWriter:
     def _note_progress(self) -> None:
         blocks = [dataclasses.asdict(block) for block in self.blocks]
         progress = {"settings": self.settings.to_json(), "blocks": blocks}
-        write_json(self.partial / PROGRESS, progress)
+        write_json(self.partial / PROGRESS, progress | {HASH: digest(progress)})
 
 
 def rename_into_place(target: Path) -> None:
@@ -167,12 +167,12 @@ def _partial(target: Path) -> Path:
 
 
 def _finished_blocks(writer: ArtifactWriter) -> list[BlockRecord]:
-    progress = read_json(writer.partial / PROGRESS)
-    try:
-        blocks = [BlockRecord.from_json(entry) for entry in progress["blocks"]]
-        made_under = progress["settings"]
-    except (KeyError, TypeError) as error:
-        raise InputError(f"{writer.partial / PROGRESS}: not a progress file ({error})") from error
+    path = writer.partial / PROGRESS
+    progress = read_json(path)
+    if not isinstance(progress, dict) or progress.get(HASH) != digest(progress):
+        raise InputError(f"{path}: is damaged, or of an earlier version; --overwrite starts again")
+    blocks = [BlockRecord.from_json(entry) for entry in progress["blocks"]]
+    made_under = progress["settings"]
     wanted = writer.settings.to_json()
     keys = sorted({*wanted, *made_under})
     differing = [key for key in keys if made_under.get(key) != wanted.get(key)]

@@ -7,7 +7,7 @@ from typing import Any
 from workloads.results.codec import from_json, schema, to_json
 from workloads.results.identity import SHORT
 from workloads.results.kinds import Result, identity_sha256
-from workloads.support.errors import InputError
+from workloads.support.errors import InputError, shown
 
 FORMAT = "sslc-result"
 VERSION = 2
@@ -51,8 +51,8 @@ def result_from_json(value: Any, kinds: Iterable[type[Any]], where: str) -> Any:
             f"{where}: a result of another form than {VERSION}, which does not say all that "
             f"determines it; remove it and run `{command}` to make it anew"
         )
-    if kind not in by_kind:
-        raise InputError(f"{where}: kind must be one of {', '.join(by_kind)}, got {kind!r}")
+    if not isinstance(kind, str) or kind not in by_kind:
+        raise InputError(f"{where}: kind must be one of {', '.join(by_kind)}, got {shown(kind)}")
     body = {name: item for name, item in value.items() if name not in _HEAD}
     result = from_json(by_kind[kind], body, where)
     if value.get("sha256") != identity_sha256(result):

@@ -51,11 +51,10 @@ def _indexed(directory: Path) -> Mapping[str, TensorFile]:
         if not isinstance(file, str) or Path(file).name != file or not file:
             raise InputError(f"{path}: {shown(name)} is in no file beside it, got {shown(file)}")
         if file not in opened:
-            if not (directory / file).exists():
-                raise InputError(
-                    f"{directory / file}: missing, {INDEX} says that {shown(name)} stands in it"
-                )
-            opened[file] = open_tensors(directory / file)
+            try:
+                opened[file] = open_tensors(directory / file)
+            except InputError as error:
+                raise InputError(f"{path}: {shown(name)} should be in {error}") from error
         if name not in opened[file].tensors:
             raise InputError(f"{directory / file}: has no {shown(name)}, which {INDEX} says it has")
     return {name: opened[file] for name, file in places.items()}

@@ -30,7 +30,8 @@ def _tensors(seed: int) -> CompressedTensors:
     return CompressedTensors(iid_mask(6, 11, 20, seed), values, u, v)
 
 
-def _write(target: Path, blocks: int = 2) -> ArtifactWriter:
+def write_blocks(target: Path, blocks: int = 2) -> ArtifactWriter:
+    """An artifact under construction, with its first blocks."""
     writer = start_artifact(target, SETTINGS, resume=False, overwrite=False)
     for index in range(blocks):
         writer.write_block((RECORD,), {RECORD.name: _tensors(index)})
@@ -40,7 +41,7 @@ def _write(target: Path, blocks: int = 2) -> ArtifactWriter:
 def small_artifact(folder: Path) -> Path:
     """An artifact of two blocks with one projection each."""
     (folder / "config.json").write_text("{}")
-    writer = _write(folder / "a")
+    writer = write_blocks(folder / "a")
     writer.finish({"norm": np.ones(3, dtype=np.float32)}, (folder / "config.json",))
     return folder / "a"
 
@@ -82,6 +83,7 @@ def test_projections_masks_are_memory_mapped(artifact: Path) -> None:
 def _edit(path: Path, change) -> None:  # type: ignore[no-untyped-def]
     manifest = json.loads((path / "manifest.json").read_text())
     change(manifest)
+    manifest.pop("sha256", None)
     (path / "manifest.json").write_text(json.dumps(manifest))
 
 
@@ -224,6 +226,16 @@ def test_open_artifact_version_1_is_read_with_a_remark(artifact: Path) -> None:
     assert [projection.mask.nnz for _, projection in opened.projections()] == expected
 
 
+def test_open_artifact_an_edited_manifest_is_seen(artifact: Path) -> None:
+    path = artifact / "manifest.json"
+    text = path.read_text()
+    path.write_text(text.replace('"kept_fraction": 0.5', '"kept_fraction": 0.6'))
+    with pytest.raises(InputError, match=r"manifest\.json: is damaged, or was edited"):
+        open_artifact(artifact)
+    path.write_text(text.replace("\n", " \r\n"))
+    open_artifact(artifact).verify()
+
+
 def test_open_artifact_whole_floats_are_counts(artifact: Path) -> None:
     _edit(artifact, lambda m: _projection(m).update(m=6.0, rank=2.0))
     record = open_artifact(artifact).blocks[0].projections[0]
@@ -243,7 +255,7 @@ def test_start_artifact_foreign_directory_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_start_artifact_interrupted_needs_a_word(tmp_path: Path) -> None:
-    _write(tmp_path / "a", blocks=1)
+    write_blocks(tmp_path / "a", blocks=1)
     with pytest.raises(InputError, match="--resume"):
         start_artifact(tmp_path / "a", SETTINGS, resume=False, overwrite=False)
 
@@ -251,19 +263,19 @@ def test_start_artifact_interrupted_needs_a_word(tmp_path: Path) -> None:
 def test_start_artifact_interrupted_before_its_first_block_is_in_nobodys_way(
     tmp_path: Path,
 ) -> None:
-    _write(tmp_path / "a", blocks=0)
-    assert _write(tmp_path / "a", blocks=1).blocks[0].projections == (RECORD,)
+    write_blocks(tmp_path / "a", blocks=0)
+    assert write_blocks(tmp_path / "a", blocks=1).blocks[0].projections == (RECORD,)
 
 
 def test_start_artifact_resume_keeps_intact_blocks_only(tmp_path: Path) -> None:
-    writer = _write(tmp_path / "a", blocks=3)
+    writer = write_blocks(tmp_path / "a", blocks=3)
     (writer.partial / "blocks" / "001.safetensors").write_bytes(b"torn")
     resumed = start_artifact(tmp_path / "a", SETTINGS, resume=True, overwrite=False)
     assert [block.file for block in resumed.blocks] == ["blocks/000.safetensors"]
 
 
 def test_start_artifact_resume_other_settings_says_which(tmp_path: Path) -> None:
-    _write(tmp_path / "a", blocks=1)
+    write_blocks(tmp_path / "a", blocks=1)
     other = Settings(SETTINGS.base_model, {"name": "sslc"}, SETTINGS.calibration, "F32")
     with pytest.raises(InputError, match="another method"):
         start_artifact(tmp_path / "a", other, resume=True, overwrite=False)
