@@ -24,10 +24,10 @@ format: $(READY)
 	$(BIN)/ruff check --fix .
 
 bench: $(READY)
-	$(BIN)/python benchmarks/compiled_engine.py
-	$(BIN)/python benchmarks/llama2_7b_whole.py
-	$(BIN)/python benchmarks/tile_growth.py
-	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python -m benchmarks.compiled_engine
+	$(BIN)/python -m benchmarks.llama2_7b_whole
+	$(BIN)/python -m benchmarks.tile_growth
+	$(BIN)/python -m benchmarks.startup
 	$(BIN)/python -m benchmarks.engines_agree 2000 1
 
 # on a machine with a CUDA device and torch for it; docs/measured/ keeps what was measured where
@@ -38,7 +38,7 @@ gpu:
 # docs/results.md, hours on 2 cores; GENERAL is a text's name on the hub or a file, ABOUT its words
 GENERAL ?= wikitext2
 results: $(READY)
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m benchmarks.results $(GENERAL) "$(ABOUT)"
+	$(BIN)/python -m docs.programs.results $(GENERAL) "$(ABOUT)"
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv --clear $(VENV)

@@ -1,10 +1,11 @@
 """Tiles per CPU second of both engines in one run: one LLaMA2-7B block at 64x64 tiles.
 
-python benchmarks/compiled_engine.py
+python -m benchmarks.compiled_engine
 """
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 from accelerator_sim.machine.catalog import load_accelerator
 from accelerator_sim.mapping.candidates import Plan, plan_projection
@@ -17,7 +18,7 @@ from workloads.shapes.gemm import largest_rank
 from workloads.shapes.transformer import load_model
 
 TILE = {"tile.rows": 64, "tile.columns": 64, "tile.tokens": 1}
-CASES = {
+CASES: dict[str, dict[str, Any]] = {
     "S and factors in turn": {},
     "factors beside S, dense columns": {"schedule": "overlapped", "dense_threshold": 0.5},
     "64 tokens in blocks of 32": {"tile.tokens": 32},
@@ -39,7 +40,7 @@ def main() -> None:
         )
 
 
-def _plans(changes: dict[str, object], tokens: int) -> list[Plan]:
+def _plans(changes: dict[str, Any], tokens: int) -> list[Plan]:
     machine = load_accelerator("array-64x64", changes)
     plans = []
     for gemm in load_model("llama2-7b").projections(tokens):

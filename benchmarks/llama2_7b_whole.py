@@ -4,7 +4,7 @@ Masks are packed random bits (half of them ones, other bits for each projection)
 temporary file and memory-mapped like an artifact's; writing them is not timed. Timed: starting the
 processes, mask statistics, choosing tile and split, and the runs dense, S alone and whole.
 
-python benchmarks/llama2_7b_whole.py [TOKENS]
+python -m benchmarks.llama2_7b_whole [TOKENS]
 """
 
 import os
@@ -12,9 +12,9 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -28,7 +28,7 @@ from workloads.shapes.gemm import Gemm, largest_rank
 from workloads.shapes.transformer import load_model
 
 JOBS = 2
-TILES = {
+TILES: Mapping[str, Mapping[str, Any]] = {
     "64x64 tiles": {"tile.rows": 64, "tile.columns": 64, "tile.tokens": "auto"},
     "tile auto": {"tile.rows": "auto", "tile.columns": "auto", "tile.tokens": "auto"},
 }
@@ -73,7 +73,7 @@ class Done(NamedTuple):
     peak_mib: float
 
 
-def simulate_file(path: Path, gemms: list[Gemm], machine: Accelerator) -> Done:
+def simulate_file(path: Path, gemms: Sequence[Gemm], machine: Accelerator) -> Done:
     start = time.process_time()
     block = simulate_block(_items(path, gemms), machine, models=["compiled"])["compiled"]
     runs = [(part.dense_run, part.sparse_run, part.sum_run) for part in block.projections]
@@ -83,7 +83,7 @@ def simulate_file(path: Path, gemms: list[Gemm], machine: Accelerator) -> Done:
     return Done(block.total.sum_cycles, tiles, seconds, os.getpid(), peak)
 
 
-def _items(path: Path, gemms: list[Gemm]) -> list[SparseLowRankGemm]:
+def _items(path: Path, gemms: Sequence[Gemm]) -> list[SparseLowRankGemm]:
     bits, items, start = np.memmap(path, dtype=np.uint8, mode="r"), [], 0
     for gemm in gemms:
         size = gemm.parameters // 8
@@ -93,7 +93,7 @@ def _items(path: Path, gemms: list[Gemm]) -> list[SparseLowRankGemm]:
     return items
 
 
-def _time_statistics(path: Path, gemms: list[Gemm]) -> None:
+def _time_statistics(path: Path, gemms: Sequence[Gemm]) -> None:
     """Print the speed of the counts of one block, by tile width, and of reading the same bytes."""
     fastest: dict[str, float] = {}
     for _ in range(4):

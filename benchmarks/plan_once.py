@@ -3,7 +3,7 @@
 Four blocks of SmolLM2-135M's shape with synthetic masks (28 projections, one token) on the
 64x64 array, by roofline and compiled; nothing is kept from one measurement to the next.
 
-python benchmarks/plan_once.py
+python -m benchmarks.plan_once
 """
 
 import time

@@ -9,7 +9,7 @@ an extrapolation: what came before the first block, and 32 times the mean of the
 The tokenizer is trained here on the embedded text; its ids are below 32,000, so embeddings that
 no token has are there but not used, as with any short text.
 
-python benchmarks/seven_billion.py [BLOCKS [compress's options...]]
+python -m benchmarks.seven_billion [BLOCKS [compress's options...]]
 """
 
 import json
@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -69,7 +70,8 @@ def watch(command: list[str], out: Path) -> tuple[dict[str, int], list[float]]:
     start = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     progress = out.with_name(f"{out.name}.partial") / "progress.json"
-    peaks, finished = {"RssAnon": 0, "RssFile": 0}, []
+    peaks = {"RssAnon": 0, "RssFile": 0}
+    finished: list[float] = []
     while True:
         pid, status, usage = os.wait4(process.pid, os.WNOHANG)
         if pid:
@@ -169,7 +171,8 @@ def write_tokenizer(directory: Path) -> None:
         show_progress=False,
     )
     tokenizer.train_from_iterator([load_text("embedded", "calibration").content], trainer)
-    PreTrainedTokenizerFast(tokenizer_object=tokenizer).save_pretrained(directory)
+    wrapped: Any = PreTrainedTokenizerFast
+    wrapped(tokenizer_object=tokenizer).save_pretrained(directory)
 
 
 if __name__ == "__main__":

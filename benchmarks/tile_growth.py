@@ -1,6 +1,6 @@
 """How cost grows with tiles: planning and the compiled run of a projection of more and more rows.
 
-python benchmarks/tile_growth.py
+python -m benchmarks.tile_growth
 """
 
 import math

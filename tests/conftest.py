@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -32,7 +33,8 @@ def _save_tokenizer(directory: Path) -> None:
     )
     sample = load_text("embedded", "calibration").content[:20_000]
     tokenizer.train_from_iterator([sample], trainer)
-    PreTrainedTokenizerFast(tokenizer_object=tokenizer).save_pretrained(directory)
+    wrapped: Any = PreTrainedTokenizerFast
+    wrapped(tokenizer_object=tokenizer).save_pretrained(directory)
 
 
 def make_checkpoint(directory: Path, *, family: str, blocks: int = BLOCKS, tied: bool) -> Path:
@@ -81,6 +83,6 @@ def short_texts(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
     folder = tmp_path_factory.mktemp("texts")
     paths = folder / "calibration.txt", folder / "evaluation.txt"
-    for path, part in zip(paths, ("calibration", "evaluation"), strict=True):
-        path.write_text(load_text("embedded", part).content[:6000])
+    paths[0].write_text(load_text("embedded", "calibration").content[:6000])
+    paths[1].write_text(load_text("embedded", "evaluation").content[:6000])
     return paths

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from reports.reproduce.study import Limits, Study
+    from sslc.model.checkpoint import Checkpoint
     from workloads.support.progress import Progress
 
 _OUT = Path("runs/reproduce")
@@ -89,7 +90,7 @@ def reproduce(
     context: Context = None,
     out: Annotated[
         Path | None,
-        typer.Option(help=f"Tables, figures and finished cells [{_OUT}; table4 by shape: none]."),
+        typer.Option(help=f"Tables, figures and cells [{_OUT}; table4 by shape: none]."),
     ] = None,
     device: DeviceName = "cpu",
     style: Style = "text",
@@ -97,8 +98,11 @@ def reproduce(
 ) -> None:
     """The paper's tables and figures for any model, ours beside the published numbers.
 
-    Finished cells stay in OUT/cells: an interrupted table goes on, and tables share them. The
-    paper's setting is --windows 128 --window-tokens 2048 --max-tokens 524288 --calibration c4
+    Finished cells stay in OUT/cells: an interrupted table goes on, and tables share them. Files are
+    named NAME-MODEL-HASH, a hash of all that determines the numbers (limits, texts, settings), so
+    that runs with others stand beside each other and the same run replaces its own files.
+
+    The paper's setting is --windows 128 --window-tokens 2048 --max-tokens 524288 --calibration c4
     --text wikitext2,c4 with the six tasks. `calibration` sets calibration texts against evaluation
     texts. Without --model, table4 takes the paper's models by their shapes, masks synthetic.
 
@@ -110,6 +114,7 @@ def reproduce(
     """
     from reports.console import Reporter, say, show
     from reports.reproduce.registry import chosen, reproduce
+    from reports.reproduce.results import unique
     from reports.reproduce.study import Simulation
     from reports.reproduce.writing import write_reproduced
 
@@ -131,11 +136,11 @@ def reproduce(
             calibration=calibration, data=data or "",
         )  # fmt: skip
         made = {name: reproduce(name, study) for name in wanted}
-    results = {name: each.results for name, each in made.items()}
-    tables = [table for each in made.values() for table in each.tables]
-    show(tables, style, as_json=as_json, details=results)
+    tables = [table for whole in made.values() for table in whole.tables]
+    results = unique(result for whole in made.values() for result in whole.results)
+    show(tables, style, as_json=as_json, results=results)
     if out is not None or study.opened is not None:
-        for path in write_reproduced(made, directory):
+        for path in write_reproduced(made, study, directory):
             say(f"wrote {path}")
 
 
@@ -150,18 +155,23 @@ def _study(
     """The study of a model; of none where only table4 is wanted and its models by their shapes."""
     from reports.paper.published import published_model, published_models
     from reports.reproduce.study import Study
-    from sslc.model.devices import find_device
-    from sslc.model.opening import open_checkpoint
     from workloads.support.errors import unknown_name
 
     if published is not None and published not in published_models():
         raise unknown_name("published model", published, published_models())
     by_shape = model is None and list(wanted) == ["table4"]
-    checkpoint = None if by_shape else open_checkpoint(model or "smollm2-135m", progress)
+    checkpoint = None if by_shape else _open(model or "smollm2-135m", device, progress)
     whose = published or published_model("" if checkpoint is None else checkpoint.name)
-    return Study(
-        checkpoint, directory, published=whose, device=find_device(device), progress=progress
-    )
+    return Study(checkpoint, directory, published=whose, device=device, progress=progress)
+
+
+def _open(model: str, device: str, progress: "Progress") -> "Checkpoint":
+    """The model, once it is known that its device is there."""
+    from sslc.model.devices import find_device
+    from sslc.model.opening import open_checkpoint
+
+    find_device(device)
+    return open_checkpoint(model, progress)
 
 
 def _limits(quick: bool, given: "dict[str, int | None]") -> "Limits":

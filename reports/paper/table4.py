@@ -106,7 +106,7 @@ def reproduce_table4(
             own = own if "published" in models else ()
             curves += own
             progress("reproduce table4", len(readings), total)
-            source = _source(shape, block, seed)
+            source = _source(shape, block, seed=seed, reading=reading)
             for result in simulate(source, accelerator, models=models, context=context):
                 kept = own if result.identity.cycle_model == "published" else ()
                 readings.append(Reading(reading, result, kept))
@@ -120,7 +120,10 @@ def reproduce_table4(
     return Table4(tables, tuple(readings), tuple(curves))
 
 
-def _source(shape: ModelShape, block: Sequence[SparseLowRankGemm], seed: int) -> Source:
+def _source(
+    shape: ModelShape, block: Sequence[SparseLowRankGemm], *, seed: int, reading: str
+) -> Source:
+    settings = {"rank": PAPER_RANK, "budget_reading": reading}
     masks = f"synthetic (wanda-lognormal, seed {seed})"
     return Source(
         projections=lambda _: iter([(0, item) for item in block]),
@@ -128,7 +131,7 @@ def _source(shape: ModelShape, block: Sequence[SparseLowRankGemm], seed: int) ->
         of_blocks=shape.blocks,
         heads=lambda: Heads(shape.heads, shape.kv_heads, shape.head_dim),
         subject=lambda contents: Subject(
-            shape.name, "sslc", PAPER_KEPT_FRACTION, masks, contents.sha256
+            shape.name, "sslc", PAPER_KEPT_FRACTION, masks, contents.sha256, settings=settings
         ),
     )
 

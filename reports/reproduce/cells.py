@@ -1,191 +1,171 @@
-"""One cell of a table: a model compressed in one way, and what was measured on it.
+"""One cell of a table: a model compressed in one way, and what is measured on it.
 
-What was measured stays in the study's cache, one file per text and task; the artifact is made when
+What is measured stays in the study's cells, one file per text and task; the artifact is made when
 something is missing, continues where an interrupted run left it, and goes when all is measured.
 """
 
 import functools
 import math
 import shutil
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, replace
+from importlib import metadata
 from pathlib import Path
-from typing import Any
 
-from reports.reproduce.study import Study, digest
-from reports.tables.zero_shot import ACCURACY
+import torch
+
+from reports.reproduce.cache import cached
+from reports.reproduce.recipes import (
+    Recipe,
+    calibration_of,
+    cell_identity,
+    choice_of,
+    method_of,
+    studied_blocks,
+)
+from reports.reproduce.results import (
+    CellFacts,
+    CellIdentity,
+    CellPerplexity,
+    CellScores,
+    CellTaskIdentity,
+    CellTextIdentity,
+    Measured,
+    TaskIdentity,
+)
+from reports.reproduce.study import Study
 from sslc.compression.block_loop import compress_checkpoint
 from sslc.compression.output import Output
-from sslc.compression.plan import Choice, Override
 from sslc.evaluation.perplexity import perplexity
 from sslc.evaluation.zero_shot import ZeroShotSettings, zero_shot
-from sslc.methods.registry import load_method
-from sslc.model.config import load_config
+from sslc.model.devices import device_name, find_device
 from sslc.model.source import WeightSource
 from sslc.model.weights import ArtifactWeights
 from sslc.recovery.recovered import recover_artifact
-from sslc.recovery.settings import Training
 from workloads.artifact.read import Artifact
+from workloads.results.identity import DENSE, SHORT, Provenance, digest, provenance
+from workloads.results.kinds import TextIdentity
+from workloads.support.errors import InputError
 from workloads.support.files import sha256_file
 from workloads.support.progress import Progress
 from workloads.texts.windows import load_text
 
-DENSE = "dense"
-LARGEST = 1e300  # JSON has no infinity
 
-
-@dataclass(frozen=True)
-class Recipe:
-    """How a model is compressed.
-
-    Attributes:
-        method: A registered method, or ``dense`` for the model as it is.
-        settings: Of the method; the study's kept fraction unless it is among them.
-        calibration: Another calibration text than the study's.
-        seed: Of the calibration windows.
-        windows: Another number of calibration windows than the study's.
-        window_tokens: Another length.
-        overrides: Settings by pattern of projections.
-        recovery: Fine-tuning after compression.
-    """
-
-    method: str
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    calibration: str | None = None
-    seed: int = 0
-    windows: int | None = None
-    window_tokens: int | None = None
-    overrides: tuple[Override, ...] = ()
-    recovery: Training | None = None
-
-
-@dataclass(frozen=True)
-class Measured:
-    """What was measured on a model.
-
-    Attributes:
-        kept_share: Of the compressed projections' parameters, factors included.
-        scaled_error: Mean of ‖(W − S − L)D‖_F / ‖WD‖_F over them; None for dense or recovered.
-        trained_parameters: By a recovery; 0 without one.
-        perplexities: By evaluation text as the study names it.
-        scores: By task and metric, such as ``acc``.
-    """
-
-    kept_share: float
-    scaled_error: float | None
-    trained_parameters: int
-    perplexities: Mapping[str, float]
-    scores: Mapping[str, Mapping[str, float]]
-
-    @property
-    def mean_accuracy(self) -> float | None:
-        """Mean ``acc`` over the tasks in percent; None without tasks."""
-        values = [score[ACCURACY] for score in self.scores.values() if ACCURACY in score]
-        return 100 * sum(values) / len(values) if values else None
-
-
-def measure(study: Study, recipe: Recipe, label: str, *, stay: bool = False) -> Measured:
-    """Measure a model on the study's texts and tasks, from the cache where it is known.
+def measure(study: Study, recipe: Recipe, *, label: str, keep_artifact: bool = False) -> Measured:
+    """Measure a model on the study's texts and tasks, from finished cells where there are some.
 
     Args:
         study: Model, limits, texts and tasks.
         recipe: How it is compressed.
         label: In progress, such as ``table1 3/6 Wanda``.
-        stay: Leave the artifact for the next cell, which starts from it.
+        keep_artifact: Leave the artifact for the next cell, which starts from it.
 
     Raises:
         InputError: The recipe does not fit the model, or a text or task cannot be had.
     """
     model = CellModel(study, recipe, _prefixed(study.progress, label))
-    about = model.about()
-    facts = study.cached("facts", about, model.facts)
-    found = Measured(
-        facts["kept_share"],
-        facts["scaled_error"],
-        facts["trained_parameters"],
-        {text: _perplexity(study, model, about, text) for text in study.texts},
-        {name: score for task in study.tasks for name, score in _scores(study, model, about, task)},
+    measured = Measured(
+        cached(study.directory, CellFacts, identity=model.identity, compute=model.facts),
+        {text: _perplexity(model, text) for text in study.texts},
+        {task: _scores(model, task) for task in study.tasks},
     )
-    if not stay:
+    if not keep_artifact:
         model.discard()
-    return found
+    return measured
 
 
-def _perplexity(study: Study, model: "CellModel", about: dict[str, Any], text: str) -> float:
-    limits = study.limits
-    cut = {"window_tokens": limits.window_tokens, "max_tokens": limits.max_tokens}
-    content = load_text(text, "evaluation")
-    key = {**about, **cut, "text": content.source, "text_sha256": content.sha256}
+def _perplexity(model: "CellModel", text: str) -> CellPerplexity:
+    study, limits, content = model.study, model.study.limits, load_text(text, "evaluation")
+    cut = (limits.window_tokens, limits.window_tokens, limits.max_tokens)
+    identity = CellTextIdentity(model.identity, TextIdentity(content.source, content.sha256, *cut))
 
-    def compute() -> float:
-        found = perplexity(
-            model.source, text, device=study.device, progress=model.progress,
-            label=f"evaluate {Path(text).name}", **cut,
+    def compute() -> CellPerplexity:
+        evaluated = perplexity(
+            model.source, text, window_tokens=limits.window_tokens, max_tokens=limits.max_tokens,
+            device=model.device, progress=model.progress, label=f"evaluate {Path(text).name}",
         )  # fmt: skip
-        return min(found.perplexity, LARGEST)
+        loss = evaluated.negative_log_likelihood
+        if not math.isfinite(loss):
+            raise InputError(f"{model.name}: its likelihood on {content.source} is not finite")
+        return CellPerplexity(identity, model.provenance, loss, evaluated.predicted_tokens)
 
-    value = float(study.cached("perplexity", key, compute))
-    return math.inf if value >= LARGEST else value
+    return cached(study.directory, CellPerplexity, identity=identity, compute=compute)
 
 
-def _scores(
-    study: Study, model: "CellModel", about: dict[str, Any], task: str
-) -> list[tuple[str, dict[str, float]]]:
-    content = sha256_file(Path(task)) if Path(task).is_file() else ""
-    limit = study.limits.questions
-    key = {**about, "task": task, "task_sha256": content, "questions": limit}
+def _scores(model: "CellModel", task: str) -> CellScores:
+    limit = model.study.limits.questions
+    content = sha256_file(Path(task)) if Path(task).is_file() else None
+    identity = CellTaskIdentity(model.identity, TaskIdentity(task, content, limit, _harness()))
 
-    def compute() -> list[Any]:
-        settings = ZeroShotSettings(limit)
-        found = zero_shot(
-            model.source, [task], settings=settings, device=study.device, progress=model.progress
-        )
-        return [[score.task, {m.name: m.value for m in score.metrics}] for score in found]
+    def compute() -> CellScores:
+        scores = zero_shot(
+            model.source, [task], settings=ZeroShotSettings(limit), device=model.device,
+            progress=model.progress,
+        )  # fmt: skip
+        by_task = {score.task: score.metrics for score in scores}
+        return CellScores(identity, model.provenance, by_task)
 
-    return [(name, score) for name, score in study.cached("zero-shot", key, compute)]
+    return cached(model.study.directory, CellScores, identity=identity, compute=compute)
+
+
+def _harness() -> str:
+    """Version of lm-eval; empty without it, and then no task can be asked."""
+    try:
+        return metadata.version("lm_eval")
+    except metadata.PackageNotFoundError:
+        return ""
 
 
 @dataclass(frozen=True)
 class CellModel:
-    """A recipe's model, made when it is first needed."""
+    """A recipe's model, made when it is first needed.
+
+    Attributes:
+        study: Model, limits and directory.
+        recipe: How it is compressed.
+        progress: Told where long work is.
+    """
 
     study: Study
     recipe: Recipe
     progress: Progress
 
-    def about(self) -> dict[str, Any]:
-        """All that determines the model besides the checkpoint, as plain values."""
-        if self.recipe.method == DENSE:
-            return {"method": DENSE}
-        calibration = asdict(self._calibration)
-        text = load_text(self._calibration.source, "calibration")
-        about = {
-            "method": self.recipe.method,
-            "settings": asdict(self._method),
-            "calibration": calibration | {"source": text.source, "sha256": text.sha256},
-            "choice": self._choice.to_json(),
-        }
-        if self.recipe.recovery is not None:
-            data = self.recipe.recovery.data
-            content = sha256_file(Path(data)) if Path(data).is_file() else ""
-            about["recovery"] = asdict(self.recipe.recovery) | {"data_sha256": content}
-        return about
+    @functools.cached_property
+    def identity(self) -> CellIdentity:
+        """All that determines it."""
+        return cell_identity(self.study, self.recipe)
 
-    def facts(self) -> dict[str, Any]:
+    @functools.cached_property
+    def device(self) -> torch.device:
+        """Where it is made and run."""
+        return find_device(self.study.device)
+
+    @property
+    def provenance(self) -> Provenance:
+        """Of what is computed here and now."""
+        threads = torch.get_num_threads() if self.device.type == "cpu" else 1
+        return provenance(device=device_name(self.device), threads=threads)
+
+    @property
+    def name(self) -> str:
+        """What errors call it."""
+        return f"{self.study.checkpoint.name} by {self.recipe.method}"
+
+    def facts(self) -> CellFacts:
         """What the manifest says of the compressed projections."""
         if self.recipe.method == DENSE:
-            return {"kept_share": 1.0, "scaled_error": None, "trained_parameters": 0}
+            return CellFacts(self.identity, self.provenance, 1.0, None, 0)
         artifact = self.artifact
-        blocks = artifact.blocks[: self.study.limits.blocks]
+        blocks = artifact.blocks[: studied_blocks(self.study)]
         records = [record for block in blocks for record in block.projections]
         kept = sum(record.nonzeros + record.factor_parameters for record in records)
         errors = [record.scaled_error for record in records if record.scaled_error is not None]
-        recovered = artifact.settings.recovery
-        return {
-            "kept_share": kept / sum(record.m * record.n for record in records),
-            "scaled_error": sum(errors) / len(errors) if errors else None,
-            "trained_parameters": recovered.get("trained_parameters", 0),
-        }
+        return CellFacts(
+            self.identity,
+            self.provenance,
+            kept / sum(record.m * record.n for record in records),
+            sum(errors) / len(errors) if errors else None,
+            artifact.settings.recovery.get("trained_parameters", 0),
+        )
 
     @functools.cached_property
     def source(self) -> WeightSource:
@@ -195,59 +175,34 @@ class CellModel:
 
     @functools.cached_property
     def artifact(self) -> Artifact:
-        """The model as an artifact, made now or found finished."""
-        study, directory = self.study, self._directory(None)
+        """The model as an artifact, made now or left by an earlier run."""
+        study, recipe = self.study, self.recipe
+        directory = self._directory(recovered=False)
         directory.parent.mkdir(parents=True, exist_ok=True)
-        output = Output(directory, resume=True)
-        made = compress_checkpoint(
-            study.checkpoint, self._method, calibration=self._calibration,
-            output=output, device=study.device, progress=self.progress, choice=self._choice,
+        compressed = compress_checkpoint(
+            study.checkpoint, method_of(study, recipe),
+            calibration=calibration_of(study, recipe), output=Output(directory, resume=True),
+            device=self.device, progress=self.progress, choice=choice_of(study, recipe),
         )  # fmt: skip
-        training = self.recipe.recovery
-        if training is None:
-            return made
-        output = Output(self._directory(training), resume=True)
+        if recipe.recovery is None:
+            return compressed
+        output = Output(self._directory(recovered=True), resume=True)
         return recover_artifact(
-            made, training, output=output, device=study.device, progress=self.progress
+            compressed, recipe.recovery, output=output, device=self.device, progress=self.progress
         )
 
     def discard(self) -> None:
-        """Remove the artifacts, which everything wanted was measured on."""
+        """Remove the artifacts, on which everything that was asked for has been measured."""
         if self.recipe.method != DENSE:
-            for training in {None, self.recipe.recovery}:
-                shutil.rmtree(self._directory(training), ignore_errors=True)
+            for recovered in (False, True):
+                shutil.rmtree(self._directory(recovered=recovered), ignore_errors=True)
 
-    def _directory(self, training: Training | None) -> Path:
-        about = {**self.about(), "model": self.study.model_sha256}
-        if training is None:
-            about.pop("recovery", None)
-        return self.study.directory / "work" / f"{self.recipe.method}-{digest(about)}"
-
-    @functools.cached_property
-    def _method(self) -> Any:
-        settings = {"kept_fraction": self.study.kept_fraction, **self.recipe.settings}
-        return load_method(self.recipe.method, settings)
-
-    @property
-    def _calibration(self) -> Any:
-        recipe = self.recipe
-        return self.study.calibrate(
-            recipe.calibration, recipe.seed, recipe.windows, recipe.window_tokens
-        )
-
-    @property
-    def _choice(self) -> Choice:
-        include = include_first(self.study)
-        return Choice(include=include, overrides=self.recipe.overrides)
-
-
-def include_first(study: Study) -> tuple[str, ...]:
-    """Patterns of the blocks that the limits let be compressed; none when all are."""
-    blocks = study.limits.blocks
-    whole = int(load_config(study.checkpoint.directory).num_hidden_layers)
-    if blocks is None or blocks >= whole:
-        return ()
-    return tuple(f"layers.{index}.*" for index in range(blocks))
+    def _directory(self, *, recovered: bool) -> Path:
+        identity = self.identity
+        if not recovered:
+            identity = replace(identity, recipe=replace(identity.recipe, recovery=None))
+        name = f"{self.recipe.method}-{digest(identity)[: 2 * SHORT]}"
+        return self.study.directory / "work" / name
 
 
 def _prefixed(progress: Progress, label: str) -> Progress:

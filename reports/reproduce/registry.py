@@ -36,7 +36,7 @@ def chosen(names: Sequence[str], *, with_tasks: bool) -> tuple[str, ...]:
         InputError: A name is unknown.
     """
     everything = [name for name in STUDIES if with_tasks or name != "table10"]
-    wanted = [each for name in names for each in (everything if name == "all" else [name])]
+    wanted = [study for name in names for study in (everything if name == "all" else [name])]
     for name in wanted:
         if name not in STUDIES:
             raise unknown_name("table or figure", name, [*STUDIES, "all"])

@@ -1,28 +1,24 @@
-"""What every table and figure is made from: one model, limits, texts, and a cache of results.
+"""What every table and figure is made from: one model, limits, texts; and what is made of them.
 
-A result is computed once: ``Study.cached`` keeps it as a JSON file whose name is a hash of all that
-determines it, so an interrupted table goes on, and tables share what they have in common.
+No torch and no compressor here, so that what is simulated by shapes alone needs neither.
 """
 
 import functools
-import hashlib
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-import torch
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING
 
 from accelerator_sim.models.by_name import DISTINCT_MODELS
 from accelerator_sim.models.by_name import Model as CycleModel
-from sslc.calibration.windows import Calibration
-from sslc.model.checkpoint import Checkpoint
+from workloads.results.kinds import Result
 from workloads.results.table import Table
-from workloads.support.errors import InputError
-from workloads.support.files import read_json, write_json
 from workloads.support.progress import Progress, silent
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from sslc.model.checkpoint import Checkpoint
 
 
 @dataclass(frozen=True)
@@ -59,7 +55,7 @@ class Simulation:
 
     Attributes:
         accelerator: A preset or a TOML file.
-        cycle_models: Of ``accelerator_sim.models.by_name``.
+        cycle_models: Such as ``roofline``.
         tokens: Per product.
         seed: Of synthetic masks.
         context: Attention over so many tokens as part of MHA; None for none.
@@ -80,7 +76,7 @@ class Study:
 
     Attributes:
         opened: The dense model; None where nothing is asked of it.
-        directory: Of cached results (``cells``) and of artifacts at work (``work``).
+        directory: Of finished cells (``cells``) and of artifacts at work (``work``).
         limits: How much is done.
         texts: Evaluation texts, each a name or a file.
         tasks: Zero-shot tasks, as ``sslc.evaluation.zero_shot`` takes them; none by default.
@@ -90,11 +86,11 @@ class Study:
         methods: Methods in place of a table's own, where it compares methods.
         data: What a recovery is trained on; the calibration text by default.
         simulation: How table4 is simulated.
-        device: Where the arithmetic runs.
+        device: Where the arithmetic runs: ``cpu``, ``cuda`` or ``cuda:N``.
         progress: Told where long work is.
     """
 
-    opened: Checkpoint | None
+    opened: "Checkpoint | None"
     directory: Path
     limits: Limits = field(default_factory=Limits)
     texts: tuple[str, ...] = ("embedded",)
@@ -105,70 +101,19 @@ class Study:
     methods: tuple[str, ...] = ()
     data: str = ""
     simulation: Simulation = field(default_factory=Simulation)
-    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    device: str = "cpu"
     progress: Progress = silent
 
     @property
-    def checkpoint(self) -> Checkpoint:
+    def checkpoint(self) -> "Checkpoint":
         """The dense model."""
         assert self.opened is not None, "only table4 by shape goes without a model"
         return self.opened
 
     @functools.cached_property
     def model_sha256(self) -> str:
-        """Hash of the checkpoint, which every cached result depends on."""
+        """Hash of the checkpoint, which every cell depends on."""
         return self.checkpoint.sha256()
-
-    def calibrate(
-        self,
-        source: str | None = None,
-        seed: int = 0,
-        windows: int | None = None,
-        window_tokens: int | None = None,
-    ) -> Calibration:
-        """Calibration within the limits.
-
-        Args:
-            source: Another text than the study's.
-            seed: Of the windows' places.
-            windows: Another number of windows.
-            window_tokens: Another length.
-        """
-        limits = self.limits
-        return Calibration(
-            source or self.calibration,
-            windows or limits.windows,
-            window_tokens or limits.window_tokens,
-            seed,
-        )
-
-    def cached(self, kind: str, about: Mapping[str, Any], compute: Callable[[], Any]) -> Any:
-        """A result from the cache, computed and kept if it is not there.
-
-        Args:
-            kind: What it is; the start of the file's name.
-            about: All that determines it besides the model: plain values.
-            compute: Gives plain values that JSON holds exactly.
-
-        Raises:
-            InputError: The file is not what this wrote.
-        """
-        whole = {"model": self.model_sha256, **about}
-        path = self.directory / "cells" / f"{kind}-{digest(whole)}.json"
-        if path.is_file():
-            kept = read_json(path)
-            if not isinstance(kept, dict) or kept.get("about") != whole or "result" not in kept:
-                raise InputError(f"{path}: not a cached result of this version; remove it")
-            return kept["result"]
-        result = compute()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_json(path, {"about": whole, "result": result})
-        return result
-
-
-def digest(about: Mapping[str, Any]) -> str:
-    """16 hexadecimal digits that tell one set of plain values from another."""
-    return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
@@ -177,10 +122,23 @@ class Reproduced:
 
     Attributes:
         tables: What people read, ours beside the published numbers.
+        results: Everything that was measured for them, in the order of their rows.
         figures: By file name without suffix.
-        results: Everything behind them, for JSON.
     """
 
     tables: tuple[Table, ...]
-    figures: Mapping[str, Figure] = field(default_factory=dict)
-    results: Any = None
+    results: tuple[Result, ...]
+    figures: Mapping[str, "Figure"] = field(default_factory=dict)
+
+
+def text_name(text: str) -> str:
+    """A text or task as tables call it: a file by its last part."""
+    prefix, _, file = text.rpartition(":")
+    return f"{prefix}:{Path(file).name}" if prefix else Path(text).name
+
+
+def text_names(texts: Iterable[str]) -> dict[str, str]:
+    """``text_name`` of each; whole paths where two files have one name."""
+    names = {text: text_name(text) for text in texts}
+    short = list(names.values())
+    return {text: text if short.count(name) > 1 else name for text, name in names.items()}

@@ -6,20 +6,30 @@ Figures 1, 4 and 5 look at the dense model's weights and inputs, not at a compre
 import functools
 import textwrap
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import asdict
-from pathlib import Path
-from typing import Any
+from dataclasses import asdict, dataclass, field
+from typing import Any, TypeVar
 
 import joblib
 import torch
 
-from reports.reproduce.study import Study
+from reports.reproduce.cache import cached
+from reports.reproduce.recipes import (
+    calibration_identity,
+    calibration_of,
+    device_kind,
+    model_blocks,
+    model_identity,
+)
+from reports.reproduce.results import BlockIdentity, RecipeIdentity
+from reports.reproduce.study import Study, text_name
 from sslc.calibration.statistics import InputStatistics
 from sslc.calibration.windows import calibration_windows
 from sslc.compression.inputs import DenseInputs
 from sslc.compression.projections import default_workers, one_thread_each
 from sslc.methods.sslc import Sslc
-from sslc.model.config import load_config
+from sslc.model.devices import device_name, find_device
+from workloads.results.identity import provenance
+from workloads.results.kinds import Result
 from workloads.shapes.transformer import PROJECTION_MODULES
 from workloads.support.errors import InputError
 from workloads.texts.windows import EMBEDDED, load_text
@@ -27,88 +37,95 @@ from workloads.texts.windows import EMBEDDED, load_text
 _LINE = 120
 """Characters in a line of a figure's heading."""
 Measure = Callable[[torch.Tensor, InputStatistics], Any]
+R = TypeVar("R", bound=Result)
 
 
-def model_blocks(study: Study) -> int:
-    """How many blocks the model has."""
-    return int(load_config(study.checkpoint.directory).num_hidden_layers)
+@dataclass(frozen=True)
+class Walk:
+    """What is measured on the blocks of a dense model.
 
+    Attributes:
+        name: Such as ``figure4``, in progress.
+        method: That is tried on the weights.
+        measure: From a weight and its input statistics to plain values; runs on a thread for each
+            projection, so that the number of threads changes nothing.
+        readings: What else determines the results: plain values.
+        projections: Which, by the last part of their names.
+    """
 
-def studied_blocks(study: Study) -> int:
-    """How many of them are within the limits."""
-    return min(model_blocks(study), study.limits.blocks or model_blocks(study))
+    name: str
+    method: Sslc
+    measure: Measure
+    readings: Mapping[str, Any] = field(default_factory=dict)
+    projections: Collection[str] = tuple(PROJECTION_MODULES)
 
 
 def measure_blocks(
-    study: Study,
-    kind: str,
-    blocks: Iterable[int],
-    about: Mapping[str, Any],
-    measure: Measure,
-    projections: Collection[str] = tuple(PROJECTION_MODULES),
-) -> dict[int, dict[str, Any]]:
-    """Measure projections of the dense model, each block once and for all (``Study.cached``).
+    study: Study, walk: Walk, *, blocks: Iterable[int], cls: type[R]
+) -> dict[int, R]:
+    """Measure projections of the dense model, each block once and for all (``cached``).
 
     Args:
-        study: Model, calibration and cache.
-        kind: What is measured, for the cache and for progress.
+        study: Model, calibration and cells.
+        walk: What is measured.
         blocks: Which.
-        about: What else determines the results: plain values.
-        measure: From a weight and its input statistics to plain values; runs on a thread for each
-            projection, so that the number of threads changes nothing.
-        projections: Which, by the last part of their names.
+        cls: Of the results: identity, provenance, and ``projections`` in the order in which they
+            run.
 
     Returns:
-        By block and by projection, in the order in which they run.
+        By block.
 
     Raises:
         InputError: Bad weights, a text that is too short, or a budget that does not fit.
     """
-    blocks, calibration = sorted(blocks), study.calibrate()
-    text = load_text(calibration.source, "calibration")
-    about = {
-        **about,
-        "calibration": {**asdict(calibration), "source": text.source, "sha256": text.sha256},
-        "projections": sorted(projections),
-    }
+    blocks, calibration = sorted(blocks), calibration_of(study)
+    text, device = load_text(calibration.source, "calibration"), find_device(study.device)
+    recipe = RecipeIdentity("sslc", asdict(walk.method), calibration_identity(calibration))
+    names = tuple(name for name in PROJECTION_MODULES if name in walk.projections)
     end = blocks[-1] + 1
     inputs = DenseInputs(
         study.checkpoint,
         lambda: calibration_windows(study.checkpoint, text, calibration=calibration),
-        study.device,
-        passed=lambda done: study.progress(kind, done, end),
+        device,
+        passed=lambda done: study.progress(walk.name, done, end),
     )
+    make: Callable[..., R] = cls
+
+    def compute(identity: BlockIdentity) -> R:
+        projections = _measure_block(inputs, identity, walk.measure, device)
+        return make(identity, provenance(device=device_name(device)), projections)
 
     results = {}
     for index in blocks:
-        study.progress(kind, index, end)
-        compute = functools.partial(_measure_block, study, inputs, index, measure, projections)
-        made = study.cached(kind, {**about, "block": index}, compute)
-        results[index] = {name: made[name] for name in PROJECTION_MODULES if name in made}
-    study.progress(kind, end, end)
+        study.progress(walk.name, index, end)
+        identity = BlockIdentity(
+            model_identity(study), recipe, index, names, walk.readings, device_kind(study)
+        )
+        results[index] = cached(
+            study.directory, cls, identity=identity, compute=functools.partial(compute, identity)
+        )
+    study.progress(walk.name, end, end)
     return results
 
 
 def _measure_block(
-    study: Study,
-    inputs: DenseInputs,
-    index: int,
-    measure: Measure,
-    projections: Collection[str],
+    inputs: DenseInputs, identity: BlockIdentity, measure: Measure, device: torch.device
 ) -> dict[str, Any]:
-    found = inputs.at(index)
-    names = [name for name in found if short(name) in projections]
+    """What was measured on each projection, in the order of the identity."""
+    weights = {short(name): (name, given) for name, given in inputs.at(identity.block).items()}
+    names = [name for name in identity.projections if name in weights]
 
     def job(name: str) -> Any:
+        whole, given = weights[name]
         try:
-            return measure(*found[name])
+            return measure(*given)
         except ValueError as error:
-            raise InputError(f"block {index}, {name}: {error}") from error
+            raise InputError(f"block {identity.block}, {whole}: {error}") from error
 
     with one_thread_each():
-        workers = default_workers(study.device)
+        workers = default_workers(device)
         made = joblib.Parallel(workers, backend="threading")(joblib.delayed(job)(n) for n in names)
-    return dict(zip(map(short, names), made, strict=True))
+    return dict(zip(names, made, strict=True))
 
 
 def short(name: str) -> str:
@@ -116,15 +133,10 @@ def short(name: str) -> str:
     return name.rpartition(".")[2]
 
 
-def method_settings(method: Sslc) -> dict[str, Any]:
-    """A method as it stands in what determines a result."""
-    return {"method": {"name": "sslc", **asdict(method)}}
-
-
 def subject(study: Study, blocks: str) -> str:
     """What a figure or table is about, in one line: model, blocks, method and calibration."""
-    calibration = study.calibrate()
-    source = "embedded text" if calibration.source == EMBEDDED else Path(calibration.source).name
+    calibration = calibration_of(study)
+    source = "embedded text" if calibration.source == EMBEDDED else text_name(calibration.source)
     return (
         f"{study.checkpoint.name}, {blocks} of {model_blocks(study)}, SSLC at kept fraction "
         f"{study.kept_fraction:g}; calibration: {source}, "

@@ -1,33 +1,79 @@
-"""What ``sslc reproduce`` leaves behind: every table in every format, figures, JSON, one page."""
+"""What ``sslc reproduce`` leaves behind: tables, figures, JSON and a page, each under its own name.
 
+A name ends in a hash of all that determines the numbers, so that runs with other settings never
+overwrite each other, and the same settings replace what they wrote.
+"""
+
+import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
 from reports.figures.style import write_figure
 from reports.page import write_page
-from reports.reproduce.study import Reproduced
-from workloads.results.table import Table, write_tables
-from workloads.support.files import write_json
+from reports.reproduce.study import Reproduced, Study
+from workloads.results.document import document
+from workloads.results.identity import SHORT, digest
+from workloads.results.kinds import identity_sha256
+from workloads.results.table import FORMATS, render
+from workloads.support.files import write_atomic
+
+_STYLES = {style: suffix for style, suffix in FORMATS.items() if style != "json"}
+_PAGE = "page"
 
 
-def write_reproduced(made: Mapping[str, Reproduced], directory: Path) -> list[Path]:
+def label(study: Study, made: Reproduced) -> str:
+    """What follows a table's name in its files: the model, and a hash of all that determines it.
+
+    Args:
+        study: Its model, and whose published numbers stand beside ours.
+        made: From it.
+    """
+    hashes = [identity_sha256(result) for result in made.results]
+    sha256 = digest({"published": study.published, "results": hashes})
+    model = "shapes" if study.opened is None else Path(study.opened.name).name
+    return f"{re.sub(r'[^A-Za-z0-9.]+', '-', model).strip('-.')}-{sha256[:SHORT]}"
+
+
+def write_reproduced(made: Mapping[str, Reproduced], study: Study, directory: Path) -> list[Path]:
     """Write what was made, each file atomically; returns the paths, the page first.
+
+    Each study gets one JSON document, ``table1-MODEL-HASH.json``; each table a file in every other
+    format, and each figure PNG and SVG, named likewise.
 
     Args:
         made: By name, such as ``table1``.
-        directory: Where to; a file of the same name is replaced.
+        study: That it was made from.
+        directory: Where to.
     """
     directory.mkdir(parents=True, exist_ok=True)
+    labels = {name: label(study, reproduced) for name, reproduced in made.items()}
     paths: list[Path] = []
-    tables: list[Table] = []
-    for name, each in made.items():
-        tables += each.tables
-        paths += write_tables(list(each.tables), directory)
-        for file, figure in each.figures.items():
-            paths += write_figure(figure, directory, file)
-        write_json(directory / f"{name}-results.json", each.results)
-        paths.append(directory / f"{name}-results.json")
-    page = directory / "index.html"
+    for name, reproduced in made.items():
+        paths += _write(directory, name, reproduced, labels[name])
+    page = directory / f"{_PAGE}-{_page_label(labels)}.html"
+    tables = [table for reproduced in made.values() for table in reproduced.tables]
     figures = [path for path in paths if path.suffix == ".svg"]
     write_page(page, f"Reproduced: {', '.join(made)}", tables, figures)
     return [page, *paths]
+
+
+def _write(directory: Path, name: str, made: Reproduced, label: str) -> list[Path]:
+    whole = json.dumps(document(made.tables, made.results), indent=1, allow_nan=False)
+    paths = [directory / f"{name}-{label}.json"]
+    write_atomic(paths[0], f"{whole}\n".encode())
+    for table in made.tables:
+        for style, suffix in _STYLES.items():
+            paths.append(directory / f"{table.name}-{label}.{suffix}")
+            write_atomic(paths[-1], render(table, style).encode())
+    for file, figure in made.figures.items():
+        paths += write_figure(figure, directory, f"{file}-{label}")
+    return paths
+
+
+def _page_label(labels: Mapping[str, str]) -> str:
+    """A study's own for one; else of all that are on the page."""
+    if len(labels) == 1:
+        ((name, own),) = labels.items()
+        return f"{name}-{own}"
+    return digest(dict(labels))[:SHORT]

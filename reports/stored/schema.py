@@ -6,6 +6,7 @@
 from pathlib import Path
 from typing import Any
 
+from reports.reproduce.kinds import KINDS as REPRODUCED
 from reports.stored.files import KINDS
 from workloads.results.document import document_schema
 from workloads.results.envelope import result_schema
@@ -17,7 +18,8 @@ DOCUMENT = "document.schema.json"
 
 def schemas() -> dict[str, dict[str, Any]]:
     """Each schema by its file's name."""
-    return {RESULT: result_schema(KINDS), DOCUMENT: document_schema(KINDS)}
+    kinds = list(dict.fromkeys((*KINDS, *REPRODUCED)))
+    return {RESULT: result_schema(KINDS), DOCUMENT: document_schema(kinds)}
 
 
 def write_schemas(directory: Path) -> list[Path]:

@@ -5,13 +5,13 @@ which SSLC alternates.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from sslc.calibration.statistics import InputStatistics
+from workloads.results.salience import Needed, Spread
 
 SALIENCE_KEPT = 0.8
 TOP_SHARE = 0.01
@@ -31,21 +31,6 @@ def salience(weight: torch.Tensor, statistics: InputStatistics) -> torch.Tensor:
     Source: Sun et al. 2023 (Wanda); SSLC Section 4.
     """
     return (weight * statistics.scale()).abs_()
-
-
-@dataclass(frozen=True)
-class Spread:
-    """How the salience of a matrix is spread.
-
-    Attributes:
-        total: Sum over all entries.
-        top_share: Share of it that the largest 1% of the entries hold (at least one entry).
-        column_variation: Standard deviation over mean of the columns' sums.
-    """
-
-    total: float
-    top_share: float
-    column_variation: float
 
 
 def spread(matrix: torch.Tensor) -> Spread:
@@ -79,26 +64,6 @@ def ascending(matrix: torch.Tensor) -> NDArray[np.float32]:
     """All entries in rising order, on the CPU."""
     values: NDArray[np.float32] = np.sort(matrix.cpu().numpy(), axis=None)
     return values
-
-
-@dataclass(frozen=True)
-class Needed:
-    """Shares of a projection's parameters that keep 80% of its salience.
-
-    Attributes:
-        pruning: Of the entries, when nothing but entries is kept.
-        sparse: Of the entries, beside a low-rank part.
-        low_rank: r(m + n)/(m n), what the low-rank part takes.
-    """
-
-    pruning: float
-    sparse: float
-    low_rank: float
-
-    @property
-    def synergistic(self) -> float:
-        """Sparse and low-rank part together."""
-        return self.sparse + self.low_rank
 
 
 def needed(

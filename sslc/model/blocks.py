@@ -41,11 +41,12 @@ class BlockwiseModel:
     def __init__(self, source: WeightSource, device: torch.device | None = None) -> None:
         from accelerate import init_empty_weights
         from transformers import AutoModelForCausalLM
+        from transformers.initialization import no_init_weights
 
         self.source = source
         self.device = device or torch.device("cpu")
         config = load_config(source.directory)
-        with init_empty_weights(include_buffers=False), _quiet():
+        with init_empty_weights(include_buffers=False), no_init_weights(), _quiet():
             model: Any = AutoModelForCausalLM.from_config(config, dtype=torch.float32)  # type: ignore[no-untyped-call]
         self._model = model.eval()
         self._layers: nn.ModuleList = self._model.model.layers

@@ -32,9 +32,14 @@ def document(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
     """What a command printed as JSON, after it has met the shipped schema."""
     assert done.returncode == 0, done.stderr
     value = json.loads(done.stdout)
-    jsonschema.Draft202012Validator(_schema()).validate(value)
+    validate(value)
     assert isinstance(value, dict)
     return value
+
+
+def validate(value: Any) -> None:
+    """Hold parsed JSON against the schema that ships for every command's document."""
+    jsonschema.Draft202012Validator(_schema()).validate(value)
 
 
 @functools.cache

@@ -99,10 +99,12 @@ def test_reproduce_table4_context_adds_attention(sslc: Run, tmp_path: Path) -> N
     run = ("reproduce", "table4", "--cycle-model", "published", "--context", 4096)
     done = sslc(*run, "--json", "--out", tmp_path)
     found = {
-        (entry["result"]["identity"]["subject"]["model"], entry["budget_reading"]): entry["result"][
-            "mean_per_block"
-        ]["MHA"]
-        for entry in document(done)["details"]["table4"]
+        (
+            result["identity"]["subject"]["model"],
+            result["identity"]["subject"]["settings"]["budget_reading"],
+        ): result["mean_per_block"]["MHA"]
+        for result in document(done)["results"]
+        if result["kind"] == "cycles"
     }
     inside, on_top = "S keeps p minus the low-rank share", "S keeps p"
     expected = {
@@ -112,7 +114,7 @@ def test_reproduce_table4_context_adds_attention(sslc: Run, tmp_path: Path) -> N
         ("qwen2.5-7b", on_top): 3584 + 704 + 7168,
     }
     assert {key: cycles["sum_cycles"] for key, cycles in found.items()} == expected
-    table = (tmp_path / "table4.txt").read_text()
+    table = next(tmp_path.glob("table4-shapes-*.txt")).read_text()
     assert "MHA, context 4,096" in table
     lines = [line for line in table.splitlines() if "7b" in line.lower()]
     assert "MHA" in lines[0]

@@ -1,11 +1,13 @@
 """``sslc reproduce`` as a user types it: outputs, refusals, and a kill in the middle."""
 
+import fnmatch
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Run, document, kill_when, results_of
+from tests.cli.conftest import Run, document, kill_when, results_of, validate
 from tests.tasks import Task, write_task
 
 SMALL = ("--windows", 2, "--window-tokens", 32, "--max-tokens", 128)
@@ -22,24 +24,49 @@ def task(tmp_path_factory: pytest.TempPathFactory) -> Task:
     return write_task(tmp_path_factory.mktemp("task"))
 
 
+def _named(done: subprocess.CompletedProcess[str], pattern: str) -> Path:
+    """The one file that a run says it wrote under such a name."""
+    lines = [line.partition("wrote ")[2] for line in done.stderr.splitlines()]
+    (path,) = [Path(line) for line in lines if fnmatch.fnmatch(Path(line).name, pattern)]
+    return path
+
+
 def test_reproduce_two_tables_and_a_figure_write_every_format(
     sslc: Run, llama: Path, small: tuple[object, ...], tmp_path: Path
 ) -> None:
     asked = ("table7", "figure6", "table7", "--model", llama, *small, "--blocks", 1)
     done = sslc("reproduce", *asked, "--out", tmp_path, "--json")
-    results = document(done)["details"]
-    assert list(results) == ["table7", "figure6"]
-    for name in results:
-        kept = json.loads((tmp_path / f"{name}-results.json").read_text())
-        assert kept == results[name]
-        for suffix in ("txt", "md", "tex", "csv", "json"):
-            assert (tmp_path / f"{name}.{suffix}").stat().st_size > 100
-    assert (tmp_path / "figure6.png").read_bytes().startswith(b"\x89PNG")
-    page = (tmp_path / "index.html").read_text()
+    printed = document(done)
+    assert [table["name"] for table in printed["tables"]] == ["table7", "figure6"]
+    hashes = {result["sha256"] for result in printed["results"]}
+    assert len(hashes) == len(printed["results"])
+    for table in printed["tables"]:
+        name = table["name"]
+        kept = json.loads(_named(done, f"{name}-*.json").read_text())
+        validate(kept)
+        assert kept["tables"] == [table]
+        assert {result["sha256"] for result in kept["results"]} <= hashes
+        for suffix in ("txt", "md", "tex", "csv"):
+            assert _named(done, f"{name}-*.{suffix}").stat().st_size > 100
+    assert _named(done, "figure6-*.png").read_bytes().startswith(b"\x89PNG")
+    page = _named(done, "page-*.html").read_text()
     assert page.count("<svg") == 1
     assert page.count("<h2>") == 2
     assert "http-equiv" not in page
     assert "ONLY THE FIRST 1 OF 3 BLOCKS" in page
+
+
+def test_reproduce_other_settings_write_other_files_and_the_same_replace_them(
+    sslc: Run, llama: Path, small: tuple[object, ...], tmp_path: Path
+) -> None:
+    asked = ("reproduce", "table1", "--model", llama, *small, "--method", "wanda")
+    first, again, fewer = (
+        sslc(*asked, *more, "--out", tmp_path) for more in ((), (), ("--blocks", 1))
+    )
+    assert _named(first, "table1-*.json") == _named(again, "table1-*.json")
+    assert _named(first, "table1-*.json") != _named(fewer, "table1-*.json")
+    assert len(list(tmp_path.glob("table1-*.csv"))) == 2
+    assert len(list(tmp_path.glob("page-*.html"))) == 2
 
 
 def test_reproduce_quick_says_its_limits(
@@ -62,15 +89,17 @@ def test_reproduce_table10_and_table1_with_a_local_task(
 ) -> None:
     asked = ("--model", llama, *small, "--tasks", task.file, "--method", "wanda")
     done = sslc("reproduce", "table10", "table1", *asked, "--out", tmp_path, "--json")
-    results = document(done)["details"]
+    printed = document(done)
     alone = sslc("evaluate", llama, "--tasks", task.file, "--json")
     metrics = {m["name"]: m["value"] for m in results_of(alone)[0]["metrics"]}
-    assert results["table10"]["dense"]["which"]["acc"] == metrics["acc"]
-    rows = json.loads((tmp_path / "table10.json").read_text())["rows"]
-    assert rows[0]["which"] == pytest.approx(100 * metrics["acc"])
-    assert rows[0]["PIQA, published"] == 78.07
-    first = json.loads((tmp_path / "table1.json").read_text())["rows"]
-    assert first[0]["Zero-shot mean"] == rows[0]["mean"]
+    scores = [result for result in printed["results"] if result["kind"] == "cell_scores"]
+    assert scores[0]["identity"]["cell"]["recipe"]["method"] == "dense"
+    dense = {m["name"]: m["value"] for m in scores[0]["scores"]["which"]}
+    assert dense["acc"] == metrics["acc"]
+    tenth, first = (table["rows"] for table in printed["tables"])
+    assert tenth[0]["which"] == pytest.approx(100 * metrics["acc"])
+    assert tenth[0]["PIQA, published"] == 78.07
+    assert first[0]["Zero-shot mean"] == tenth[0]["Mean of tasks"]
 
 
 @pytest.mark.parametrize(
@@ -89,7 +118,7 @@ def test_reproduce_table10_and_table1_with_a_local_task(
 def test_reproduce_bad_argument_is_refused(
     sslc: Run, llama: Path, tmp_path: Path, message: str, arguments: list[str]
 ) -> None:
-    given = [llama if each == "LLAMA" else each for each in arguments]
+    given = [llama if part == "LLAMA" else part for part in arguments]
     done = sslc("reproduce", *given, "--out", tmp_path / "out")
     assert done.returncode == 2, done.stderr
     assert message in done.stderr.splitlines()[-1]
@@ -103,7 +132,9 @@ def test_reproduce_killed_and_run_again_gives_the_same_table(
     whole = sslc("reproduce", *asked, "--out", tmp_path / "whole")
     assert whole.returncode == 0, whole.stderr
     out = tmp_path / "killed"
-    kill_when(lambda: any(out.glob("cells/perplexity-*.json")), "reproduce", *asked, "--out", out)
+    kill_when(
+        lambda: any(out.glob("cells/cell-perplexity-*.json")), "reproduce", *asked, "--out", out
+    )
     finished = {path.name: path.stat().st_mtime_ns for path in out.glob("cells/*.json")}
     assert len(finished) < 8
     again = sslc_process("reproduce", *asked, "--out", out)

@@ -5,6 +5,7 @@ import io
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -125,10 +126,8 @@ def test_list_names_every_preset(sslc: Run, kind: str) -> None:
 
 
 def test_reproduce_table4_published_model_hits_published_rows(sslc: Run, tmp_path: Path) -> None:
-    out = ("--out", tmp_path)
-    done = sslc("reproduce", "table4", "--cycle-model", "published", *out, "--json")
-    readings = document(done)["details"]["table4"]
-    results = [entry["result"] for entry in readings]
+    done = sslc("reproduce", "table4", "--cycle-model", "published", "--out", tmp_path, "--json")
+    results = [r for r in document(done)["results"] if r["kind"] == "cycles"]
     dense = [
         (r["identity"]["subject"]["model"], m, c["dense_cycles"], c["low_rank_cycles"])
         for r in results
@@ -142,20 +141,33 @@ def test_reproduce_table4_published_model_hits_published_rows(sslc: Run, tmp_pat
     ]
     assert sorted(set(dense)) == sorted(expected)
     sparse = {
-        entry["budget_reading"]: entry["result"]["mean_per_block"]["MHA"]["sparse_cycles"]
-        for entry in readings[:2]
+        (_workload(r), module): cycles["sparse_cycles"]
+        for r in results
+        for module, cycles in r["mean_per_block"].items()
     }
-    assert sparse == {"S keeps p minus the low-rank share": 7168, "S keeps p": 8192}
-    assert "16,384.0" in (tmp_path / "table4.txt").read_text()
-    for entry in readings:
-        assert [curve["module"] for curve in entry["curves"]] == ["MHA", "FFN"]
-        for curve in entry["curves"]:
-            least = entry["result"]["mean_per_block"][curve["module"]]["sparse_cycles"]
-            assert curve["cycles"][-1] == min(curve["cycles"]) == least
-    notes = (tmp_path / "table4-curve.txt").read_text().split("no t beats G = 0.")[1]
+    readings = {
+        r["identity"]["subject"]["settings"]["budget_reading"]: sparse[_workload(r), "MHA"]
+        for r in results[:2]
+    }
+    assert readings == {"S keeps p minus the low-rank share": 7168, "S keeps p": 8192}
+    curves = [r for r in document(done)["results"] if r["kind"] == "published_curve"]
+    assert len(curves) == 8
+    for curve in curves:
+        least = sparse[_workload(curve), curve["identity"]["module"]]
+        assert curve["thresholds"][-1] == 1.0
+        assert curve["sparse_cycles"][-1] == min(curve["sparse_cycles"]) == least
+    assert "16,384.0" in next(tmp_path.glob("table4-shapes-*.txt")).read_text()
+    table = next(tmp_path.glob("table4-curve-*.txt")).read_text()
+    notes = table.split("no t beats G = 0.")[1]
     assert "qwen2.5-7b FFN: the printed S, 49.8% of dense, is below 24,864" in notes
     assert notes.count("printed S") == 1
-    assert (tmp_path / "table4-curve.svg").is_file()
+    assert len(list(tmp_path.glob("table4-curve-*.svg"))) == 1
+
+
+def _workload(result: dict[str, Any]) -> str:
+    sha256 = result["identity"]["workload"]["sha256"]
+    assert isinstance(sha256, str)
+    return sha256
 
 
 @pytest.mark.parametrize(

@@ -93,4 +93,5 @@ def ria(weight: Matrix, norms: Matrix) -> Matrix:
 
 def pruner_zero(weight: Matrix, gradient: Matrix) -> Matrix:
     """Pruner-Zero's score: |W·W| times the gradient mapped to [0, 1] over the matrix."""
-    return np.abs(weight * weight) * (gradient - gradient.min()) / np.ptp(gradient)
+    scores: Matrix = np.abs(weight * weight) * (gradient - gradient.min()) / np.ptp(gradient)
+    return scores

@@ -5,38 +5,46 @@ value (a whole number that is not zero) or None at each column. Values are kept 
 only places are encoded.
 """
 
+from collections.abc import Sequence
 
-def binary(number, width):
+Tile = Sequence[Sequence[int | None]]
+Encoded = tuple[str, list[int], list[int]]
+
+
+def binary(number: int, width: int) -> str:
     """A number in exactly ``width`` bits, the highest first."""
     text = format(number, "b").zfill(width) if width else ""
     assert len(text) == width, (number, width)
     return text
 
 
-def width_of(largest):
+def width_of(largest: int) -> int:
     """Bits that the numbers 0 to ``largest`` need."""
     return len(format(largest, "b")) if largest else 0
 
 
 class Reader:
-    def __init__(self, text):
-        self.text, self.place = text, 0
+    def __init__(self, text: str) -> None:
+        self.text, self.position = text, 0
 
-    def take(self, width):
-        piece = self.text[self.place : self.place + width]
+    def take(self, width: int) -> int:
+        piece = self.text[self.position : self.position + width]
         assert len(piece) == width
-        self.place += width
+        self.position += width
         return int(piece, 2) if width else 0
 
 
-def encode_runs(tile, code_bits):
+def encode_runs(tile: Tile, code_bits: int) -> Encoded:
     """Bits, values and entries of each row: for each row its entry count and its codes."""
     if all(value is None for row in tile for value in row):
         return "", [], [0] * len(tile)
     escape = 2**code_bits - 1
-    bits, values, entries = "", [], []
+    bits = ""
+    values: list[int] = []
+    entries: list[int] = []
     for row in tile:
-        codes, run = [], 0
+        codes: list[int] = []
+        run = 0
         for value in row:
             if value is None:
                 run += 1
@@ -53,30 +61,32 @@ def encode_runs(tile, code_bits):
     return bits, values, entries
 
 
-def decode_runs(bits, values, rows, columns, code_bits):
+def decode_runs(bits: str, values: Sequence[int], rows: int, columns: int, code_bits: int) -> Tile:
     """The tile again."""
-    tile = [[None] * columns for _ in range(rows)]
+    tile: list[list[int | None]] = [[None] * columns for _ in range(rows)]
     if not bits:
         return tile
-    reader, values = Reader(bits), list(values)
+    reader, left = Reader(bits), list(values)
     for row in tile:
         column = 0
         for _ in range(reader.take(width_of(columns))):
             code = reader.take(code_bits)
             column += code
             if code < 2**code_bits - 1:
-                row[column] = values.pop(0)
+                row[column] = left.pop(0)
                 column += 1
-    assert reader.place == len(bits)
-    assert not values
+    assert reader.position == len(bits)
+    assert not left
     return tile
 
 
-def encode_groups(tile, most, group):
+def encode_groups(tile: Tile, most: int, group: int) -> Encoded:
     """Bits, values (padding is 0) and entries of each row, N places and values for each group."""
     if all(value is None for row in tile for value in row):
         return "", [], [0] * len(tile)
-    bits, values, entries = "", [], []
+    bits = ""
+    values: list[int] = []
+    entries: list[int] = []
     for row in tile:
         before = len(values)
         for start in range(0, len(row), group):
@@ -91,18 +101,20 @@ def encode_groups(tile, most, group):
     return bits, values, entries
 
 
-def decode_groups(bits, values, rows, columns, most, group):
+def decode_groups(
+    bits: str, values: Sequence[int], rows: int, columns: int, most: int, group: int
+) -> Tile:
     """The tile again."""
-    tile = [[None] * columns for _ in range(rows)]
+    tile: list[list[int | None]] = [[None] * columns for _ in range(rows)]
     if not values:
         return tile
-    reader, values = Reader(bits), list(values)
+    reader, left = Reader(bits), list(values)
     for row in tile:
         for start in range(0, columns, group):
             for _ in range(min(most, columns - start)):
-                place, value = reader.take(width_of(group - 1)), values.pop(0)
+                place, value = reader.take(width_of(group - 1)), left.pop(0)
                 if value:
                     row[start + place] = value
-    assert reader.place == len(bits)
-    assert not values
+    assert reader.position == len(bits)
+    assert not left
     return tile

@@ -5,11 +5,19 @@ An independent reading of docs/event_model.md to hold the event engine against. 
 accounts are all worked out here. Only the tile and the split are given, since they are choices.
 """
 
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from itertools import pairwise
 from math import ceil, log2
+from typing import Any
 
-from accelerator_sim.machine.hardware import Accelerator
+from accelerator_sim.machine.hardware import Accelerator, Index
+
+Mask = Sequence[Sequence[bool]]
+Range = tuple[int, int]
+Tile = dict[str, Any]
+Block = tuple[int, int]
+Action = Callable[..., None]
 
 REASONS = [
     "compute",
@@ -25,42 +33,42 @@ REASONS = [
 ]
 
 
-def pieces(extent, size):
+def pieces(extent: int, size: int) -> list[Range]:
     """(start, stop) of consecutive pieces."""
     edges = [*range(0, extent, size), extent]
     return list(pairwise(edges))
 
 
-def mac_cycles(products, tokens, acc):
+def mac_cycles(products: int, tokens: int, acc: Accelerator) -> int:
     if acc.dataflow == "reduction":
         return ceil(products / acc.macs_per_line) * tokens
     return products * ceil(tokens / acc.macs_per_line)
 
 
-def run_entries(kept, run_bits):
+def run_entries(kept: Sequence[bool], run_bits: int) -> int:
     """Entries of one row: a nonzero each, and one for every full run of zeros before it."""
     entries = run = 0
-    for place in kept:
+    for stored in kept:
         run += 1
-        if place:
+        if stored:
             entries += 1 + (run - 1) // (2**run_bits - 1)
             run = 0
     return entries
 
 
-def row_entries(kept, width, original_width, index):
+def row_entries(kept: Sequence[bool], width: int, original_width: int, index: Index) -> int:
     """What the decoder reads of a row of a stored tile, without its dense columns."""
     if index.format == "bitmap":
         return width
     if index.format == "run_length":
         return run_entries(kept, index.run_bits)
     if ":" in index.format:
-        most, group = map(int, index.format.split(":"))
-        return sum(min(most, b - a) for a, b in pieces(original_width, group))
+        kept_of_group, group = map(int, index.format.split(":"))
+        return sum(min(kept_of_group, b - a) for a, b in pieces(original_width, group))
     return sum(kept)
 
 
-def bits_of_places(rows, columns, nonzeros, entries, index):
+def bits_of_places(rows: int, columns: int, nonzeros: int, entries: int, index: Index) -> int:
     kind = index.format
     pointer = ceil(log2(rows * columns + 1))
     if not nonzeros:
@@ -76,7 +84,15 @@ def bits_of_places(rows, columns, nonzeros, entries, index):
     return nonzeros * ceil(log2(rows)) + (columns + 1) * pointer
 
 
-def sparse_tile(mask, dense, row_range, column_range, tokens, acc, ld):
+def sparse_tile(
+    mask: Mask,
+    dense: Sequence[bool],
+    row_range: Range,
+    column_range: Range,
+    tokens: int,
+    acc: Accelerator,
+    ld: int,
+) -> Tile:
     """One tile of S."""
     ls = acc.lines - ld
     columns = range(*column_range)
@@ -112,7 +128,15 @@ def sparse_tile(mask, dense, row_range, column_range, tokens, acc, ld):
     }
 
 
-def factor_tile(rows, columns, tokens, acc, ld, lines, reads_inputs):
+def factor_tile(
+    rows: int,
+    columns: int,
+    tokens: int,
+    acc: Accelerator,
+    ld: int,
+    lines: int,
+    reads_inputs: bool,
+) -> Tile:
     """One tile of V or U, its rows dealt over the given lines."""
     load = [0] * lines
     per_row = mac_cycles(columns, tokens, acc)
@@ -129,11 +153,20 @@ def factor_tile(rows, columns, tokens, acc, ld, lines, reads_inputs):
     }
 
 
-def tile_lists(mask, tokens, rank, acc, tile, ld, dense):
+def tile_lists(
+    mask: Mask,
+    tokens: int,
+    rank: int,
+    acc: Accelerator,
+    tile: tuple[int, int, int],
+    ld: int,
+    dense: Sequence[bool],
+) -> list[list[Tile]]:
     """The main stream and the factor stream, each in loop order."""
     m, n = len(mask), len(mask[0])
     overlapped = acc.schedule == "overlapped" and rank > 0
-    main, factors = [], []
+    main: list[Tile] = []
+    factors: list[Tile] = []
     wide = factors if overlapped else main
     lines = ld if overlapped else acc.lines
     for q, (t0, t1) in enumerate(pieces(tokens, tile[2])):
@@ -153,7 +186,7 @@ def tile_lists(mask, tokens, rank, acc, tile, ld, dense):
     return [sorted(stream, key=lambda t: turn(t, acc.loop_order)) for stream in streams]
 
 
-def turn(t, order):
+def turn(t: Tile, order: str) -> tuple[int, ...]:
     """Sort key of a tile: the loops from the outermost."""
     if order == "output_stationary":
         return (t["q"], t["kind"] != "V", t["i"], "SU".find(t["kind"]), t["j"])
@@ -162,9 +195,9 @@ def turn(t, order):
     return (t["q"], "VSU".index(t["kind"]), t["j"], t["i"])
 
 
-def share(tiles, keys, name):
+def share(tiles: list[Tile], keys: tuple[str, ...], name: str) -> None:
     """Give tiles in a row that agree in some keys one list of them; without keys, each its own."""
-    run = []
+    run: list[Tile] = []
     for t in tiles:
         if not keys or not run or any(t[key] != run[-1][key] for key in keys):
             run = []
@@ -175,7 +208,16 @@ def share(tiles, keys, name):
 class SlowMachine:
     """State of the machine at a cycle."""
 
-    def __init__(self, mask, tokens, rank, acc: Accelerator, tile, ld, dense):
+    def __init__(
+        self,
+        mask: Mask,
+        tokens: int,
+        rank: int,
+        acc: Accelerator,
+        tile: tuple[int, int, int],
+        ld: int,
+        dense: Sequence[bool],
+    ) -> None:
         self.acc, self.ld, self.now = acc, ld, 0
         m, n = len(mask), len(mask[0])
         tile = (min(tile[0], m), min(tile[1], n), min(tile[2], tokens))
@@ -203,11 +245,16 @@ class SlowMachine:
         self.missing = dict.fromkeys(self.blocks, 0)
         self.thin_missing = [0] * len(pieces(tokens, tile[2]))
         self.prepare_tiles()
-        self.chunks = {}
-        self.open_blocks, self.written, self.asked = set(), set(), set()
-        self.queue, self.later, self.dram_queue = [], {}, []
-        self.link_queue, self.link_pending = [], 0
-        self.running = [None, None]
+        self.chunks: dict[tuple[int, int], str] = {}
+        self.open_blocks: set[Block] = set()
+        self.written: set[Block] = set()
+        self.asked: set[Block] = set()
+        self.queue: list[list[Any]] = []
+        self.later: dict[int, list[tuple[Action, tuple[Any, ...]]]] = {}
+        self.dram_queue: list[tuple[int, int, int, int, tuple[Any, ...]]] = []
+        self.link_queue: list[list[Any]] = []
+        self.link_pending = 0
+        self.running: list[list[Any] | None] = [None, None]
         self.queues = [
             [[t for t in stream if t["parts"][e]] for stream in self.streams] for e in (0, 1)
         ]
@@ -215,13 +262,13 @@ class SlowMachine:
         self.accounts = [dict.fromkeys(REASONS, 0) for _ in (0, 1)]
         self.bytes_moved = 0
 
-    def prepare_tiles(self):
+    def prepare_tiles(self) -> None:
         for number, stream in enumerate(self.streams):
             share(stream, ("kind", "i", "j") if self.weights_stay else (), "alike")
             readers = [t for t in stream if t["input_bytes"]]
             share(readers, ("q", "j") if self.chunks_stay else (), "readers")
-            for place, t in enumerate(stream):
-                t |= {"stream": number, "place": place, "left": sum(p > 0 for p in t["parts"])}
+            for index, t in enumerate(stream):
+                t |= {"stream": number, "place": index, "left": sum(p > 0 for p in t["parts"])}
                 t |= {"weights": "no", "inputs": "no" if t["input_bytes"] else "here"}
                 t["done"] = False
                 if t["kind"] == "V":
@@ -229,12 +276,12 @@ class SlowMachine:
                 else:
                     self.missing[t["q"], t["i"]] += t["left"]
 
-    def at(self, cycle, action, *arguments):
+    def at(self, cycle: int, action: Action, *arguments: Any) -> None:
         self.later.setdefault(cycle, []).append((action, arguments))
 
     # what ends in a cycle
 
-    def part_seen(self, engine, t):
+    def part_seen(self, engine: int, t: Tile) -> None:
         t["left"] -= 1
         if not t["left"]:
             t["done"] = True
@@ -243,27 +290,27 @@ class SlowMachine:
         else:
             self.arrived(t)
 
-    def arrived(self, t):
+    def arrived(self, t: Tile) -> None:
         """A part is in its accumulators."""
         if t["kind"] == "V":
             self.thin_missing[t["q"]] -= 1
         else:
             self.missing[t["q"], t["i"]] -= 1
 
-    def crossed(self, t):
+    def crossed(self, t: Tile) -> None:
         self.link_pending -= 1
         self.arrived(t)
 
-    def set_state(self, table, key, value):
+    def set_state(self, table: dict[Any, str], key: Any, value: str) -> None:
         table[key] = value
 
-    def set_all(self, tiles, key, value):
+    def set_all(self, tiles: list[Tile], key: str, value: str) -> None:
         for t in tiles:
             t[key] = value
 
     # phases
 
-    def hand_offs(self):
+    def hand_offs(self) -> None:
         self.open_outputs()
         for block in self.blocks:
             if block in self.open_blocks and not self.missing[block] and block not in self.asked:
@@ -297,13 +344,13 @@ class SlowMachine:
                 if t["weights"] == "no" or not self.ask_inputs(t, stream):
                     break
 
-    def held(self, stream, state, sharing):
+    def held(self, stream: list[Tile], state: str, sharing: str) -> int:
         """Slots that tiles have asked for and still need, each counted once."""
         waiting = [t[sharing] for t in stream if sharing in t and t[state] != "no"]
         return len({id(tiles) for tiles in waiting if not all(t["done"] for t in tiles)})
 
-    def open_outputs(self):
-        def group(block):
+    def open_outputs(self) -> None:
+        def group(block: Block) -> int | Block:
             q, i = block
             if self.weights_stay:
                 return 0 if self.outputs_stay else i
@@ -321,7 +368,7 @@ class SlowMachine:
             else:
                 return
 
-    def ask_inputs(self, t, stream):
+    def ask_inputs(self, t: Tile, stream: list[Tile]) -> bool:
         if t["inputs"] != "no":
             return True
         slots = self.acc.activation_buffer.slots
@@ -335,7 +382,7 @@ class SlowMachine:
             if key in self.chunks:
                 return True
             self.chunks[key] = "asked"
-            target = (self.set_state, self.chunks, key, "here")
+            target: tuple[Any, ...] = (self.set_state, self.chunks, key, "here")
         else:
             if self.held(stream, "inputs", "readers") >= slots:
                 return False
@@ -344,7 +391,7 @@ class SlowMachine:
         self.dram_queue.append((1, t["stream"], t["place"], t["input_bytes"], target))
         return True
 
-    def unmet(self, engine, t):
+    def unmet(self, engine: int, t: Tile) -> str | None:
         """First thing that a tile waits for, or None."""
         if t["kind"] != "V" and (t["q"], t["i"]) not in self.open_blocks:
             return "output_space"
@@ -367,7 +414,7 @@ class SlowMachine:
             return "accumulation"
         return None
 
-    def start(self, engine):
+    def start(self, engine: int) -> None:
         heads = [queue[0] for queue in self.queues[engine] if queue]
         if self.running[engine] is None:
             for t in heads:
@@ -383,19 +430,22 @@ class SlowMachine:
         elif heads and not self.started[engine]:
             account["fill"] += lines
         elif heads:
-            account[self.unmet(engine, heads[0])] += lines
+            reason = self.unmet(engine, heads[0])
+            assert reason is not None
+            account[reason] += lines
 
     # one cycle of work, from now to now + 1
 
-    def work(self):
+    def work(self) -> None:
         hand_off = self.acc.handoff_cycles
         for engine in (0, 1):
-            if self.running[engine] is None:
+            running = self.running[engine]
+            if running is None:
                 continue
-            self.running[engine][0] -= 1
-            if not self.running[engine][0]:
-                self.at(self.now + 1, self.end_part, engine, self.running[engine][1])
-                self.at(self.now + 1 + hand_off, self.part_seen, engine, self.running[engine][1])
+            running[0] -= 1
+            if not running[0]:
+                self.at(self.now + 1, self.end_part, engine, running[1])
+                self.at(self.now + 1 + hand_off, self.part_seen, engine, running[1])
         if self.link_queue:
             self.link_queue[0][0] -= 1
             if not self.link_queue[0][0]:
@@ -403,7 +453,7 @@ class SlowMachine:
                 self.at(self.now + 1 + hand_off, self.crossed, t)
         self.transfer()
 
-    def end_part(self, engine, t):
+    def end_part(self, engine: int, t: Tile) -> None:
         self.running[engine] = None
         self.ended[engine] = self.now
         self.accounts[engine]["compute"] += t["compute"][engine]
@@ -414,7 +464,7 @@ class SlowMachine:
         if engine == 0 and t["link"]:
             self.link_pending += 1
 
-    def transfer(self):
+    def transfer(self) -> None:
         """Move a cycle's worth of bytes, first come first served."""
         dram = self.acc.dram
         stripe = dram.burst_bytes * dram.channels
@@ -434,7 +484,15 @@ class SlowMachine:
                 self.last_arrival = arrival
 
 
-def simulate(mask, tokens, rank, acc, tile, ld, dense):
+def simulate(
+    mask: Mask,
+    tokens: int,
+    rank: int,
+    acc: Accelerator,
+    tile: tuple[int, int, int],
+    ld: int,
+    dense: Sequence[bool],
+) -> tuple[int, dict[str, int], dict[str, int], int]:
     """Cycles, accounts of the denser and sparser engine, and bytes moved.
 
     Args: mask as rows of booleans; tile as (rows, columns, tokens); ld denser lines; dense as one

@@ -37,7 +37,7 @@ def losses_figure(means: Mapping[int, Sequence[float]], where: str) -> Figure:
     panels[1].set_ylabel("loss / loss after iteration 1")
     for axes in panels:
         axes.set_xlabel("iteration")
-        axes.set_xticks([place + 1 for place in _marked(len(iterations))][::2])
+        axes.set_xticks([index + 1 for index in _marked(len(iterations))][::2])
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(alpha=0.25)
     handles, labels = panels[0].get_legend_handles_labels()
@@ -48,5 +48,5 @@ def losses_figure(means: Mapping[int, Sequence[float]], where: str) -> Figure:
 
 
 def _marked(iterations: int) -> list[int]:
-    """Places of the markers: the first iteration and every fifth."""
+    """Indices of the markers: the first iteration and every fifth."""
     return [0, *range(4, iterations, 5)]

@@ -8,9 +8,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from reports.reproduce.block_results import MapPair, SalienceMap
 from reports.reproduce.studies.salience_tables import PUBLISHED_MODEL, PublishedNeeded, everything
 from reports.reproduce.walk import heading
-from sslc.evaluation.salience import SALIENCE_KEPT, Needed
+from sslc.evaluation.salience import SALIENCE_KEPT
+from workloads.results.salience import Needed
 
 # Okabe and Ito's palette, which the colour-blind can tell apart; hatches and markers for print.
 _BLUE, _ORANGE, _GREY = "#0072B2", "#E69F00", "#999999"
@@ -20,39 +22,39 @@ _BRIGHTEST = 99.5
 """Percentile of the cells before at which the colour scale ends; what lies above is as bright."""
 
 
-def heat_maps_figure(maps: Mapping[str, Mapping[str, Any]], where: str) -> Figure:
+def heat_maps_figure(maps: Mapping[str, MapPair], where: str) -> Figure:
     """A row of two maps for each projection, in one colour scale.
 
     Args:
-        maps: By projection and by ``before`` and ``after``: ``shape`` of the matrix and ``cells``.
+        maps: By projection.
         where: Model and settings.
     """
     figure = Figure(figsize=(9.0, 3.6 * len(maps) + 0.7), layout="constrained")
     panels = figure.subplots(len(maps), len(_SIDES), squeeze=False)
-    for row, (name, sides) in zip(panels, maps.items(), strict=True):
-        brightest = float(np.percentile(sides["before"]["cells"], _BRIGHTEST)) or 1.0
+    for row, (name, pair) in zip(panels, maps.items(), strict=True):
+        brightest = float(np.percentile(pair.before.cells, _BRIGHTEST)) or 1.0
         for axes, (side, label) in zip(row, _SIDES.items(), strict=True):
-            m, n = sides[side]["shape"]
+            m, n = pair.sides[side].shape
             image = axes.imshow(
-                sides[side]["cells"], cmap="cividis", vmin=0, vmax=brightest, aspect="auto",
+                pair.sides[side].cells, cmap="cividis", vmin=0, vmax=brightest, aspect="auto",
                 interpolation="nearest", extent=(0, n, m, 0),
             )  # fmt: skip
             axes.set_title(f"{name}, {label}", fontsize=10)
             axes.set_xlabel("input channel")
         row[0].set_ylabel("output channel")
-        figure.colorbar(image, ax=list(row), extend="max", label=_cell_label(sides["before"]))
+        figure.colorbar(image, ax=list(row), extend="max", label=_cell_label(pair.before))
     title = "Salience before and after the low-rank part is taken out"
     figure.suptitle(heading(title, where), fontsize=9)
     return figure
 
 
-def _cell_label(drawn: Mapping[str, Any]) -> str:
-    (m, n), (rows, columns) = drawn["shape"], np.shape(drawn["cells"])
+def _cell_label(drawn: SalienceMap) -> str:
+    (m, n), (rows, columns) = drawn.shape, np.shape(drawn.cells)
     return f"salience, mean of {-(-m // rows)} × {-(-n // columns)} entries"
 
 
 def needed_figure(
-    shares: Mapping[str, Sequence[Needed]], published: PublishedNeeded, where: str
+    shares: Mapping[str, Sequence[Needed]], published: PublishedNeeded, *, where: str
 ) -> Figure:
     """Bars of the means beside the published ones, and dots of every matrix by projection.
 
@@ -75,7 +77,8 @@ def needed_figure(
 
 def _bars(axes: Axes, group: Sequence[Needed], published: PublishedNeeded) -> None:
     ours = [
-        mean(getattr(each, part) for each in group) for part in ("pruning", "sparse", "low_rank")
+        mean(getattr(needed, part) for needed in group)
+        for part in ("pruning", "sparse", "low_rank")
     ]
     printed = [published.pruning, published.sparse, published.low_rank]
     totals = [ours[0], ours[1] + ours[2], published.pruning, published.synergistic]
@@ -87,8 +90,8 @@ def _bars(axes: Axes, group: Sequence[Needed], published: PublishedNeeded) -> No
         axes.bar(
             left + 1, low_rank, bottom=sparse, color=_ORANGE, hatch="//", label=labels[2], **style
         )
-    for place, total in zip((0, 1, 3, 4), totals, strict=True):
-        axes.annotate(f"{total:.1%}", (place, total), ha="center", va="bottom")
+    for bar, total in zip((0, 1, 3, 4), totals, strict=True):
+        axes.annotate(f"{total:.1%}", (bar, total), ha="center", va="bottom")
     axes.set_xticks(
         [0.5, 3.5],
         [f"measured, mean of\n{len(group)} matrices", f"published,\n{PUBLISHED_MODEL}"],
@@ -105,16 +108,16 @@ def _dots(axes: Axes, shares: Mapping[str, Sequence[Needed]]) -> None:
         ("synergistic", 0.17, _BLUE, "^", "sparse + low-rank"),
     )
     for field, beside, colour, marker, label in styles:
-        for place, group in enumerate(shares.values()):
-            values = [getattr(each, field) for each in group]
-            spots = place + beside + np.linspace(-0.1, 0.1, len(values))
+        for index, group in enumerate(shares.values()):
+            values = [getattr(needed, field) for needed in group]
+            spots = index + beside + np.linspace(-0.1, 0.1, len(values))
             axes.scatter(
                 spots, values, s=14, color=colour, marker=marker, linewidths=0,
-                label=label if place == 0 else None,
+                label=label if index == 0 else None,
             )  # fmt: skip
             axes.hlines(
-                mean(values), place + beside - 0.14, place + beside + 0.14, color="black",
-                label="mean" if place == 0 and field == "synergistic" else "_",
+                mean(values), index + beside - 0.14, index + beside + 0.14, color="black",
+                label="mean" if index == 0 and field == "synergistic" else "_",
             )  # fmt: skip
     axes.set_xticks(range(len(shares)), list(shares))
     axes.set_xlabel("a mark for each block, from left to right the first to the last")

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 from reports.paper.published import published
-from reports.reproduce.cells import Recipe, measure
-from reports.reproduce.comparison import Line, compare, number
+from reports.reproduce.cells import measure
+from reports.reproduce.comparison import Line, Published, compare, number
+from reports.reproduce.recipes import Recipe
 from reports.reproduce.study import Reproduced, Study
 from sslc.compression.plan import Override
 from sslc.model.blocks import BlockwiseModel
@@ -12,7 +13,7 @@ from workloads.shapes.gemm import count_within, largest_rank
 
 _PAPER_SHARES = {0: 0.0, 64: 0.03125, 128: 0.0625, 256: 0.125}
 _PURE = 1296
-_PUBLISHED = {"WikiText-2": "wikitext2_ppl", "C4": "c4_ppl"}
+_COLUMNS = {"WikiText-2": "wikitext2_ppl", "C4": "c4_ppl"}
 
 
 def table3(study: Study) -> Reproduced:
@@ -22,7 +23,8 @@ def table3(study: Study) -> Reproduced:
         count = str(iterations)
         recipes.append((count, count, Recipe("sslc", {"iterations": iterations})))
     title = f"Iterations at {study.kept_fraction:.0%} kept (as Table 3)"
-    return _ablation(study, "table3", title, ("Iterations", "iterations"), recipes)
+    key = ("Iterations", "iterations")
+    return _ablation(study, "table3", title=title, key=key, recipes=recipes)
 
 
 def table6(study: Study) -> Reproduced:
@@ -49,7 +51,8 @@ def table6(study: Study) -> Reproduced:
         "these shares of a 4096x4096 matrix. Without S: the truncated SVD of W D at one constant "
         "rank.",
     )
-    return _ablation(study, "table6", title, ("Rank share", "rank"), recipes, notes)
+    key = ("Rank share", "rank")
+    return _ablation(study, "table6", title=title, key=key, recipes=recipes, notes=notes)
 
 
 def table7(study: Study) -> Reproduced:
@@ -59,12 +62,14 @@ def table7(study: Study) -> Reproduced:
         for share in (0.0, 0.01, 0.03, 0.1)
     ]
     title = f"Preserved entries at {study.kept_fraction:.0%} kept (as Table 7)"
-    return _ablation(study, "table7", title, ("Preserved", "preserved_percent"), recipes)
+    key = ("Preserved", "preserved_percent")
+    return _ablation(study, "table7", title=title, key=key, recipes=recipes)
 
 
 def _ablation(
     study: Study,
     name: str,
+    *,
     title: str,
     key: tuple[str, str],
     recipes: Sequence[tuple[str, str, Recipe]],
@@ -72,23 +77,29 @@ def _ablation(
 ) -> Reproduced:
     """One line per recipe: its label, its key among the published rows, and what it gives."""
     heading, field = key
-    whose, rows = published(name, study.published)
+    model, rows = published(name, study.published)
     printed = {row[field]: row for row in rows}
     lines = []
     for step, (label, value, recipe) in enumerate(recipes, start=1):
-        found = measure(study, recipe, f"{name} {step}/{len(recipes)} {label}")
-        numbers = tuple(number(printed[value], column) for column in _PUBLISHED.values())
-        lines.append(Line((label, value), found, numbers))
-    headings = (heading, f"{heading}, published")
-    return compare(study, name, title, headings, lines, (whose, list(_PUBLISHED)), notes)
+        measured = measure(study, recipe, label=f"{name} {step}/{len(recipes)} {label}")
+        numbers = tuple(number(printed[value], column) for column in _COLUMNS.values())
+        lines.append(Line((label, value), measured, numbers))
+    return compare(
+        study,
+        title,
+        headings=(heading, f"{heading}, published"),
+        lines=lines,
+        published=Published(name, model, tuple(_COLUMNS)),
+        notes=notes,
+    )
 
 
 def _shapes(study: Study) -> dict[str, tuple[int, int]]:
     """Shape (m, n) of a block's projections, by the pattern of their overrides."""
     linears = BlockwiseModel(study.checkpoint).linears()
     return {
-        name.rpartition(".")[2]: (each.out_features, each.in_features)
-        for name, each in linears.items()
+        name.rpartition(".")[2]: (linear.out_features, linear.in_features)
+        for name, linear in linears.items()
     }
 
 

@@ -1,20 +1,19 @@
-"""Table 4: cycles of one block, from a model's own masks or from the paper's models by shape."""
+"""Table 4: cycles of one block, from a model's own masks or from the paper's models by shape.
 
-from dataclasses import asdict, replace
-from typing import Any
+By shape nothing is compressed: no torch, and masks are synthetic.
+"""
 
-from accelerator_sim import simulate
+from dataclasses import replace
+
 from accelerator_sim.machine.catalog import load_accelerator
-from accelerator_sim.models.by_name import Model
 from accelerator_sim.models.results import CyclesResult
-from reports.paper.curve import CURVE_NAME, curve_figure
+from reports.paper.curve import CURVE_NAME, THRESHOLDS, curve_figure
 from reports.paper.published import table4 as published_table4
 from reports.paper.table4 import READINGS, Reading, reproduce_table4
 from reports.paper.table4 import table4 as build_table4
-from reports.reproduce.cells import CellModel, Recipe
-from reports.reproduce.comparison import text_name
-from reports.reproduce.study import Reproduced, Study
-from workloads.results.codec import from_json, to_json
+from reports.reproduce.results import CurveIdentity, CurveResult
+from reports.reproduce.study import Reproduced, Study, text_name
+from workloads.results.kinds import Result
 
 
 def table4(study: Study) -> Reproduced:
@@ -23,49 +22,53 @@ def table4(study: Study) -> Reproduced:
     A model's own masks are those of SSLC with the factors paid for inside the budget (Section
     4.2.3); by shape, masks are synthetic and both readings of the budget are shown.
     """
+    return _by_shape(study) if study.simulation.by_shape else _of_the_model(study)
+
+
+def _by_shape(study: Study) -> Reproduced:
     how = study.simulation
-    if how.by_shape:
-        made = reproduce_table4(
-            load_accelerator(how.accelerator),
-            how.cycle_models,
-            tokens=how.tokens,
-            seed=how.seed,
-            context=how.context,
-            progress=study.progress,
+    made = reproduce_table4(
+        load_accelerator(how.accelerator),
+        how.cycle_models,
+        tokens=how.tokens,
+        seed=how.seed,
+        context=how.context,
+        progress=study.progress,
+    )
+    results: list[Result] = []
+    for reading in made.readings:
+        results += [reading.result, *curve_results(reading)]
+    figures = {CURVE_NAME: curve_figure(made.curves, published_table4())} if made.curves else {}
+    return Reproduced(made.tables, tuple(results), figures)
+
+
+def curve_results(reading: Reading) -> list[CurveResult]:
+    """The published model over its threshold as results, with what determines them."""
+    cycles = reading.result
+    whole = cycles.identity
+    return [
+        CurveResult(
+            CurveIdentity(whole.subject, whole.workload, whole.machine, curve.module),
+            cycles.provenance,
+            curve.dense_cycles,
+            THRESHOLDS,
+            curve.cycles,
         )
-        figures = {CURVE_NAME: curve_figure(made.curves, published_table4())} if made.curves else {}
-        return Reproduced(made.tables, figures, to_json(made.readings))
-    results = _of_the_model(study)
+        for curve in reading.curves
+    ]
+
+
+def _of_the_model(study: Study) -> Reproduced:
+    from reports.reproduce.studies.own_masks import model_cycles
+
+    results: list[CyclesResult] = model_cycles(study)
     inside = next(reading for reading, inside in READINGS.items() if inside)
     table = build_table4([Reading(inside, result) for result in results], published_table4())
-    first = results[0]
+    first, limits = results[0], study.limits
     note = (
         f"{study.checkpoint.name}: real masks of SSLC, mean of its first {len(first.blocks)} "
-        f"blocks, {how.tokens} tokens, {first.identity.machine.label}; calibration: "
-        f"{study.limits.windows} windows of {study.limits.window_tokens} tokens of "
+        f"blocks, {first.identity.workload.tokens} tokens, {first.identity.machine.label}; "
+        f"calibration: {limits.windows} windows of {limits.window_tokens} tokens of "
         f"{text_name(study.calibration)}."
     )
-    return Reproduced((replace(table, notes=(note, *table.notes)),), results=to_json(results))
-
-
-def _of_the_model(study: Study) -> list[CyclesResult]:
-    how = study.simulation
-    model = CellModel(study, Recipe("sslc"), study.progress)
-    machine = load_accelerator(how.accelerator)
-    results = []
-    for cycle_model in how.cycle_models:
-        about = {
-            **model.about(), "machine": asdict(machine), "cycle_model": cycle_model,
-            "tokens": how.tokens, "context": how.context,
-        }  # fmt: skip
-
-        def run(name: Model = cycle_model) -> Any:
-            simulation = simulate(
-                model.artifact, machine, models=name, tokens=how.tokens,
-                blocks=study.limits.blocks, context=how.context, progress=study.progress,
-            )  # fmt: skip
-            return to_json(simulation[name])
-
-        results.append(from_json(CyclesResult, study.cached("cycles", about, run), "cycles"))
-    model.discard()
-    return results
+    return Reproduced((replace(table, notes=(note, *table.notes)),), tuple(results))

@@ -1,13 +1,22 @@
 """Which text calibrates, and how much: the domain-transfer check beside the paper's tables."""
 
-from collections.abc import Iterator
-from dataclasses import asdict, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from reports.reproduce.cells import DENSE, Measured, Recipe, measure
-from reports.reproduce.comparison import limits_notes, text_name, title_of
-from reports.reproduce.figures.calibration import calibration_figure
-from reports.reproduce.study import Reproduced, Study
+from reports.reproduce.cells import measure
+from reports.reproduce.comparison import (
+    limits_notes,
+    perplexity_cells,
+    perplexity_columns,
+    title_of,
+)
+from reports.reproduce.figures.calibration import Amounts, Matrix, calibration_figure
+from reports.reproduce.recipes import Recipe
+from reports.reproduce.results import Measured, results_of
+from reports.reproduce.study import Reproduced, Study, text_names
+from workloads.results.identity import DENSE
+from workloads.results.kinds import Result
 from workloads.results.table import Cell, Column, Table
 from workloads.texts.windows import HALVES
 
@@ -22,39 +31,39 @@ def calibration(study: Study) -> Reproduced:
     and the second to evaluate, so that nothing is evaluated on what it was calibrated on.
     """
     study = replace(study, texts=tuple(in_halves(text) for text in study.texts))
-    dense = measure(study, Recipe(DENSE), "calibration dense")
-    methods = study.methods or _METHODS
+    dense = measure(study, Recipe(DENSE), label="calibration dense")
+    matrix, amounts = _matrix(study), _amounts(study)
+    results = results_of((dense, *matrix.values(), *amounts.values()))
+    tables = (
+        _matrix_table(study, dense, matrix=matrix, results=results),
+        _amounts_table(study, amounts, results=results),
+    )
+    figure = calibration_figure(study, dense, matrix=matrix, amounts=amounts)
+    return Reproduced(tables, results, {"calibration": figure})
+
+
+def _matrix(study: Study) -> Matrix:
+    methods, names = study.methods or _METHODS, text_names(study.texts)
     cells = [(method, text) for method in methods for text in study.texts]
-    matrix = {
+    return {
         (method, text): measure(
             study,
             Recipe(method, calibration=text),
-            f"calibration {step}/{len(cells)} {method} on {text_name(text)}",
+            label=f"calibration {step}/{len(cells)} {method} on {names[text]}",
         )
         for step, (method, text) in enumerate(cells, start=1)
     }
-    amounts = {
+
+
+def _amounts(study: Study) -> Amounts:
+    return {
         (windows, tokens): measure(
             study,
             Recipe("sslc", windows=windows, window_tokens=tokens, calibration=study.texts[0]),
-            f"calibration {windows} windows of {tokens} tokens",
+            label=f"calibration {windows} windows of {tokens} tokens",
         )
-        for windows, tokens in _amounts(study)
+        for windows, tokens in _sizes(study)
     }
-    results = {
-        "dense": asdict(dense),
-        "matrix": [
-            {"method": method, "calibration": text, **asdict(found)}
-            for (method, text), found in matrix.items()
-        ],
-        "amounts": [
-            {"windows": windows, "window_tokens": tokens, **asdict(found)}
-            for (windows, tokens), found in amounts.items()
-        ],
-    }
-    tables = (_matrix_table(study, dense, matrix), _amounts_table(study, amounts))
-    figure = calibration_figure(study, dense, matrix, amounts)
-    return Reproduced(tables, {"calibration": figure}, results)
 
 
 def in_halves(text: str) -> str:
@@ -62,7 +71,7 @@ def in_halves(text: str) -> str:
     return f"{HALVES}{text}" if Path(text).is_file() else text
 
 
-def _amounts(study: Study) -> Iterator[tuple[int, int]]:
+def _sizes(study: Study) -> Iterator[tuple[int, int]]:
     """Windows and their tokens: fewer and more windows, then shorter and longer ones.
 
     Shorter windows come in greater number and longer ones in smaller, so that the tokens in all
@@ -76,37 +85,32 @@ def _amounts(study: Study) -> Iterator[tuple[int, int]]:
     yield max(1, windows // _FACTOR), tokens * _FACTOR
 
 
-def _matrix_table(study: Study, dense: Measured, matrix: dict[tuple[str, str], Measured]) -> Table:
-    rows: list[tuple[Cell, ...]] = [("Dense", "-", *_perplexities(study, dense))]
-    for (method, text), found in matrix.items():
-        name = title_of(method)
-        rows.append((name, text_name(text), *_perplexities(study, found)))
-    columns = (Column("Method"), Column("Calibrated on"), *_headings(study))
+def _matrix_table(
+    study: Study, dense: Measured, *, matrix: Matrix, results: Sequence[Result]
+) -> Table:
+    names = text_names(study.texts)
+    rows: list[tuple[Cell, ...]] = [("Dense", "-", *perplexity_cells(study, dense))]
+    for (method, text), cell in matrix.items():
+        rows.append((title_of(method), names[text], *perplexity_cells(study, cell)))
+    columns = (Column("Method"), Column("Calibrated on"), *perplexity_columns(study))
     title = f"Calibration text and evaluation text: {study.checkpoint.name}"
     notes = (
-        *limits_notes(replace(study, calibration="the text of the row")),
+        *limits_notes(replace(study, calibration="the text of the row"), results),
         "halves: the file's first half calibrates, its second is evaluated.",
     )
     return Table("calibration", title, columns, tuple(rows), notes)
 
 
-def _amounts_table(study: Study, amounts: dict[tuple[int, int], Measured]) -> Table:
+def _amounts_table(study: Study, amounts: Amounts, *, results: Sequence[Result]) -> Table:
     rows = tuple(
-        (windows, tokens, windows * tokens, *_perplexities(study, found))
-        for (windows, tokens), found in amounts.items()
+        (windows, tokens, windows * tokens, *perplexity_cells(study, cell))
+        for (windows, tokens), cell in amounts.items()
     )
     heads = (Column("Windows", ",d"), Column("Tokens each", ",d"), Column("Tokens", ",d"))
     title = f"Number and length of calibration windows, SSLC: {study.checkpoint.name}"
     notes = (
-        *limits_notes(replace(study, calibration=study.texts[0])),
+        *limits_notes(replace(study, calibration=study.texts[0]), results),
         "The calibration windows are those of the row.",
     )
-    return Table("calibration-amount", title, (*heads, *_headings(study)), rows, notes)
-
-
-def _headings(study: Study) -> tuple[Column, ...]:
-    return tuple(Column(f"Perplexity, {text_name(text)}", ".2f") for text in study.texts)
-
-
-def _perplexities(study: Study, found: Measured) -> tuple[Cell, ...]:
-    return tuple(found.perplexities[text] for text in study.texts)
+    columns = (*heads, *perplexity_columns(study))
+    return Table("calibration-amount", title, columns, rows, notes)

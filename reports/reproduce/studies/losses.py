@@ -6,9 +6,12 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
+from reports.reproduce.block_results import BlockLosses, mean_losses
+from reports.reproduce.comparison import version_notes
 from reports.reproduce.figures.losses import losses_figure
+from reports.reproduce.recipes import studied_blocks
 from reports.reproduce.study import Reproduced, Study
-from reports.reproduce.walk import measure_blocks, method_settings, studied_blocks, subject
+from reports.reproduce.walk import Walk, measure_blocks, subject
 from sslc.calibration.statistics import InputStatistics
 from sslc.methods.sslc import Sslc
 from workloads.results.table import Cell, Column, Table
@@ -36,21 +39,19 @@ def figure5(study: Study) -> Reproduced:
         block's projections are put together is open there.
     """
     method = Sslc(kept_fraction=study.kept_fraction)
-    measure = functools.partial(_losses, method)
+    walk = Walk("figure5", method, functools.partial(_losses, method))
     blocks = depths(studied_blocks(study))
-    found = measure_blocks(study, "figure5", blocks, method_settings(method), measure)
-    means = {index: mean_losses(projections) for index, projections in found.items()}
+    results = measure_blocks(study, walk, blocks=blocks, cls=BlockLosses)
+    losses = {index: result.projections for index, result in results.items()}
     where = subject(study, f"blocks {', '.join(str(index) for index in blocks)} (from 0)")
-    results = [
-        {"block": index, "mean_losses": means[index], "losses": found[index]} for index in found
-    ]
-    return Reproduced(
-        (losses_table(found, where),), {"figure5": losses_figure(means, where)}, results
-    )
+    figure = losses_figure({index: r.mean_losses for index, r in results.items()}, where)
+    made = tuple(results.values())
+    table = losses_table(losses, where, notes=version_notes(made))
+    return Reproduced((table,), made, {"figure5": figure})
 
 
-def _losses(method: Sslc, weight: torch.Tensor, statistics: InputStatistics) -> list[float]:
-    return method.losses(weight, statistics)
+def _losses(method: Sslc, weight: torch.Tensor, statistics: InputStatistics) -> tuple[float, ...]:
+    return tuple(method.losses(weight, statistics))
 
 
 def depths(blocks: int) -> list[int]:
@@ -58,37 +59,29 @@ def depths(blocks: int) -> list[int]:
     return sorted({round(depth * (blocks - 1)) for depth in _DEPTHS})
 
 
-def mean_losses(projections: Mapping[str, Sequence[float]]) -> list[float]:
-    """After each iteration, the mean over a block's projections."""
-    return [sum(each) / len(each) for each in zip(*projections.values(), strict=True)]
-
-
 def rises(losses: Sequence[float]) -> int:
     """How often a loss is larger than the one before it by more than rounding."""
     return sum(after > before * (1 + _ROUNDING) for before, after in itertools.pairwise(losses))
 
 
-def losses_table(found: Mapping[int, Mapping[str, Sequence[float]]], where: str) -> Table:
+def losses_table(
+    losses: Mapping[int, Mapping[str, Sequence[float]]], where: str, *, notes: Sequence[str] = ()
+) -> Table:
     """Mean losses after some iterations, and how often a projection's loss rose.
 
     Args:
-        found: Losses by block and projection.
+        losses: By block and projection, after each iteration.
         where: Model and settings.
+        notes: More footnotes.
     """
-    iterations = len(next(iter(next(iter(found.values())).values())))
+    iterations = len(next(iter(next(iter(losses.values())).values())))
     shown = [*(count for count in _SHOWN if count < iterations), iterations]
     rows: list[tuple[Cell, ...]] = []
-    for index, projections in found.items():
-        losses = mean_losses(projections)
-        rows.append(
-            (
-                index,
-                len(projections),
-                *(losses[count - 1] for count in shown),
-                1 - losses[-1] / losses[0] if losses[0] else 0.0,
-                sum(rises(each) for each in projections.values()),
-            )
-        )
+    for index, projections in losses.items():
+        means = mean_losses(projections)
+        fall = 1 - means[-1] / means[0] if means[0] else 0.0
+        risen = sum(rises(steps) for steps in projections.values())
+        rows.append((index, len(projections), *(means[count - 1] for count in shown), fall, risen))
     columns = (
         Column("Block"),
         Column("Projections"),
@@ -96,18 +89,16 @@ def losses_table(found: Mapping[int, Mapping[str, Sequence[float]]], where: str)
         Column("Fall", ".1%"),
         Column("Rises"),
     )
-    return Table(
-        "figure5",
-        "Loss of the decomposition by iteration (as Figure 5)",
-        columns,
-        tuple(rows),
-        _notes(rows, iterations, where),
-    )
+    title = "Loss of the decomposition by iteration (as Figure 5)"
+    footnotes = (*_notes(losses, iterations, where), *notes)
+    return Table("figure5", title, columns, tuple(rows), footnotes)
 
 
-def _notes(rows: Sequence[tuple[Cell, ...]], iterations: int, where: str) -> tuple[str, ...]:
-    risen = sum(int(row[-1] or 0) for row in rows)
-    steps = sum(int(row[1] or 0) for row in rows) * (iterations - 1)
+def _notes(
+    losses: Mapping[int, Mapping[str, Sequence[float]]], iterations: int, where: str
+) -> tuple[str, ...]:
+    lines = [steps for projections in losses.values() for steps in projections.values()]
+    risen, steps = sum(map(rises, lines)), len(lines) * (iterations - 1)
     held = f"held in all {steps:,}" if risen == 0 else f"failed in {risen:,} of {steps:,}"
     return (
         where + ".",

@@ -1,101 +1,121 @@
 """Tables 1, 9 and 10: methods beside each other."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
-from reports.paper.published import NOTES, TASKS, TITLE, published
-from reports.reproduce.cells import DENSE, Measured, Recipe, measure
-from reports.reproduce.comparison import Line, compare, limits_notes, number, text_name, title_of
+from reports.paper.published import TASKS, published
+from reports.reproduce.cells import measure
+from reports.reproduce.comparison import Line, Published, compare, limits_notes, number, title_of
+from reports.reproduce.recipes import Recipe
+from reports.reproduce.results import Measured, results_of
 from reports.reproduce.study import Reproduced, Study
-from reports.tables.zero_shot import ACCURACY
 from sslc.evaluation.zero_shot import PUBLISHED_TASKS
+from workloads.results.identity import DENSE
 from workloads.results.table import Cell, Column, Table
 
 _TABLE1 = ("sparsegpt", "wanda", "dsnot", "svd-llm", "sslc")
 _TABLE10 = ("sparsegpt", "wanda", "dsnot", "sslc")
 _METRICS = {"WikiText-2": "wikitext2_ppl", "C4": "c4_ppl", "Zero-shot": "zero_shot_mean_acc"}
 _PLUGINS = ("ria", "alps", "pruner-zero")
+MEAN = "Mean of tasks"
 
 
 def table1(study: Study) -> Reproduced:
     """Perplexity, and zero-shot accuracy where tasks are given, by method."""
-    whose, rows = published("table1", study.published)
+    model, rows = published("table1", study.published)
     printed = {(row["method"], row["metric"]): float(row["value"]) for row in rows}
     lines = []
-    for method, found in _measure_all(study, "table1", study.methods or _TABLE1):
+    for method, measured in _measure_all(study, "table1", study.methods or _TABLE1).items():
         name = title_of(method)
         values = tuple(printed.get((name, metric)) for metric in _METRICS.values())
-        lines.append(Line((name,), found, values))
-    title = f"Methods at {study.kept_fraction:.0%} kept (as Table 1)"
-    return compare(study, "table1", title, ["Method"], lines, (whose, list(_METRICS)))
+        lines.append(Line((name,), measured, values))
+    return compare(
+        study,
+        f"Methods at {study.kept_fraction:.0%} kept (as Table 1)",
+        headings=["Method"],
+        lines=lines,
+        published=Published("table1", model, tuple(_METRICS)),
+    )
 
 
 def table10(study: Study) -> Reproduced:
     """Zero-shot accuracy by task and method; the published tasks unless others are given."""
     study = replace(study, texts=(), tasks=study.tasks or PUBLISHED_TASKS)
-    whose, rows = published("table10", study.published)
+    model, rows = published("table10", study.published)
     printed = {(row["method"], row["task"]): float(row["accuracy_percent"]) for row in rows}
-    found = _measure_all(study, "table10", study.methods or _TABLE10)
-    tasks = list(dict.fromkeys(task for _, measured in found for task in measured.scores))
-    lines: list[tuple[Cell, ...]] = [
-        (
-            title_of(method),
-            *percentages(measured, tasks),
-            measured.mean_accuracy,
-            *(printed.get((title_of(method), task)) for task in TASKS),
-        )
-        for method, measured in found
-    ]
+    measured = _measure_all(study, "table10", study.methods or _TABLE10)
+    by_name = {title_of(method): cell for method, cell in measured.items()}
+    results = results_of(measured.values())
+    table = Table(
+        "table10",
+        f"Zero-shot accuracy at {study.kept_fraction:.0%} kept (as Table 10): "
+        f"{study.checkpoint.name}",
+        *task_columns(by_name, printed, with_mean=True),
+        (*limits_notes(study, results), *Published("table10", model, TASKS).notes),
+    )
+    return Reproduced((table,), results)
+
+
+def task_columns(
+    measured: Mapping[str, Measured],
+    printed: Mapping[tuple[str, str], float],
+    *,
+    with_mean: bool = False,
+) -> tuple[tuple[Column, ...], tuple[tuple[Cell, ...], ...]]:
+    """Columns and rows of accuracies by task, in percent, ours and then the published.
+
+    Args:
+        measured: By the method's name in the published table.
+        printed: Published accuracies by method and task.
+        with_mean: Add the mean over our tasks.
+    """
+    tasks = list(dict.fromkeys(task for cell in measured.values() for task in cell.accuracies))
+    mean = (Column(MEAN, ".2f"),) if with_mean else ()
     columns = (
         Column("Method"),
-        *(Column(text_name(task), ".2f") for task in (*tasks, "mean")),
+        *(Column(task, ".2f") for task in tasks),
+        *mean,
         *(Column(f"{task}, published", ".2f") for task in TASKS),
     )
-    return _zero_shot_table(study, whose, columns, lines, dict(found))
-
-
-def _zero_shot_table(
-    study: Study,
-    whose: str,
-    columns: tuple[Column, ...],
-    lines: list[tuple[Cell, ...]],
-    found: dict[str, Measured],
-) -> Reproduced:
-    title = f"Zero-shot accuracy at {study.kept_fraction:.0%} kept (as Table 10)"
-    notes = (*limits_notes(study), f"Published: {TITLE}, table10, {whose}.", *NOTES["table10"])
-    table = Table("table10", f"{title}: {study.checkpoint.name}", columns, tuple(lines), notes)
-    scores = {method: dict(measured.scores) for method, measured in found.items()}
-    return Reproduced((table,), results=scores)
+    rows = tuple(
+        (
+            method,
+            *(cell.accuracies.get(task) for task in tasks),
+            *((cell.mean_accuracy,) if with_mean else ()),
+            *(printed.get((method, task)) for task in TASKS),
+        )
+        for method, cell in measured.items()
+    )
+    return columns, rows
 
 
 def table9(study: Study) -> Reproduced:
     """Other selection scores, alone and inside SSLC."""
-    whose, rows = published("table9", study.published)
+    model, rows = published("table9", study.published)
     printed = {row["method"]: row for row in rows}
     names = {"WikiText-2": "wikitext2_ppl", "C4": "c4_ppl", "Zero-shot": "mean"}
+    recipes: dict[str, Recipe] = {}
+    for score in _PLUGINS:
+        recipes[title_of(score)] = Recipe(score)
+        recipes[f"{title_of(score)}+SSLC"] = Recipe("sslc", {"score": score})
     lines = []
-    for place, score in enumerate(_PLUGINS):
-        pair = (
-            (title_of(score), Recipe(score)),
-            (f"{title_of(score)}+SSLC", Recipe("sslc", {"score": score})),
-        )
-        for step, (name, recipe) in enumerate(pair, start=2 * place + 1):
-            found = measure(study, recipe, f"table9 {step}/{2 * len(_PLUGINS)} {name}")
-            values = tuple(number(printed[name], field) for field in names.values())
-            lines.append(Line((name,), found, values))
-    title = f"SSLC over other scores at {study.kept_fraction:.0%} kept (as Table 9)"
-    return compare(study, "table9", title, ["Method"], lines, (whose, list(names)))
+    for step, (name, recipe) in enumerate(recipes.items(), start=1):
+        measured = measure(study, recipe, label=f"table9 {step}/{len(recipes)} {name}")
+        values = tuple(number(printed[name], field) for field in names.values())
+        lines.append(Line((name,), measured, values))
+    return compare(
+        study,
+        f"SSLC over other scores at {study.kept_fraction:.0%} kept (as Table 9)",
+        headings=["Method"],
+        lines=lines,
+        published=Published("table9", model, tuple(names)),
+    )
 
 
-def _measure_all(study: Study, name: str, methods: tuple[str, ...]) -> list[tuple[str, Measured]]:
+def _measure_all(study: Study, name: str, methods: tuple[str, ...]) -> dict[str, Measured]:
     """The dense model and every method."""
     whole = (DENSE, *methods)
-    return [
-        (method, measure(study, Recipe(method), f"{name} {step}/{len(whole)} {method}"))
+    return {
+        method: measure(study, Recipe(method), label=f"{name} {step}/{len(whole)} {method}")
         for step, method in enumerate(whole, start=1)
-    ]
-
-
-def percentages(measured: Measured, tasks: list[str]) -> tuple[Cell, ...]:
-    """``acc`` by task, in percent; None for a task that has none."""
-    scores = (measured.scores.get(task, {}).get(ACCURACY) for task in tasks)
-    return tuple(None if score is None else 100 * score for score in scores)
+    }

@@ -1,13 +1,22 @@
 """Figure 6: perplexity against the pruning ratio, a line per method and a marker per text."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Mapping
 
 from matplotlib.figure import Figure
 
-from reports.reproduce.cells import DENSE, Measured, Recipe, measure
-from reports.reproduce.comparison import figure_title, limits_notes, text_name, title_of
-from reports.reproduce.study import Reproduced, Study
+from reports.reproduce.cells import measure
+from reports.reproduce.comparison import (
+    figure_title,
+    limits_notes,
+    perplexity_cells,
+    perplexity_columns,
+    title_of,
+)
+from reports.reproduce.recipes import Recipe
+from reports.reproduce.results import Measured, results_of
+from reports.reproduce.study import Reproduced, Study, text_names
+from workloads.results.identity import DENSE
+from workloads.results.kinds import Result
 from workloads.results.table import Cell, Column, Table
 
 _METHODS = ("sparsegpt", "wanda", "sslc")
@@ -19,7 +28,9 @@ _STYLES = (
     ("#D55E00", "^", "-."),
     ("#009E73", "D", ":"),
 )
-_MOST_TEXTS = 2
+_DRAWN_TEXTS = 2
+Points = Mapping[str, Mapping[float, Measured]]
+"""By method and pruned share."""
 
 
 def figure6(study: Study) -> Reproduced:
@@ -30,80 +41,61 @@ def figure6(study: Study) -> Reproduced:
     """
     methods = study.methods or _METHODS
     ratios = RATIOS if study.limits.blocks is None else _QUICK_RATIOS
-    dense = measure(study, Recipe(DENSE), "figure6 dense")
-    found: dict[str, dict[float, Measured]] = {method: {} for method in methods}
-    cells = [(method, ratio) for ratio in ratios for method in methods]
+    dense = measure(study, Recipe(DENSE), label="figure6 dense")
+    points: dict[str, dict[float, Measured]] = {method: {} for method in methods}
+    cells = [(method, ratio) for ratio in ratios for method in points]
     for step, (method, ratio) in enumerate(cells, start=1):
         label = f"figure6 {step}/{len(cells)} {method} {ratio:.0%}"
         recipe = Recipe(method, {"kept_fraction": round(1 - ratio, 9)})
-        found[method][ratio] = measure(study, recipe, label)
-    results = {"dense": asdict(dense)} | {
-        method: {f"{ratio:g}": asdict(each) for ratio, each in points.items()}
-        for method, points in found.items()
-    }
-    table = _table(study, ratios, found, dense)
-    figure = ratio_figure(study, found, dense)
-    return Reproduced((table,), {"figure6": figure}, results)
+        points[method][ratio] = measure(study, recipe, label=label)
+    results = results_of((dense, *(cell for line in points.values() for cell in line.values())))
+    table = _table(study, points, dense=dense, results=results)
+    return Reproduced((table,), results, {"figure6": ratio_figure(study, points, dense=dense)})
 
 
-def _table(
-    study: Study,
-    ratios: Sequence[float],
-    found: Mapping[str, Mapping[float, Measured]],
-    dense: Measured,
-) -> Table:
-    rows: list[tuple[Cell, ...]] = [
-        ("Dense", 0.0, *(dense.perplexities[text] for text in study.texts))
-    ]
-    for method, points in found.items():
-        for ratio in ratios:
-            values = (points[ratio].perplexities[text] for text in study.texts)
-            rows.append((title_of(method), ratio, *values))
-    columns = (
-        Column("Method"),
-        Column("Pruned", ".0%"),
-        *(Column(f"Perplexity, {text_name(text)}", ".2f") for text in study.texts),
-    )
+def _table(study: Study, points: Points, *, dense: Measured, results: tuple[Result, ...]) -> Table:
+    rows: list[tuple[Cell, ...]] = [("Dense", 0.0, *perplexity_cells(study, dense))]
+    for method, line in points.items():
+        name = title_of(method)
+        rows += [(name, ratio, *perplexity_cells(study, cell)) for ratio, cell in line.items()]
+    columns = (Column("Method"), Column("Pruned", ".0%"), *perplexity_columns(study))
     title = f"Perplexity over the pruning ratio (as Figure 6): {study.checkpoint.name}"
     notes = (
-        *limits_notes(study),
+        *limits_notes(study, results),
         "Pruned: 1 - kept share, SSLC's factors counted as kept. The paper's own points are not "
         "printed as numbers.",
     )
     return Table("figure6", title, columns, tuple(rows), notes)
 
 
-def ratio_figure(
-    study: Study, found: Mapping[str, Mapping[float, Measured]], dense: Measured
-) -> Figure:
+def ratio_figure(study: Study, points: Points, *, dense: Measured) -> Figure:
     """The figure of ``figure6``.
 
     Args:
         study: Its first text gets solid markers, its second hollow ones.
-        found: By method and pruned share.
+        points: Drawn as lines, one per method and text.
         dense: The model as it is, drawn as horizontal lines.
     """
     figure = Figure(figsize=(6.4, 4.6), layout="constrained")
     axes = figure.subplots()
-    texts = study.texts[:_MOST_TEXTS]
-    for (method, points), (colour, marker, line) in zip(found.items(), _STYLES, strict=False):
-        for place, text in enumerate(texts):
+    names = list(text_names(study.texts).items())[:_DRAWN_TEXTS]
+    for (method, line), (colour, marker, dashes) in zip(points.items(), _STYLES, strict=False):
+        for (text, name), fill in zip(names, (colour, "white"), strict=False):
             axes.plot(
-                [100 * ratio for ratio in points],
-                [each.perplexities[text] for each in points.values()],
-                color=colour, marker=marker, linestyle=line, markersize=7,
-                markerfacecolor=colour if place == 0 else "white",
-                label=f"{title_of(method)}, {text_name(text)}",
+                [100 * ratio for ratio in line],
+                [cell.perplexities[text] for cell in line.values()],
+                color=colour, marker=marker, linestyle=dashes, markersize=7, markerfacecolor=fill,
+                label=f"{title_of(method)}, {name}",
             )  # fmt: skip
-    for place, text in enumerate(texts):
+    for (text, name), dashes in zip(names, ("-", ":"), strict=False):
         axes.axhline(
-            dense.perplexities[text], color="#777777", linewidth=1, linestyle=("-", ":")[place],
-            label=f"dense, {text_name(text)}",
+            dense.perplexities[text], color="#777777", linewidth=1, linestyle=dashes,
+            label=f"dense, {name}",
         )  # fmt: skip
     axes.set_yscale("log")
     axes.yaxis.set_major_formatter("{x:g}")
     axes.yaxis.set_minor_formatter("{x:g}")
-    axes.set_xticks(sorted({100 * ratio for points in found.values() for ratio in points}))
+    axes.set_xticks(sorted({100 * ratio for line in points.values() for ratio in line}))
     axes.set_xlabel("pruned share of the parameters (%)")
     axes.set_ylabel("perplexity (log scale)")
     axes.spines[["top", "right"]].set_visible(False)

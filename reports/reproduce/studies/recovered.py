@@ -1,13 +1,23 @@
 """Table 2: methods after fine-tuning, SSLC's own factors against LoRA on sparse baselines."""
 
-from dataclasses import asdict, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
-from reports.paper.published import NOTES, TASKS, TITLE, published
-from reports.reproduce.cells import DENSE, Measured, Recipe, measure
-from reports.reproduce.comparison import limits_notes, text_name, title_of
-from reports.reproduce.studies.methods import percentages
-from reports.reproduce.study import Reproduced, Study
+from reports.paper.published import NOTES, TITLE, published
+from reports.reproduce.cells import measure
+from reports.reproduce.comparison import (
+    limits_notes,
+    perplexity_cells,
+    perplexity_columns,
+    title_of,
+)
+from reports.reproduce.recipes import Recipe
+from reports.reproduce.results import Measured, results_of
+from reports.reproduce.studies.methods import task_columns
+from reports.reproduce.study import Reproduced, Study, text_name
 from sslc.recovery.settings import Training
+from workloads.results.identity import DENSE
+from workloads.results.kinds import Result
 from workloads.results.table import Cell, Column, Table
 
 _METHODS = ("sparsegpt", "wanda", "sslc")
@@ -19,52 +29,59 @@ _RECOVERED = {
 }
 
 
+@dataclass(frozen=True)
+class Recovered:
+    """A method before and after fine-tuning."""
+
+    before: Measured
+    after: Measured
+
+
 def table2(study: Study) -> Reproduced:
     """Before and after recovery: perplexity, accuracy where tasks are given, and what it costs.
 
     Every method trains as many parameters: SSLC its U and V, the others fresh LoRA factors of the
     same ranks, which add to what they keep.
     """
-    limits = study.limits
-    training = Training(study.data or study.calibration, steps=limits.steps)
-    dense = measure(study, Recipe(DENSE), "table2 dense")
-    found: list[tuple[str, Measured, Measured]] = []
+    training = Training(study.data or study.calibration, steps=study.limits.steps)
+    dense = measure(study, Recipe(DENSE), label="table2 dense")
+    pairs = {_name(DENSE): Recovered(dense, dense)}
     methods = study.methods or _METHODS
     for step, method in enumerate(methods, start=1):
         label, recipe = f"table2 {step}/{len(methods)} {method}", Recipe(method)
-        before = measure(study, recipe, f"{label} before", stay=True)
-        after = measure(study, replace(recipe, recovery=training), f"{label} after")
-        found.append((method, before, after))
-    results = {"training": asdict(training), "dense": asdict(dense)} | {
-        method: {"before": asdict(before), "after": asdict(after)}
-        for method, before, after in found
-    }
-    whose, printed = published("table2", study.published)
+        before = measure(study, recipe, label=f"{label} before", keep_artifact=True)
+        after = measure(study, replace(recipe, recovery=training), label=f"{label} after")
+        pairs[_name(method)] = Recovered(before, after)
+    model, rows = published("table2", study.published)
+    printed = {(row["method"], row["task"]): float(row["accuracy_percent"]) for row in rows}
     tables = (
-        _table(study, training, [("dense", dense, dense), *found], (whose, printed)),
-        _tasks_table([("dense", dense), *((name, after) for name, _, after in found)], whose),
+        _table(study, training, pairs=pairs, printed=printed, model=model),
+        _tasks_table(pairs, printed, model=model),
     )
-    return Reproduced(tables, results=results)
+    return Reproduced(tables, _results(pairs))
+
+
+def _results(pairs: Mapping[str, Recovered]) -> tuple[Result, ...]:
+    return results_of(cell for pair in pairs.values() for cell in (pair.before, pair.after))
 
 
 def _table(
     study: Study,
     training: Training,
-    found: list[tuple[str, Measured, Measured]],
-    printed: tuple[str, list[dict[str, str]]],
+    *,
+    pairs: Mapping[str, Recovered],
+    printed: Mapping[tuple[str, str], float],
+    model: str,
 ) -> Table:
-    whose, lines = printed
-    means = {
-        row["method"]: float(row["accuracy_percent"]) for row in lines if row["task"] == "mean"
-    }
     rows = tuple(
         (
-            _name(method), after.trained_parameters, before.kept_share, after.kept_share,
-            *_pairs(study, before, after), means.get(_name(method)),
+            name, pair.after.facts.trained_parameters, pair.before.facts.kept_share,
+            pair.after.facts.kept_share, *_before_and_after(study, pair),
+            printed.get((name, "mean")),
         )
-        for method, before, after in found
+        for name, pair in pairs.items()
     )  # fmt: skip
-    measured = [f"Perplexity, {text_name(text)}" for text in study.texts]
+    measured = [column.name for column in perplexity_columns(study)]
     measured += ["Zero-shot mean"] if study.tasks else []
     columns = (
         Column("Method"),
@@ -75,12 +92,12 @@ def _table(
         Column("Zero-shot mean after, published", ".2f"),
     )
     notes = (
-        *limits_notes(study),
+        *limits_notes(study, _results(pairs)),
         f"Recovery: {training.steps} steps of {training.batch_size} windows of "
         f"{training.window_tokens} tokens of {text_name(training.data)}, learning rate "
         f"{training.learning_rate:g}; S is frozen. LoRA on a sparse baseline adds its parameters "
         "to what is kept; SSLC trains the U and V that it has.",
-        f"Published: {TITLE}, table2, {whose}; the paper says only that LoRA adds parameters.",
+        f"Published: {TITLE}, table2, {model}; the paper says only that LoRA adds parameters.",
     )
     title = (
         f"After recovery at {study.kept_fraction:.0%} kept (as Table 2): {study.checkpoint.name}"
@@ -88,37 +105,26 @@ def _table(
     return Table("table2", title, columns, rows, notes)
 
 
-def _tasks_table(found: list[tuple[str, Measured]], whose: str) -> Table:
+def _tasks_table(
+    pairs: Mapping[str, Recovered], printed: Mapping[tuple[str, str], float], *, model: str
+) -> Table:
     """Accuracy by task after recovery: ours where tasks were given, and the published."""
-    _, lines = published("table2", whose)
-    printed = {(row["method"], row["task"]): float(row["accuracy_percent"]) for row in lines}
-    tasks = list(found[0][1].scores)
-    rows = tuple(
-        (
-            _name(method),
-            *percentages(measured, tasks),
-            *(printed.get((_name(method), task)) for task in TASKS),
-        )
-        for method, measured in found
-    )
-    columns = (
-        Column("Method"),
-        *(Column(task, ".2f") for task in tasks),
-        *(Column(f"{task}, published", ".2f") for task in TASKS),
-    )
-    ours = "Ours are measured as in table2." if tasks else "No tasks were given: none are ours."
-    notes = (f"{ours} Published: {TITLE}, table2, {whose}.", *NOTES["table2"])
+    after = {name: pair.after for name, pair in pairs.items()}
+    ours = "Ours are measured as in table2."
+    if not any(cell.tasks for cell in after.values()):
+        ours = "No tasks were given: none are ours."
+    notes = (f"{ours} Published: {TITLE}, table2, {model}.", *NOTES["table2"])
     title = "Zero-shot accuracy by task after recovery, in percent (as Table 2)"
-    return Table("table2-tasks", title, columns, rows, notes)
+    return Table("table2-tasks", title, *task_columns(after, printed), notes)
 
 
 def _name(method: str) -> str:
     return _RECOVERED.get(method, f"{title_of(method)} + recovery")
 
 
-def _pairs(study: Study, before: Measured, after: Measured) -> tuple[Cell, ...]:
-    """Before and after, text by text, and the mean accuracy where there are tasks."""
-    pairs = [(before.perplexities[text], after.perplexities[text]) for text in study.texts]
-    cells: list[Cell] = [value for pair in pairs for value in pair]
-    accuracies = (before.mean_accuracy, after.mean_accuracy) if study.tasks else ()
+def _before_and_after(study: Study, pair: Recovered) -> tuple[Cell, ...]:
+    """Text by text, and the mean accuracy where there are tasks."""
+    before, after = (perplexity_cells(study, cell) for cell in (pair.before, pair.after))
+    cells: list[Cell] = [cell for both in zip(before, after, strict=True) for cell in both]
+    accuracies = (pair.before.mean_accuracy, pair.after.mean_accuracy) if study.tasks else ()
     return (*cells, *accuracies)

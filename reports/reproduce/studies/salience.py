@@ -1,26 +1,31 @@
 """Figures 1 and 4: salience before and after the low-rank part, and what it takes to keep it."""
 
-import csv
 import functools
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
-from importlib import resources
-from typing import Any
 
 import torch
 
+from reports.reproduce.block_results import (
+    READINGS,
+    BlockMaps,
+    BlockNeeded,
+    MapPair,
+    SalienceMap,
+    needed_by_projection,
+    spreads_of,
+)
+from reports.reproduce.comparison import version_notes
 from reports.reproduce.figures.salience import heat_maps_figure, needed_figure
-from reports.reproduce.studies.salience_tables import PublishedNeeded, needed_table, spread_table
+from reports.reproduce.recipes import studied_blocks
+from reports.reproduce.studies.salience_tables import needed_table, published, spread_table
 from reports.reproduce.study import Reproduced, Study
-from reports.reproduce.walk import measure_blocks, method_settings, studied_blocks, subject
+from reports.reproduce.walk import Walk, measure_blocks, subject
 from sslc.calibration.statistics import InputStatistics
-from sslc.evaluation.salience import SALIENCE_KEPT, Needed, needed, pooled, salience, spread
+from sslc.evaluation.salience import SALIENCE_KEPT, needed, pooled, salience, spread
 from sslc.methods.sslc import Sslc
+from workloads.results.salience import Needed
 
 _CELLS = 256
 _MAPPED = ("q_proj", "down_proj")
-_SIDES = ("before", "after")
-_READINGS = {"|W̃|": 1, "|W̃|²": 2}
 
 
 def figure1(study: Study) -> Reproduced:
@@ -39,36 +44,29 @@ def figure1(study: Study) -> Reproduced:
     Source: SSLC Figure 1. Which matrices it shows, and at which settings, is open there.
     """
     method = Sslc(kept_fraction=study.kept_fraction)
-    index = studied_blocks(study) // 2
-    about = {**method_settings(method), "cells": _CELLS}
-    measure = functools.partial(_maps, method)
-    found = measure_blocks(study, "figure1", [index], about, measure, _MAPPED)[index]
-    where = subject(study, f"block {index} (from 0)")
-    spreads = {
-        name: {side: sides[side]["spread"] for side in _SIDES} for name, sides in found.items()
-    }
-    return Reproduced(
-        (spread_table(spreads, where),),
-        {"figure1": heat_maps_figure(found, where)},
-        {"block": index, "projections": spreads},
-    )
+    index, measure = studied_blocks(study) // 2, functools.partial(_maps, method)
+    walk = Walk("figure1", method, measure, {"cells": _CELLS}, _MAPPED)
+    maps = measure_blocks(study, walk, blocks=[index], cls=BlockMaps)[index]
+    where, spreads = subject(study, f"block {index} (from 0)"), spreads_of(maps)
+    table = spread_table(spreads, where, notes=version_notes([spreads]))
+    figure = heat_maps_figure(maps.projections, where)
+    return Reproduced((table,), (spreads,), {"figure1": figure})
 
 
-def _maps(method: Sslc, weight: torch.Tensor, statistics: InputStatistics) -> dict[str, Any]:
+def _maps(method: Sslc, weight: torch.Tensor, statistics: InputStatistics) -> MapPair:
     before, after, _ = _low_rank_taken(method, weight, statistics)
-    return {
-        side: {
-            "shape": list(matrix.shape),
-            "spread": asdict(spread(matrix)),
-            "cells": _cells(matrix),
-        }
-        for side, matrix in zip(_SIDES, (before, after), strict=True)
-    }
+    return MapPair(_map(before), _map(after))
 
 
-def _cells(matrix: torch.Tensor) -> list[list[float]]:
+def _map(matrix: torch.Tensor) -> SalienceMap:
+    m, n = matrix.shape
+    return SalienceMap((m, n), spread(matrix), _cells(matrix))
+
+
+def _cells(matrix: torch.Tensor) -> tuple[tuple[float, ...], ...]:
     """Pooled, with more digits than a colour can show."""
-    return [[float(f"{value:.4g}") for value in row] for row in pooled(matrix, _CELLS).tolist()]
+    rows = pooled(matrix, _CELLS).tolist()
+    return tuple(tuple(float(f"{value:.4g}") for value in row) for row in rows)
 
 
 def _low_rank_taken(
@@ -99,53 +97,18 @@ def figure4(study: Study) -> Reproduced:
         is chosen anew, the largest |W̃ − L̃| of the whole matrix.
     """
     method = Sslc(kept_fraction=study.kept_fraction)
-    about = {**method_settings(method), "kept": SALIENCE_KEPT, "readings": list(_READINGS)}
-    count = studied_blocks(study)
-    measure = functools.partial(_needed, method)
-    found = measure_blocks(study, "figure4", range(count), about, measure)
+    count, measure = studied_blocks(study), functools.partial(_needed, method)
+    settings = {"kept": SALIENCE_KEPT, "readings": list(READINGS)}
+    walk = Walk("figure4", method, measure, settings)
+    results = tuple(measure_blocks(study, walk, blocks=range(count), cls=BlockNeeded).values())
     where = subject(study, "1 block" if count == 1 else f"{count} blocks")
-    readings = {name: _by_projection(found.values(), name) for name in _READINGS}
-    figure = needed_figure(next(iter(readings.values())), published(), where)
-    blocks = [{"block": index, "projections": each} for index, each in found.items()]
-    return Reproduced(
-        (needed_table(readings, published(), where),),
-        {"figure4": figure},
-        {"published": asdict(published()), "blocks": blocks},
-    )
+    readings = {name: needed_by_projection(results, name) for name in READINGS}
+    table = needed_table(readings, published(), where=where, notes=version_notes(results))
+    figure = needed_figure(next(iter(readings.values())), published(), where=where)
+    return Reproduced((table,), results, {"figure4": figure})
 
 
-def _needed(
-    method: Sslc, weight: torch.Tensor, statistics: InputStatistics
-) -> dict[str, dict[str, float]]:
-    before, after, share = _low_rank_taken(method, weight, statistics)
-    found = needed(before, after, low_rank=share, powers=tuple(_READINGS.values()))
-    return {name: asdict(each) for name, each in zip(_READINGS, found, strict=True)}
-
-
-def _by_projection(
-    blocks: Iterable[Mapping[str, Mapping[str, Mapping[str, float]]]], reading: str
-) -> dict[str, Sequence[Needed]]:
-    """One reading's shares over the blocks, by projection."""
-    shares: dict[str, list[Needed]] = {}
-    for projections in blocks:
-        for name, readings in projections.items():
-            shares.setdefault(name, []).append(Needed(**readings[reading]))
-    return dict(shares)
-
-
-def published() -> PublishedNeeded:
-    """The published numbers of Figure 4, as shares."""
-    path = resources.files("reports.paper") / "data" / "figure4.csv"
-    rows = csv.DictReader(path.read_text(encoding="utf-8").splitlines())
-    percent = {row["quantity"]: float(row["percent"]) for row in rows}
-    return PublishedNeeded(
-        *(
-            percent[f"{name}_parameters"] / 100
-            for name in (
-                "pruning_only",
-                "synergistic_sparse",
-                "synergistic_low_rank",
-                "synergistic_total",
-            )
-        )
-    )
+def _needed(method: Sslc, weight: torch.Tensor, statistics: InputStatistics) -> dict[str, Needed]:
+    before, after, low_rank = _low_rank_taken(method, weight, statistics)
+    shares = needed(before, after, low_rank=low_rank, powers=tuple(READINGS.values()))
+    return dict(zip(READINGS, shares, strict=True))

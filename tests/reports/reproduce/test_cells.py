@@ -11,7 +11,9 @@ import pytest
 import torch
 
 from reports.reproduce import cells
-from reports.reproduce.cells import CellModel, Recipe, measure
+from reports.reproduce.cells import CellModel, measure
+from reports.reproduce.comparison import limits_notes
+from reports.reproduce.recipes import Recipe, cell_identity
 from reports.reproduce.studies.ablations import constant_rank, kept_by, table6, table7
 from reports.reproduce.study import Limits, Study
 from sslc.calibration.statistics import InputStatistics
@@ -22,6 +24,9 @@ from sslc.evaluation.perplexity import perplexity
 from sslc.methods.registry import load_method
 from sslc.model.opening import open_checkpoint
 from sslc.model.weights import ArtifactWeights
+from sslc.recovery.settings import Training
+from workloads.results.identity import digest
+from workloads.results.table import to_dict
 from workloads.shapes.transformer import load_model
 from workloads.support.errors import InputError
 from workloads.support.progress import silent
@@ -30,10 +35,10 @@ LIMITS = Limits(windows=3, window_tokens=32, max_tokens=256, seeds=2, steps=2)
 
 
 @pytest.fixture
-def study(llama: Path, short_texts: tuple[Path, Path], tmp_path: Path) -> Study:
+def study(two_blocks: Path, short_texts: tuple[Path, Path], tmp_path: Path) -> Study:
     calibration, evaluation = map(str, short_texts)
     return Study(
-        open_checkpoint(str(llama)), tmp_path / "study", LIMITS,
+        open_checkpoint(str(two_blocks)), tmp_path / "study", LIMITS,
         texts=(evaluation,), calibration=calibration,
     )  # fmt: skip
 
@@ -42,18 +47,17 @@ def study(llama: Path, short_texts: tuple[Path, Path], tmp_path: Path) -> Study:
 def compressions(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of the methods that are compressed with, one after the other."""
     called: list[str] = []
-    original = cells.compress_checkpoint
 
     def counted(checkpoint: Any, method: Any, *rest: Any, **options: Any) -> Any:
         called.append(method.name)
-        return original(checkpoint, method, *rest, **options)
+        return compress_checkpoint(checkpoint, method, *rest, **options)
 
     monkeypatch.setattr(cells, "compress_checkpoint", counted)
     return called
 
 
 def test_measure_equals_compress_and_evaluate_by_hand(study: Study, tmp_path: Path) -> None:
-    found = measure(study, Recipe("wanda", seed=1), "x")
+    found = measure(study, Recipe("wanda", seed=1), label="x")
     by_hand = compress_checkpoint(
         study.checkpoint,
         load_method("wanda", {}),
@@ -65,19 +69,19 @@ def test_measure_equals_compress_and_evaluate_by_hand(study: Study, tmp_path: Pa
     ).perplexity
     assert found.perplexities == {study.texts[0]: expected}
     errors = [r.scaled_error for block in by_hand.blocks for r in block.projections]
-    assert found.scaled_error == pytest.approx(np.mean(errors))  # type: ignore[arg-type]
-    assert found.kept_share == pytest.approx(0.5)
+    assert found.facts.scaled_error == pytest.approx(np.mean(errors))  # type: ignore[arg-type]
+    assert found.facts.kept_share == pytest.approx(0.5)
     assert list((study.directory / "work").iterdir()) == []
 
 
 def test_measure_again_or_after_another_seed_compresses_only_what_is_new(
     study: Study, compressions: list[str]
 ) -> None:
-    first = measure(study, Recipe("wanda"), "x")
-    assert measure(study, Recipe("wanda"), "y") == first
+    first = measure(study, Recipe("wanda"), label="x")
+    assert measure(study, Recipe("wanda"), label="y") == first
     assert compressions == ["wanda"]
-    measure(study, Recipe("wanda", seed=1), "z")
-    measure(study, Recipe("wanda", {"kept_fraction": 0.4}), "z")
+    measure(study, Recipe("wanda", seed=1), label="z")
+    measure(study, Recipe("wanda", {"kept_fraction": 0.4}), label="z")
     assert compressions == ["wanda"] * 3
     assert not (study.directory / "work").is_dir() or not list((study.directory / "work").iterdir())
 
@@ -86,13 +90,13 @@ def test_measure_other_text_or_window_reevaluates(study: Study, tmp_path: Path) 
     file = tmp_path / "own.txt"
     file.write_text("A sentence about lists and dictionaries.\n" * 60)
     (text,) = study.texts
-    first = measure(study, Recipe("wanda"), "x").perplexities[text]
+    first = measure(study, Recipe("wanda"), label="x").perplexities[text]
     both = replace(study, texts=(text, str(file)))
-    found = measure(both, Recipe("wanda"), "x").perplexities
+    found = measure(both, Recipe("wanda"), label="x").perplexities
     assert found[text] == first
     assert found[str(file)] != first
     file.write_text("Something else entirely, with numbers 1 2 3.\n" * 60)
-    assert measure(both, Recipe("wanda"), "x").perplexities[str(file)] != found[str(file)]
+    assert measure(both, Recipe("wanda"), label="x").perplexities[str(file)] != found[str(file)]
 
 
 def test_measure_first_blocks_only_leaves_the_others_dense(study: Study) -> None:
@@ -103,23 +107,67 @@ def test_measure_first_blocks_only_leaves_the_others_dense(study: Study) -> None
         / sum(r.m * r.n for r in block.projections)
         for block in model.artifact.blocks
     ]
-    assert kept == [pytest.approx(0.5, abs=1e-3), 1.0, 1.0]
+    assert kept == [pytest.approx(0.5, abs=1e-3), 1.0]
     facts = model.facts()
-    assert facts["kept_share"] == pytest.approx(kept[0])
-    assert facts["scaled_error"] > 0.1
+    assert facts.kept_share == pytest.approx(kept[0])
+    assert (facts.scaled_error or 0) > 0.1
     for name in ("self_attn.q_proj", "mlp.down_proj"):
-        key = f"model.layers.2.{name}.weight"
+        key = f"model.layers.1.{name}.weight"
         assert torch.equal(
             ArtifactWeights(model.artifact).tensor(key), study.checkpoint.tensor(key)
         )
 
 
 def test_cached_broken_file_is_refused_by_name(study: Study) -> None:
-    measure(study, Recipe("dense"), "x")
-    path = next((study.directory / "cells").glob("perplexity-*.json"))
-    path.write_text(json.dumps({"about": {}, "result": 1.0}))
-    with pytest.raises(InputError, match=path.name):
-        measure(study, Recipe("dense"), "x")
+    measure(study, Recipe("dense"), label="x")
+    path = next((study.directory / "cells").glob("cell-perplexity-*.json"))
+    whole = json.loads(path.read_text())
+    for damage in (
+        {"about": {}, "result": 1.0},
+        {**whole, "version": 1},
+        {**whole, "predicted_tokens": "many"},
+        {**whole, "identity": {**whole["identity"], "text": {}}},
+    ):
+        path.write_text(json.dumps(damage))
+        with pytest.raises(InputError, match=path.name):
+            measure(study, Recipe("dense"), label="x")
+
+
+def test_cached_file_of_another_cell_is_refused_by_name(study: Study) -> None:
+    measure(study, Recipe("dense"), label="x")
+    longer = replace(study, limits=replace(LIMITS, max_tokens=128))
+    measure(longer, Recipe("dense"), label="x")
+    short, long = (study.directory / "cells").glob("cell-perplexity-*.json")
+    if json.loads(short.read_text())["identity"]["text"]["max_tokens"] != 256:
+        short, long = long, short
+    short.write_text(long.read_text())
+    with pytest.raises(InputError, match=f"{short.name}: a cell of another identity"):
+        measure(study, Recipe("dense"), label="x")
+
+
+def test_cell_identity_has_all_that_determines_it_and_not_the_name(study: Study) -> None:
+    base = cell_identity(study, Recipe("wanda"))
+    others = [
+        cell_identity(study, Recipe("ria")),
+        cell_identity(study, Recipe("wanda", seed=1)),
+        cell_identity(study, Recipe("wanda", {"kept_fraction": 0.4})),
+        cell_identity(study, Recipe("wanda", calibration=study.texts[0])),
+        cell_identity(study, Recipe("wanda", windows=4)),
+        cell_identity(study, Recipe("wanda", recovery=Training(study.calibration))),
+        cell_identity(replace(study, limits=replace(LIMITS, blocks=1)), Recipe("wanda")),
+        cell_identity(replace(study, device="cuda"), Recipe("wanda")),
+        replace(base, form=base.form + 1),
+    ]
+    assert len({digest(identity) for identity in (base, *others)}) == 1 + len(others)
+    renamed = replace(base, model=replace(base.model, name="elsewhere"))
+    assert digest(renamed) == digest(base)
+
+
+def test_cells_of_different_versions_are_marked(study: Study) -> None:
+    cell = measure(study, Recipe("dense"), label="x")
+    older = replace(cell.facts, provenance=replace(cell.facts.provenance, version="0.0.1"))
+    assert limits_notes(study, cell.results)[-1].startswith("Kept and scaled error")
+    assert "DIFFERENT VERSIONS" in limits_notes(study, (older, *cell.results))[-1]
 
 
 def test_table7_interrupted_and_run_again_goes_on_and_is_the_same(
@@ -128,7 +176,7 @@ def test_table7_interrupted_and_run_again_goes_on_and_is_the_same(
     whole = table7(replace(study, directory=tmp_path / "whole"))
     assert len(compressions) == 4
     compressions.clear()
-    interrupted = replace(study, progress=_stop_in("3/4", 2))
+    interrupted = replace(study, progress=_stop_in("3/4", 1))
     with pytest.raises(KeyboardInterrupt):
         table7(interrupted)
     assert compressions == ["sslc"] * 3
@@ -172,12 +220,11 @@ def test_constant_rank_with_small_projections_caps_them_at_their_dense_form() ->
 
 def test_table6_last_row_is_factors_alone_within_the_block_budget(study: Study) -> None:
     made = table6(study)
-    last = made.results[-1]
-    assert last["label"][0].startswith("rank ")
-    assert 0.4 < last["measured"]["kept_share"] <= 0.5
-    assert last["published"] == {"WikiText-2": 10200.0, "C4": 18500.0}
-    shares = [line["measured"]["kept_share"] for line in made.results[:-1]]
-    assert shares == [pytest.approx(0.5, abs=1e-3)] * 4
+    *rows, last = to_dict(made.tables[0])["rows"]
+    assert last["Rank share"].startswith("rank ")
+    assert 0.4 < last["Kept"] <= 0.5
+    assert (last["WikiText-2, published"], last["C4, published"]) == (10200.0, 18500.0)
+    assert [row["Kept"] for row in rows] == [pytest.approx(0.5, abs=1e-3)] * 4
 
 
 def test_svd_scaled_is_the_best_approximation_of_the_scaled_weight() -> None:

@@ -1,7 +1,7 @@
 """Figures 1, 4 and 5 for a small model: what they show, and that nothing is measured twice."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,18 +10,26 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 
-from reports.figures.style import write_figure
+from reports.reproduce.block_results import (
+    BlockLosses,
+    BlockNeeded,
+    BlockSpreads,
+    MapPair,
+    SalienceMap,
+)
 from reports.reproduce.figures.losses import losses_figure
 from reports.reproduce.figures.salience import heat_maps_figure, needed_figure
+from reports.reproduce.recipes import calibration_of
 from reports.reproduce.studies.losses import depths, figure5, losses_table, rises
-from reports.reproduce.studies.salience import figure1, figure4, published
-from reports.reproduce.studies.salience_tables import needed_table
+from reports.reproduce.studies.salience import figure1, figure4
+from reports.reproduce.studies.salience_tables import needed_table, published
 from reports.reproduce.study import Limits, Reproduced, Study
 from sslc.calibration.windows import calibration_windows
 from sslc.compression.inputs import DenseInputs
-from sslc.evaluation.salience import Needed
 from sslc.methods.sslc import Sslc
 from sslc.model.opening import open_checkpoint
+from workloads.results.envelope import result_to_json
+from workloads.results.salience import Needed, Spread
 from workloads.results.table import Table, to_dict
 from workloads.shapes.transformer import PROJECTION_MODULES
 from workloads.support.errors import InputError
@@ -37,8 +45,11 @@ each_figure = pytest.mark.parametrize("name", MADE)
 
 
 @pytest.fixture(scope="module")
-def study(llama: Path, tmp_path_factory: pytest.TempPathFactory) -> Study:
-    return Study(open_checkpoint(str(llama)), tmp_path_factory.mktemp("study"), LIMITS)
+def study(
+    llama: Path, short_texts: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory
+) -> Study:
+    directory, text = tmp_path_factory.mktemp("study"), str(short_texts[0])
+    return Study(open_checkpoint(str(llama)), directory, LIMITS, calibration=text)
 
 
 def _rows(table: Table) -> list[dict[str, Any]]:
@@ -74,9 +85,9 @@ def test_figure_again_reads_the_cache_and_gives_the_same(
 
 
 def test_figure_interrupted_goes_on_at_the_block_where_it_stopped(
-    llama: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    interrupted = Study(open_checkpoint(str(llama)), tmp_path, LIMITS)
+    interrupted = replace(study, directory=tmp_path)
     at, asked = DenseInputs.at, list[int]()
 
     def stop_at_two(self: DenseInputs, index: int) -> Any:
@@ -92,22 +103,26 @@ def test_figure_interrupted_goes_on_at_the_block_where_it_stopped(
     assert asked == [0, 1, 2, 2]
     monkeypatch.undo()
     fresh = figure4(replace(interrupted, directory=tmp_path / "fresh"))
-    assert went_on.results == fresh.results
+    assert went_on.tables == fresh.tables
+    assert _needed(went_on) == _needed(fresh)
+
+
+def _needed(made: Reproduced) -> list[Any]:
+    return [block.projections for block in made.results if isinstance(block, BlockNeeded)]
 
 
 @each_figure
 def test_figure_and_table_say_model_calibration_limits_and_provenance(
-    study: Study, name: str, tmp_path: Path
+    study: Study, name: str
 ) -> None:
     made = MADE[name](study)
     (table,), (figure,) = made.tables, made.figures.values()
     for words in (" ".join(table.notes), _words(figure)):
         assert study.checkpoint.name in words
         assert "of 3" in words
-        assert "embedded text, 2 windows of 24 tokens; measured" in words
+        assert "calibration.txt, 2 windows of 24 tokens; measured" in words
         assert "kept fraction 0.5" in words
     assert [table.name] == list(made.figures) == [name]
-    assert all(path.stat().st_size > 0 for path in write_figure(figure, tmp_path, name))
 
 
 @each_figure
@@ -124,10 +139,14 @@ def test_figure_tells_progress_to_the_last_block(study: Study, name: str) -> Non
 def test_figure_limits_leave_out_later_blocks(study: Study) -> None:
     limited = replace(study, limits=replace(LIMITS, blocks=2))
     made = figure4(limited)
-    assert [block["block"] for block in made.results["blocks"]] == [0, 1]
+    assert _blocks(made) == [0, 1]
     assert "2 blocks of 3" in made.tables[0].notes[0]
-    assert [each["block"] for each in figure5(limited).results] == [0, 1]
-    assert figure1(limited).results["block"] == 1
+    assert _blocks(figure5(limited)) == [0, 1]
+    assert _blocks(figure1(limited)) == [1]
+
+
+def _blocks(made: Reproduced) -> list[int]:
+    return [result.identity.block for result in made.results]
 
 
 def test_figure_budget_that_does_not_fit_names_block_and_projection(study: Study) -> None:
@@ -136,8 +155,8 @@ def test_figure_budget_that_does_not_fit_names_block_and_projection(study: Study
 
 
 def _dense(study: Study, index: int) -> dict[str, Any]:
-    text = load_text("embedded", "calibration")
-    windows = calibration_windows(study.checkpoint, text, calibration=study.calibrate())
+    text = load_text(study.calibration, "calibration")
+    windows = calibration_windows(study.checkpoint, text, calibration=calibration_of(study))
     return DenseInputs(study.checkpoint, lambda: windows).at(index)
 
 
@@ -165,19 +184,30 @@ def test_figure1_maps_and_table_of_the_middle_block(study: Study) -> None:
         assert row["Left"] == pytest.approx(float(matrix.sum() / before.sum()), rel=1e-4)
         top = matrix.flatten().sort(descending=True).values[: 64 * 96 // 100]
         assert row["Top 1% hold"] == pytest.approx(float(top.sum() / matrix.sum()), rel=1e-4)
-        assert np.allclose(panel.images[0].get_array(), matrix, rtol=1e-3, atol=1e-6)
+        drawn = panel.images[0].get_array()
+        assert drawn is not None
+        assert np.allclose(drawn, matrix, rtol=1e-3, atol=1e-6)
+
+
+def test_figure1_results_are_the_spreads_without_the_cells(study: Study) -> None:
+    made = figure1(study)
+    (spreads,) = made.results
+    assert isinstance(spreads, BlockSpreads)
+    row = _rows(made.tables[0])[3]
+    assert row["Salience"] == spreads.projections["down_proj"]["after"].total
+    assert "cells" not in result_to_json(spreads)["projections"]["down_proj"]["after"]
 
 
 def test_heat_maps_say_how_many_entries_a_cell_has() -> None:
-    part = {"shape": [6, 9], "cells": [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]}
-    figure = heat_maps_figure({"q_proj": {"before": part, "after": part}}, "somewhere")
+    drawn = SalienceMap((6, 9), Spread(21.0, 0.1, 0.2), ((1.0, 2.0, 3.0), (4.0, 5.0, 6.0)))
+    figure = heat_maps_figure({"q_proj": MapPair(drawn, drawn)}, "somewhere")
     assert figure.axes[-1].get_ylabel() == "salience, mean of 3 × 3 entries"
 
 
 def test_published_figure4_is_as_printed() -> None:
     found = published()
-    assert (found.pruning, found.synergistic) == (pytest.approx(0.423), pytest.approx(0.386))
-    assert (found.sparse, found.low_rank) == (pytest.approx(0.323), pytest.approx(0.0625))
+    assert [found.pruning, found.synergistic] == pytest.approx([0.423, 0.386])
+    assert [found.sparse, found.low_rank] == pytest.approx([0.323, 0.0625])
 
 
 def _needed_slowly(weight: torch.Tensor, statistics: Any, power: int) -> dict[str, float]:
@@ -198,13 +228,15 @@ def _needed_slowly(weight: torch.Tensor, statistics: Any, power: int) -> dict[st
 
 
 def test_figure4_shares_equal_taking_entries_one_by_one(study: Study) -> None:
-    results = figure4(study).results["blocks"]
-    assert [block["block"] for block in results] == [0, 1, 2]
+    made = figure4(study)
+    assert _blocks(made) == [0, 1, 2]
+    last = made.results[2]
+    assert isinstance(last, BlockNeeded)
     weight, statistics = _dense(study, 2)["self_attn.k_proj"]
     for reading, power in (("|W̃|", 1), ("|W̃|²", 2)):
         slow = _needed_slowly(weight, statistics, power)
-        found = results[2]["projections"]["k_proj"][reading]
-        assert found == pytest.approx(slow, abs=2 / weight.numel())
+        needed = asdict(last.projections["k_proj"][reading])
+        assert needed == pytest.approx(slow, abs=2 / weight.numel())
 
 
 def test_figure4_table_has_projections_all_and_the_published_row(study: Study) -> None:
@@ -218,19 +250,20 @@ def test_figure4_table_has_projections_all_and_the_published_row(study: Study) -
     assert (printed["Pruning"], printed["Together"]) == (0.423, 0.386)
     assert printed["Matrices"] is None
     shares = [
-        each["|W̃|"]["pruning"]
-        for block in made.results["blocks"]
-        for each in block["projections"].values()
+        readings["|W̃|"].pruning
+        for block in made.results
+        if isinstance(block, BlockNeeded)
+        for readings in block.projections.values()
     ]
     assert everything["Pruning"] == pytest.approx(np.mean(shares))
-    assert (everything["min"], everything["max"]) == (min(shares), max(shares))
+    assert (everything["Pruning, min"], everything["Pruning, max"]) == (min(shares), max(shares))
     for row in rows:
         assert row["Saved"] == pytest.approx(row["Pruning"] - row["Together"])
 
 
 def test_needed_table_counts_matrices_that_need_fewer() -> None:
     group = [Needed(0.5, sparse, 0.125) for sparse in (0.25, 0.375, 0.5)]
-    notes = needed_table({"|W̃|": {"q_proj": group}}, published(), "somewhere").notes
+    notes = needed_table({"|W̃|": {"q_proj": group}}, published(), where="somewhere").notes
     assert notes[-1].endswith("needs fewer parameters in 1 of 3 by |W̃|.")
 
 
@@ -239,7 +272,7 @@ def test_needed_figure_bars_are_the_means_beside_the_published_ones() -> None:
         "q_proj": [Needed(0.4, 0.3, 0.05), Needed(0.2, 0.1, 0.05)],
         "k_proj": [Needed(0.6, 0.5, 0.05)],
     }
-    figure = needed_figure(shares, published(), "somewhere")
+    figure = needed_figure(shares, published(), where="somewhere")
     bars, dots = figure.axes
     heights = [bar.get_height() for bar in bars.patches]  # type: ignore[attr-defined]
     assert heights == pytest.approx([0.4, 0.3, 0.05, 0.423, 0.323, 0.0625])
@@ -265,19 +298,20 @@ def test_rises_counts_what_is_more_than_rounding() -> None:
 
 def test_figure5_lines_are_means_over_projections_and_never_rise(study: Study) -> None:
     made = figure5(study)
-    assert [each["block"] for each in made.results] == [0, 1, 2]
+    assert _blocks(made) == [0, 1, 2]
     losses = {name: Sslc().losses(*found) for name, found in _dense(study, 2).items()}
     last = made.results[2]
-    assert last["losses"]["up_proj"] == pytest.approx(losses["mlp.up_proj"], rel=1e-4)
-    means = [sum(each) / 7 for each in zip(*losses.values(), strict=True)]
-    assert last["mean_losses"] == pytest.approx(means, rel=1e-4)
+    assert isinstance(last, BlockLosses)
+    assert last.projections["up_proj"] == pytest.approx(losses["mlp.up_proj"], rel=1e-4)
+    means = [sum(step) / 7 for step in zip(*losses.values(), strict=True)]
+    assert last.mean_losses == pytest.approx(means, rel=1e-4)
     absolute = made.figures["figure5"].axes[0]
     assert [line.get_label() for line in absolute.lines] == ["block 0", "block 1", "block 2"]
-    assert list(absolute.lines[2].get_ydata()) == last["mean_losses"]
+    assert np.array_equal(absolute.lines[2].get_ydata(), last.mean_losses)
     row = _rows(made.tables[0])[2]
     assert (row["Block"], row["Projections"], row["Rises"]) == (2, 7, 0)
-    assert row["after 1"] == last["mean_losses"][0]
-    assert row["40"] == last["mean_losses"][39]
+    assert row["after 1"] == last.mean_losses[0]
+    assert row["40"] == last.mean_losses[39]
     assert f"It held in all {3 * 7 * 39} steps" in made.tables[0].notes[2]
 
 

@@ -1,10 +1,14 @@
 """Each table from its cells: the same cells where tables agree, means by hand, honest notes."""
 
 import statistics
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from accelerator_sim.models.results import CyclesResult
+from reports.reproduce.results import CalibrationIdentity, CellFacts, CellPerplexity
 from reports.reproduce.studies.ablations import table3
 from reports.reproduce.studies.accelerator import table4
 from reports.reproduce.studies.calibration import calibration, in_halves
@@ -12,65 +16,102 @@ from reports.reproduce.studies.methods import table1, table9
 from reports.reproduce.studies.ratios import figure6
 from reports.reproduce.studies.recovered import table2
 from reports.reproduce.studies.seeds import table8
-from reports.reproduce.study import Limits, Study
+from reports.reproduce.study import Limits, Reproduced, Study
 from sslc.model.opening import open_checkpoint
+from workloads.results.kinds import TextIdentity
+from workloads.results.table import to_dict
 from workloads.texts.windows import load_text
 
-LIMITS = Limits(blocks=2, windows=3, window_tokens=32, max_tokens=256, seeds=3, steps=2)
+LIMITS = Limits(blocks=1, windows=3, window_tokens=32, max_tokens=256, seeds=3, steps=2)
 
 
 @pytest.fixture(scope="module")
 def study(
-    llama: Path, short_texts: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory
+    two_blocks: Path, short_texts: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory
 ) -> Study:
     folder = tmp_path_factory.mktemp("tables")
     own = folder / "own.txt"
     own.write_text("".join(f"Line {n} tells of the sea and of ships.\n" for n in range(80)))
     calibration, evaluation = map(str, short_texts)
     return Study(
-        open_checkpoint(str(llama)), folder / "study", LIMITS, texts=(evaluation, str(own)),
+        open_checkpoint(str(two_blocks)), folder / "study", LIMITS, texts=(evaluation, str(own)),
         calibration=calibration,
     )  # fmt: skip
 
 
+def _rows(made: Reproduced, table: int = 0) -> list[dict[str, Any]]:
+    """A table's rows by column, as JSON has them."""
+    rows: list[dict[str, Any]] = to_dict(made.tables[table])["rows"]
+    return rows
+
+
+def _perplexities(made: Reproduced, text: int = 0) -> list[float | None]:
+    """One per row, of the study's first or second text."""
+    source = sorted({r.identity.text.source for r in _cells(made)})[text]
+    return [r.perplexity for r in _cells(made) if r.identity.text.source == source]
+
+
+def _cells(made: Reproduced) -> list[CellPerplexity]:
+    return [result for result in made.results if isinstance(result, CellPerplexity)]
+
+
 def test_table1_sets_ours_beside_published_and_says_what_was_left_out(study: Study) -> None:
     made = table1(study)
-    table = made.tables[0]
-    assert [row[0] for row in table.rows] == [
+    rows = _rows(made)
+    assert [row["Method"] for row in rows] == [
         "Dense", "SparseGPT", "Wanda", "DSnoT", "SVD-LLM", "SSLC",
     ]  # fmt: skip
-    names = [column.name for column in table.columns]
-    sslc = dict(zip(names, table.rows[-1], strict=True))
-    assert sslc["WikiText-2, published"] == 6.61
-    assert sslc["Zero-shot, published"] == 65.24
-    assert (
-        sslc["Perplexity, own.txt"] == made.results[-1]["measured"]["perplexities"][study.texts[1]]
-    )
-    notes = " ".join(table.notes)
-    assert "ONLY THE FIRST 2 OF 3 BLOCKS" in notes
+    assert rows[-1]["WikiText-2, published"] == 6.61
+    assert rows[-1]["Zero-shot, published"] == 65.24
+    assert [row["Perplexity, own.txt"] for row in rows] == _perplexities(made, 1)
+    notes = " ".join(made.tables[0].notes)
+    assert "ONLY THE FIRST 1 OF 2 BLOCKS" in notes
     assert "llama2-7b" in notes
     assert "exchange the zero-shot means" in notes
 
 
+def test_table1_results_say_all_that_determines_them(study: Study) -> None:
+    made = table1(study)
+    facts = [result for result in made.results if isinstance(result, CellFacts)]
+    assert [result.identity.recipe.method for result in facts][-2:] == ["svd-llm", "sslc"]
+    identity = _cells(made)[-1].identity
+    recipe = identity.cell.recipe
+    text = load_text(study.calibration, "calibration")
+    assert recipe.calibration == CalibrationIdentity(text.source, text.sha256, 3, 32, 0)
+    assert recipe.settings["kept_fraction"] == 0.5
+    assert recipe.choice == {"include": ["layers.0.*"]}
+    assert identity.cell.model.sha256 == study.checkpoint.sha256()
+    text = load_text(study.texts[1], "evaluation")
+    assert identity.text == TextIdentity(text.source, text.sha256, 32, 32, 256)
+
+
 def test_table3_iteration_0_is_wanda_of_table1_and_40_is_its_sslc(study: Study) -> None:
-    first, third = table1(study).results, table3(study).results
-    assert third[0]["measured"] == first[2]["measured"]
-    forty = next(line for line in third if line["label"][0] == "40")
-    assert forty["measured"] == first[5]["measured"]
-    assert [line["published"]["C4"] for line in third] == [9.75, 9.16, 8.99, 8.91, 8.87, 8.85, 8.83]
+    first, third = _rows(table1(study)), _rows(table3(study))
+    measured = ("Kept", "Scaled error", "Perplexity, own.txt", "Perplexity, evaluation.txt")
+    by_iterations = {row["Iterations"]: row for row in third}
+    for name in measured:
+        assert by_iterations["0 (Wanda)"][name] == first[2][name]
+        assert by_iterations["40"][name] == first[5][name]
+    assert [row["C4, published"] for row in third] == [9.75, 9.16, 8.99, 8.91, 8.87, 8.85, 8.83]
 
 
 def test_table2_trains_as_much_in_every_method_and_counts_what_lora_adds(study: Study) -> None:
     made = table2(study)
-    before = {name: made.results[name]["before"] for name in ("sparsegpt", "wanda", "sslc")}
-    after = {name: made.results[name]["after"] for name in before}
-    assert before["sslc"] == table1(study).results[5]["measured"]
-    assert len({found["trained_parameters"] for found in after.values()}) == 1
-    assert after["sslc"]["kept_share"] == before["sslc"]["kept_share"]
-    for name in ("sparsegpt", "wanda"):
-        share = after[name]["trained_parameters"] / _compressed_parameters(study)
-        assert after[name]["kept_share"] == pytest.approx(before[name]["kept_share"] + share)
-    assert all(after[name]["perplexities"] != before[name]["perplexities"] for name in after)
+    rows = {row["Method"]: row for row in _rows(made)}
+    compressed = _rows(table1(study))[5]
+    text = "Perplexity, evaluation.txt"
+    assert rows["SSLC"][f"{text}, before"] == compressed[text]
+    assert len({row["Trained"] for name, row in rows.items() if name != "Dense"}) == 1
+    assert rows["SSLC"]["Kept after"] == rows["SSLC"]["Kept before"]
+    for name in ("SparseGPT+LoRA", "Wanda+LoRA"):
+        share = rows[name]["Trained"] / _compressed_parameters(study)
+        assert rows[name]["Kept after"] == pytest.approx(rows[name]["Kept before"] + share)
+    assert all(
+        row[f"{text}, after"] != row[f"{text}, before"] for row in rows.values() if row["Trained"]
+    )
+    recovered = [r.identity for r in made.results if isinstance(r, CellFacts)][2]
+    assert recovered.recipe.recovery is not None
+    assert recovered.recipe.recovery["steps"] == LIMITS.steps
     assert list((study.directory / "work").iterdir()) == []
 
 
@@ -85,67 +126,72 @@ def _compressed_parameters(study: Study) -> int:
 
 
 def test_table8_is_mean_and_sample_deviation_of_its_seeds(study: Study) -> None:
-    made = table8(study)
-    names = [column.name for column in made.tables[0].columns]
-    row = made.tables[0].rows[0]
-    runs = [run["perplexities"][study.texts[0]] for run in made.results["wanda"]]
+    made = table8(replace(study, methods=("wanda",)))
+    row, runs = _rows(made)[0], [run or 0.0 for run in _perplexities(made)[:3]]
     assert len(set(runs)) == 3
-    assert row[names.index("Perplexity, evaluation.txt, mean")] == pytest.approx(sum(runs) / 3)
+    assert row["Perplexity, evaluation.txt, mean"] == pytest.approx(sum(runs) / 3)
     by_hand = (sum((run - sum(runs) / 3) ** 2 for run in runs) / 2) ** 0.5
-    assert row[names.index("Perplexity, evaluation.txt, sd")] == pytest.approx(by_hand)
+    assert row["Perplexity, evaluation.txt, sd"] == pytest.approx(by_hand)
     printed = [6.92, 6.91, 6.91, 6.93, 6.94]
-    assert row[names.index("WikiText-2, published, mean")] == pytest.approx(
-        statistics.fmean(printed)
-    )
-    assert row[names.index("WikiText-2, published, sd")] == pytest.approx(statistics.stdev(printed))
+    assert row["WikiText-2, published, mean"] == pytest.approx(statistics.fmean(printed))
+    assert row["WikiText-2, published, sd"] == pytest.approx(statistics.stdev(printed))
 
 
 def test_table9_pairs_every_score_with_its_plug_in(study: Study) -> None:
     made = table9(study)
-    labels = [line["label"][0] for line in made.results]
+    labels = [row["Method"] for row in _rows(made)]
     assert labels[::2] == ["RIA", "ALPS", "Pruner-Zero"]
     assert labels[1::2] == [f"{name}+SSLC" for name in labels[::2]]
-    measured = [line["measured"]["perplexities"][study.texts[0]] for line in made.results]
-    assert len(set(measured)) == len(measured)
+    perplexities = [row["Perplexity, evaluation.txt"] for row in _rows(made)]
+    assert len(set(perplexities)) == len(perplexities) == 6
 
 
 def test_table4_of_a_model_counts_its_own_masks(study: Study) -> None:
     made = table4(study)
-    assert [result["cycle_model"] for result in made.results] == ["published", "roofline", "event"]
-    for result in made.results:
-        assert result["subject"]["masks"] == "real"
-        assert len(result["blocks"]) == LIMITS.blocks
-    assert "real masks of SSLC, mean of its first 2 blocks" in made.tables[0].notes[0]
-    rows = [row for row in made.tables[0].rows if row[0] == study.checkpoint.name]
-    dense = {row[1]: row[4] for row in rows if row[2] == "analytic (published)"}
+    results = [result for result in made.results if isinstance(result, CyclesResult)]
+    models = [result.identity.cycle_model for result in results]
+    assert models == ["published", "roofline", "event"]
+    for result in results:
+        assert result.identity.subject.masks == "real"
+        assert result.identity.workload.of_blocks == 2
+        assert len(result.blocks) == LIMITS.blocks
+    assert "real masks of SSLC, mean of its first 1 blocks" in made.tables[0].notes[0]
+    rows = [row for row in _rows(made) if row["Model"] == study.checkpoint.name]
+    analytic = {row["Module"]: row for row in rows if row["Cycles are"] == "analytic (published)"}
     # q, o 64x64 and k, v 32x64; gate, up, down of 64 and 96; 4096 MACs a cycle, each rounded up.
-    assert dense == {"MHA": 3.0, "FFN": 4.5}
+    assert {module: row["Dense"] for module, row in analytic.items()} == {"MHA": 3.0, "FFN": 4.5}
+    # Of array-64x64 at 500 MHz, 2 ns a cycle.
+    assert analytic["MHA"]["Dense (us)"] == pytest.approx(3 * 0.002)
+    again = table4(study)
+    assert again.results == made.results
+    assert _rows(made)[0]["Cycles are"].startswith("published")
+    assert _rows(made)[0]["Dense (us)"] is None
 
 
 def test_figure6_draws_what_its_table_says_solid_then_hollow(study: Study) -> None:
-    made = figure6(study)
+    made = figure6(replace(study, methods=("wanda", "sslc")))
     axes = made.figures["figure6"].axes[0]
     lines = {line.get_label(): line for line in axes.get_lines()}
     for row in made.tables[0].rows[1:]:
-        place = [30, 50, 70].index(round(100 * float(row[1])))  # type: ignore[arg-type]
+        point = [30, 50, 70].index(round(100 * float(row[1])))  # type: ignore[arg-type]
         for text, value in zip(("evaluation.txt", "own.txt"), row[2:], strict=True):
             line = lines[f"{row[0]}, {text}"]
-            assert line.get_ydata()[place] == value  # type: ignore[index]
+            assert line.get_ydata()[point] == value  # type: ignore[index]
             hollow = line.get_markerfacecolor() == "white"
             assert hollow == (text == "own.txt")
     markers = {line.get_marker() for name, line in lines.items() if "dense" not in str(name)}
-    assert len(markers) == 3
+    assert len(markers) == 2
 
 
 def test_calibration_cuts_files_and_never_evaluates_on_what_calibrated(study: Study) -> None:
-    made = calibration(study)
+    made = calibration(replace(study, methods=("wanda", "sslc")))
     assert in_halves("embedded") == "embedded"
     for text in map(in_halves, study.texts):
         halves = [load_text(text, part).content for part in ("calibration", "evaluation")]
         assert "".join(halves) == Path(text.removeprefix("halves:")).read_text()
         assert all(len(half) > 1000 for half in halves)
     rows = made.tables[0].rows
-    assert len(rows) == 1 + 3 * 2
+    assert len(rows) == 1 + 2 * 2
     own = {row[1]: row[2:] for row in rows if row[0] == "Wanda"}
     assert own["halves:evaluation.txt"] != own["halves:own.txt"]
     amounts = {(row[0], row[1]): row[2] for row in made.tables[1].rows}

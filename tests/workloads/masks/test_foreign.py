@@ -40,7 +40,7 @@ def test_open_pruned_masks_are_where_weights_are_not_zero(tmp_path: Path, dtype:
     first = blocks[0]["model.layers.0.self_attn.q_proj.weight"]
     first[0, :3] = [-0.0, np.finfo(np.float32).tiny if dtype is np.float32 else 6e-8, -1]
     if dtype is ml_dtypes.bfloat16:
-        first[0, 1] = ml_dtypes.finfo(dtype).smallest_subnormal
+        first[0, 1] = ml_dtypes.finfo(dtype).smallest_subnormal  # type: ignore[no-untyped-call]
     model = open_pruned(save(tmp_path, blocks[1], blocks[0]))
     found = list(model.projections(tokens=3))
     assert [(index, item.gemm.name) for index, item in found] == [
@@ -135,7 +135,7 @@ def test_read_mask_other_arrays_are_refused(
 
 
 class _Trap:
-    def __reduce__(self) -> tuple[Any, tuple[str]]:
+    def __reduce__(self) -> tuple[Any, tuple[str, str]]:
         return open, ("trapped", "w")
 
 

@@ -7,7 +7,8 @@ from workloads.shapes.gemm import Gemm
 
 def hashed(mask: np.ndarray, rank: int = 2, tokens: int = 1, block: int = 0) -> str:
     total = WorkloadHash()
-    gemm = Gemm("up_proj", "FFN", *mask.shape, tokens)
+    rows, columns = mask.shape
+    gemm = Gemm("up_proj", "FFN", rows, columns, tokens)
     total.add(block, SparseLowRankGemm(gemm, PackedMask.pack(mask), rank))
     return total.hexdigest()
 

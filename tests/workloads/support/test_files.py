@@ -1,15 +1,17 @@
 """Safetensors as we write them against the library's own writer."""
 
 from pathlib import Path
+from typing import Any
 
 import ml_dtypes
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from safetensors.numpy import save
 
 from workloads.support.files import LazyTensors, open_tensors, write_tensors
 
-ARRAYS = {
+ARRAYS: dict[str, NDArray[Any]] = {
     "z.weight": np.arange(6, dtype=np.float32).reshape(2, 3),
     "a.mask": np.arange(5, dtype=np.uint8),
     "b.values": np.arange(7).astype(ml_dtypes.bfloat16),

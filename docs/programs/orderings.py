@@ -1,7 +1,7 @@
 """Which orderings of the methods hold on the demo model: perplexity and output error, for docs.
 
-python -m benchmarks.orderings DIR [METHOD ...]   one artifact per method in DIR, reused when there;
-prints the Markdown table of docs/orderings.md
+python -m docs.programs.orderings DIR [METHOD ...]   one artifact per method in DIR, reused when
+there; prints the Markdown table of docs/orderings.md
 """
 
 import sys
@@ -22,7 +22,7 @@ from sslc.model.checkpoint import Checkpoint
 from sslc.model.opening import open_checkpoint
 from sslc.model.weights import ArtifactWeights, dense_weight
 from workloads.artifact.read import Artifact
-from workloads.results.table import Column, Table, render
+from workloads.results.table import Cell, Column, Table, render
 from workloads.shapes.transformer import PROJECTION_MODULES, SHARED_INPUTS
 from workloads.texts.windows import load_text
 
@@ -107,6 +107,7 @@ def _products(
     for name in model.linear_names():
         if name.rpartition(".")[2] not in SHARED_INPUTS:
             linear = block.get_submodule(name)
+            assert isinstance(linear, torch.nn.Linear)
             sums[name] = InputSums(linear.in_features, model.device, hessian=True)
             handles.append(linear.register_forward_pre_hook(sums[name]))
     model.run(index, block, hidden)
@@ -133,10 +134,10 @@ def _mean(values: list[float]) -> float:
 def _table(
     dense: float, perplexities: Mapping[str, float], errors: Mapping[str, OutputError]
 ) -> Table:
-    rows = [("dense", dense, None, None, None)]
+    rows: list[tuple[Cell, ...]] = [("dense", dense, None, None, None)]
     rows += [
-        (name, perplexities[name], each.mean, each.attention, each.ffn)
-        for name, each in errors.items()
+        (name, perplexities[name], error.mean, error.attention, error.ffn)
+        for name, error in errors.items()
     ]
     columns = (Column("method"), Column("perplexity", ".2f"), Column("output error", ".4f"))
     more = (Column("of attention", ".4f"), Column("of FFN", ".4f"))

@@ -1,7 +1,7 @@
 """One dense LLaMA2-7B block by ZigZag: 64x64 PEs, int8, DRAM of so many bits a cycle.
 
 In an environment of its own: pip install zigzag-dse==3.9.1 six
-python benchmarks/zigzag_block.py BITS TOKENS
+python docs/programs/zigzag_block.py BITS TOKENS
 
 76.8 GB/s at 500 MHz is 1228.8 bits a cycle; with GB read as GiB it is 1319.4.
 """

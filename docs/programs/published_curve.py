@@ -1,6 +1,7 @@
 """The published model over its dense-column threshold, for docs/effects.md.
 
-python benchmarks/published_curve.py   writes docs/figures/table4-curve.{png,svg}, prints the table
+python -m docs.programs.published_curve   writes docs/figures/table4-curve.{png,svg} and prints the
+table
 """
 
 from pathlib import Path

@@ -1,10 +1,11 @@
 """What the published number leaves out: effects turned on in turn, for docs/effects.md.
 
-python benchmarks/effects.py   writes docs/figures/effects.{png,svg} and prints the table
+python -m docs.programs.effects   writes docs/figures/effects.{png,svg} and prints the table
 """
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -15,7 +16,7 @@ from accelerator_sim.machine.hardware import Accelerator, Buffer, TileChoice
 from accelerator_sim.mapping.candidates import Plan, plan_dense, plan_projection
 from accelerator_sim.projection import simulate_projection
 from accelerator_sim.simulation.compiled import run_compiled
-from reports.figures.cycles import write_figure
+from reports.figures.style import write_figure
 from reports.paper.published import table4
 from workloads.masks.packed import SparseLowRankGemm
 from workloads.masks.synthetic import synthetic_block
@@ -169,11 +170,13 @@ def _draw(upper: Axes, lower: Axes, costs: list[dict[str, Cost]]) -> None:
     dense = np.array([sum(cost.dense for cost in modules.values()) for modules in costs])
     ours = np.array([sum(cost.compressed for cost in modules.values()) for modules in costs])
     for step, label in enumerate(STEPS):
-        places = np.arange(len(costs)) + (step - 1.5) * 0.2
-        style = {"color": COLOURS[step], "hatch": HATCHES[step], "edgecolor": "white", "zorder": 2}
-        bars = upper.bar(places, dense[:, step] / ours[:, step], 0.19, label=label, **style)
+        centres = np.arange(len(costs)) + (step - 1.5) * 0.2
+        style: dict[str, Any] = {
+            "color": COLOURS[step], "hatch": HATCHES[step], "edgecolor": "white", "zorder": 2,
+        }  # fmt: skip
+        bars = upper.bar(centres, dense[:, step] / ours[:, step], 0.19, label=label, **style)
         upper.bar_label(bars, fmt="%.2f", fontsize=6.5)
-        bars = lower.bar(places, ours[:, step] / ours[:, 0], 0.19, **style)
+        bars = lower.bar(centres, ours[:, step] / ours[:, 0], 0.19, **style)
         lower.bar_label(bars, fmt="%.3g", fontsize=6.5)
 
 

@@ -1,6 +1,6 @@
 """One dense LLaMA2-7B block by other simulators and by ours, each at the bandwidth that it used.
 
-python -m benchmarks.other_simulators        # the table of docs/other_simulators.md
+python -m docs.programs.other_simulators        # the table of docs/other_simulators.md
 
 Their cycles are constants: measured once with the versions named (``zigzag_block.py`` repeats
 ZigZag's). Ours are computed here. ``explained`` is arithmetic from what each tool counts.

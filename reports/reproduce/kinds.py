@@ -1,0 +1,12 @@
+"""Every class of result that ``sslc reproduce`` may print or write, for the schema that ships."""
+
+from typing import Any
+
+from accelerator_sim.models.results import CyclesResult
+from reports.reproduce.block_results import BlockLosses, BlockNeeded, BlockSpreads
+from reports.reproduce.results import CellFacts, CellPerplexity, CellScores, CurveResult
+
+KINDS: tuple[type[Any], ...] = (
+    CellFacts, CellPerplexity, CellScores, CyclesResult, CurveResult,
+    BlockSpreads, BlockNeeded, BlockLosses,
+)  # fmt: skip

@@ -1,0 +1,145 @@
+"""How a study's models are compressed, and what that determines: the identity of a cell."""
+
+import functools
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from reports.reproduce.results import (
+    CalibrationIdentity,
+    CellIdentity,
+    ModelIdentity,
+    RecipeIdentity,
+)
+from reports.reproduce.study import Study
+from sslc.calibration.windows import Calibration
+from sslc.compression.plan import Choice, Override
+from sslc.methods.base import Method
+from sslc.methods.registry import load_method
+from sslc.model.config import load_config
+from sslc.recovery.settings import Training
+from workloads.results.identity import DENSE
+from workloads.support.files import sha256_file
+from workloads.texts.windows import load_text
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a model is compressed.
+
+    Attributes:
+        method: A registered method, or ``dense`` for the model as it is.
+        settings: Of the method; the study's kept fraction unless it is among them.
+        calibration: Another calibration text than the study's.
+        seed: Of the calibration windows.
+        windows: Another number of calibration windows than the study's.
+        window_tokens: Another length.
+        overrides: Settings by pattern of projections.
+        recovery: Fine-tuning after compression.
+    """
+
+    method: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    calibration: str | None = None
+    seed: int = 0
+    windows: int | None = None
+    window_tokens: int | None = None
+    overrides: tuple[Override, ...] = ()
+    recovery: Training | None = None
+
+
+def cell_identity(study: Study, recipe: Recipe) -> CellIdentity:
+    """All that determines a compressed model, before it is made.
+
+    Raises:
+        InputError: The settings do not fit the method, or a text cannot be had.
+    """
+    return CellIdentity(model_identity(study), _recipe_identity(study, recipe), device_kind(study))
+
+
+def model_identity(study: Study) -> ModelIdentity:
+    """The study's dense model."""
+    return ModelIdentity(study.checkpoint.name, study.model_sha256)
+
+
+def device_kind(study: Study) -> str:
+    """``cpu`` or ``cuda``: which of the devices of a kind computes does not determine a number."""
+    return study.device.partition(":")[0]
+
+
+def _recipe_identity(study: Study, recipe: Recipe) -> RecipeIdentity:
+    if recipe.method == DENSE:
+        return RecipeIdentity(DENSE)
+    return RecipeIdentity(
+        recipe.method,
+        asdict(method_of(study, recipe)),  # type: ignore[call-overload]
+        calibration_identity(calibration_of(study, recipe)),
+        choice_of(study, recipe).to_json(),
+        None if recipe.recovery is None else _recovery_identity(recipe.recovery),
+    )
+
+
+def _recovery_identity(training: Training) -> dict[str, Any]:
+    data = Path(training.data)
+    return asdict(training) | {"data_sha256": sha256_file(data) if data.is_file() else None}
+
+
+def calibration_identity(calibration: Calibration) -> CalibrationIdentity:
+    """A calibration with the hash of its text.
+
+    Raises:
+        InputError: The text cannot be had.
+    """
+    text = load_text(calibration.source, "calibration")
+    size = (calibration.windows, calibration.window_tokens, calibration.seed)
+    return CalibrationIdentity(text.source, text.sha256, *size)
+
+
+def calibration_of(study: Study, recipe: Recipe | None = None) -> Calibration:
+    """Text and windows within the study's limits, or as the recipe says otherwise."""
+    recipe, limits = recipe or Recipe(DENSE), study.limits
+    return Calibration(
+        recipe.calibration or study.calibration,
+        recipe.windows or limits.windows,
+        recipe.window_tokens or limits.window_tokens,
+        recipe.seed,
+    )
+
+
+def method_of(study: Study, recipe: Recipe) -> Method:
+    """The recipe's method with its settings.
+
+    Raises:
+        InputError: The method is unknown, or a setting does not fit it.
+    """
+    settings = {"kept_fraction": study.kept_fraction, **recipe.settings}
+    return load_method(recipe.method, settings)
+
+
+def choice_of(study: Study, recipe: Recipe) -> Choice:
+    """The blocks within the limits, and the recipe's overrides."""
+    return Choice(include=include_first(study), overrides=recipe.overrides)
+
+
+def include_first(study: Study) -> tuple[str, ...]:
+    """Patterns of the blocks that the limits let be compressed; none when all are."""
+    blocks = study.limits.blocks
+    if blocks is None or blocks >= model_blocks(study):
+        return ()
+    return tuple(f"layers.{index}.*" for index in range(blocks))
+
+
+def model_blocks(study: Study) -> int:
+    """How many blocks the model has."""
+    return _blocks_in(study.checkpoint.directory)
+
+
+@functools.cache
+def _blocks_in(directory: Path) -> int:
+    return int(load_config(directory).num_hidden_layers)
+
+
+def studied_blocks(study: Study) -> int:
+    """How many of them are within the limits."""
+    return min(model_blocks(study), study.limits.blocks or model_blocks(study))
