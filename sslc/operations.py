@@ -27,6 +27,8 @@ from sslc.model.source import WeightSource, torch_dtype
 from sslc.model.weights import ArtifactWeights
 from sslc.recovery.recovered import recover_artifact
 from sslc.recovery.settings import Training
+from sslc.runtime.backends import BACKENDS
+from sslc.runtime.loading import load_on_backend
 from workloads.artifact.read import Artifact, open_artifact
 from workloads.results.kinds import PerplexityResult, ZeroShotResult
 from workloads.support.errors import InputError, unknown_name
@@ -40,6 +42,9 @@ if TYPE_CHECKING:
 Patterns = str | Sequence[str]
 Overrides = str | Path | Mapping[str, Mapping[str, Any]]
 LAYOUTS = ("dense", "adapter")
+TORCH = "torch"
+LOADERS = (TORCH, "auto", *BACKENDS)
+"""Backends of ``load``."""
 
 
 def compress(
@@ -298,20 +303,40 @@ def evaluate(
     return tuple(zero_shot_result(subject, s, settings=how, device=target) for s in scores)
 
 
-def load(artifact: str | Path | Artifact, *, dtype: str = "F32") -> "PreTrainedModel":
+def load(
+    artifact: str | Path | Artifact,
+    *,
+    dtype: str = "F32",
+    backend: str = TORCH,
+    device: str = "cpu",
+) -> "PreTrainedModel":
     """An artifact as a transformers causal LM whose projections keep S and U, V apart.
 
     Args:
         artifact: What to load.
-        dtype: Of every tensor: ``F32``, ``BF16`` or ``F16``.
+        dtype: Of every tensor: ``F32``, ``BF16`` or ``F16``. Kernels take F32 and BF16 on a CPU,
+            BF16 and F16 on a GPU.
+        backend: ``torch``, whose products are dense and whose U and V can be trained; or kernels
+            that read only what is kept: ``auto`` for the best of the device, ``cpu``, ``cuda``,
+            ``triton``.
+        device: ``cpu``, ``cuda`` or ``cuda:N``.
 
     Returns:
-        A model in evaluation mode, ready for ``generate``; U and V alone require gradients.
+        A model in evaluation mode, ready for ``generate``; with ``torch`` U and V alone require
+        gradients, else nothing does.
 
     Raises:
-        InputError: The artifact is missing or broken, or the dtype is unknown.
+        InputError: The artifact is missing or broken, the dtype is unknown, or the backend cannot
+            run here; the sentence says why.
     """
-    loaded: PreTrainedModel = load_artifact(_opened(artifact), torch_dtype(dtype))
+    target, opened = find_device(device), _opened(artifact)
+    if backend not in LOADERS:
+        raise unknown_name("backend", backend, LOADERS)
+    loaded: PreTrainedModel
+    if backend == TORCH:
+        loaded = load_artifact(opened, torch_dtype(dtype)).to(target)
+    else:
+        loaded = load_on_backend(opened, torch_dtype(dtype), backend=backend, device=target)
     return loaded
 
 

@@ -53,7 +53,7 @@ def load_artifact(artifact: Artifact, dtype: torch.dtype = torch.float32) -> Any
     Raises:
         InputError: The artifact is broken.
     """
-    return _build(artifact, dtype, SparseLowRankLinear)
+    return build_model(artifact, dtype, SparseLowRankLinear)
 
 
 def load_base(artifact: Artifact, dtype: torch.dtype = torch.float32) -> Any:
@@ -66,10 +66,23 @@ def load_base(artifact: Artifact, dtype: torch.dtype = torch.float32) -> Any:
     Returns:
         A ``PreTrainedModel`` in evaluation mode in which nothing requires gradients.
     """
-    return _build(artifact, dtype, _sparse_linear)
+    return build_model(artifact, dtype, _sparse_linear)
 
 
-def _build(artifact: Artifact, dtype: torch.dtype, layer: Layer) -> Any:
+def build_model(artifact: Artifact, dtype: torch.dtype, layer: Layer) -> Any:
+    """A transformers causal LM with a layer of a kind in place of every compressed projection.
+
+    Args:
+        artifact: The compressed model.
+        dtype: Of every tensor.
+        layer: Makes the layer of a projection from what is stored and that dtype.
+
+    Returns:
+        A ``PreTrainedModel`` in evaluation mode; only what the layers want requires gradients.
+
+    Raises:
+        InputError: The artifact is broken.
+    """
     from accelerate import init_empty_weights
     from transformers import AutoModelForCausalLM
 

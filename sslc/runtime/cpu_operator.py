@@ -25,6 +25,7 @@ from sslc.runtime.bitmap import (
 )
 from sslc.runtime.cpu import MAX_TOKENS, Panel, expand_panel, multiply, new_panel
 from sslc.runtime.features import cpu_availability
+from sslc.runtime.memory import as_tensor
 
 PANEL_BYTES = 8 << 20
 """Of the rows of S that are written out at a time, unless three rows need more."""
@@ -72,7 +73,7 @@ class CpuOperator:
         dtype = x.dtype if matrix.kind is BF16 and x.dtype == torch.bfloat16 else torch.float32
         x_dtype, x = x.dtype, x.to(dtype)
         y = torch.empty((len(x), matrix.rows), dtype=x_dtype)
-        v_rows = _tensor(matrix.v_rows)[:, : matrix.columns].to(dtype)
+        v_rows = as_tensor(matrix.v_rows)[:, : matrix.columns].to(dtype)
         inner = x @ v_rows.T
         panel = new_panel(matrix, self._panel_groups)
         bias = torch.from_numpy(matrix.bias)
@@ -81,14 +82,14 @@ class CpuOperator:
             rows = slice(GROUP_ROWS * first, min(matrix.rows, GROUP_ROWS * first + len(panel.u)))
             count = rows.stop - rows.start
             part = (x @ _weights(panel, matrix.columns, dtype)[:count].T).float()
-            u = _tensor(panel.u)[:count, : matrix.rank].to(dtype)
+            u = as_tensor(panel.u)[:count, : matrix.rank].to(dtype)
             y[:, rows] = (part + (inner @ u.T).float() + bias[rows]).to(x_dtype)
         return y
 
 
 def _weights(panel: Panel, columns: int, dtype: torch.dtype) -> torch.Tensor:
     """A panel's rows of S in a dtype."""
-    rows = _tensor(panel.sparse)
+    rows = as_tensor(panel.sparse)
     if panel.sparse.dtype != INT8.dtype:
         return rows[:, :columns].to(dtype)
     scaled = rows.view(len(rows), -1, SCALE_COLUMNS) * torch.from_numpy(panel.scales)[:, :, None]
@@ -100,13 +101,6 @@ def _numbers(x: torch.Tensor) -> NDArray[Any]:
     if x.dtype == torch.bfloat16:
         return x.view(torch.int16).numpy().view(ml_dtypes.bfloat16)
     return x.float().numpy()
-
-
-def _tensor(array: NDArray[Any]) -> torch.Tensor:
-    """The same memory as a tensor; torch does not know numpy's bf16."""
-    if array.dtype == ml_dtypes.bfloat16:
-        return torch.from_numpy(array.view(np.int16)).view(torch.bfloat16)
-    return torch.from_numpy(array)
 
 
 def prepare_cpu(projection: Projection) -> CpuOperator:

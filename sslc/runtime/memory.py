@@ -1,9 +1,11 @@
-"""Buffers in huge pages: a stream of weights should not wait for address translation."""
+"""Buffers in huge pages, where a stream of weights need not wait for address translation."""
 
 import mmap
 from typing import Any
 
+import ml_dtypes
 import numpy as np
+import torch
 from numpy.typing import DTypeLike, NDArray
 
 _ADVICE = getattr(mmap, "MADV_HUGEPAGE", None)
@@ -28,3 +30,10 @@ def huge_zeros(count: int, dtype: DTypeLike) -> NDArray[Any]:
     if _ADVICE is not None:
         buffer.madvise(_ADVICE)
     return np.frombuffer(buffer, dtype, count)
+
+
+def as_tensor(array: NDArray[Any]) -> torch.Tensor:
+    """The same memory as a tensor; torch does not know numpy's bf16."""
+    if array.dtype == ml_dtypes.bfloat16:
+        return torch.from_numpy(array.view(np.int16)).view(torch.bfloat16)
+    return torch.from_numpy(array)

@@ -1,0 +1,80 @@
+"""An artifact on the kernels: logits, tokens and refusals, against S + U Vᵀ in torch."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+import sslc
+from sslc.exporting.dense import export_dense
+from sslc.runtime import features
+from sslc.runtime.linear import CompressedLinear
+from tests.sslc.making import make_artifact
+from workloads.artifact.read import Artifact
+from workloads.support.errors import InputError
+
+PROMPT = torch.arange(5, 12)[None]
+GREEDY = {"max_new_tokens": 24, "do_sample": False, "pad_token_id": 0, "eos_token_id": None}
+
+
+@pytest.fixture(scope="module")
+def with_biases(qwen: Path, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+    return make_artifact(qwen, tmp_path_factory.mktemp("qwen") / "a")
+
+
+@pytest.fixture(params=["small_artifact", "with_biases"])
+def artifact(request: pytest.FixtureRequest) -> Artifact:
+    made: Artifact = request.getfixturevalue(request.param)
+    return made
+
+
+@pytest.mark.parametrize("tokens", [1, 7, 40])
+@pytest.mark.parametrize(("dtype", "tolerance"), [("F32", 1e-5), ("BF16", 3e-2)])
+def test_load_auto_logits_are_those_of_the_dense_reconstruction(
+    artifact: Artifact, tokens: int, dtype: str, tolerance: float, tmp_path: Path
+) -> None:
+    from transformers import AutoModelForCausalLM
+
+    export_dense(artifact, tmp_path / "dense")
+    dense = AutoModelForCausalLM.from_pretrained(tmp_path / "dense", dtype=torch.float32)
+    windows = torch.arange(tokens)[None] + 3
+    with torch.no_grad():
+        expected = dense(windows).logits
+        logits = sslc.load(artifact, dtype=dtype, backend="auto")(windows).logits.float()
+    assert (logits - expected).norm() <= tolerance * expected.norm()
+
+
+def test_load_auto_tokens_in_f32_are_those_of_the_dense_reconstruction(artifact: Artifact) -> None:
+    compressed = sslc.load(artifact, backend="auto")
+    assert any(isinstance(module, CompressedLinear) for module in compressed.modules())
+    assert not [p for p in compressed.parameters() if p.requires_grad]
+    expected = sslc.load(artifact).generate(PROMPT, **GREEDY)
+    assert compressed.generate(PROMPT, **GREEDY).tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"backend": "gpu"}, "unknown backend 'gpu'.*auto.*torch"),
+        ({"backend": "cpu", "dtype": "F16"}, "backend 'cpu' takes the dtype F32 or BF16"),
+        ({"backend": "auto", "device": "cuda"}, "torch sees no CUDA device here"),
+        ({"backend": "cuda"}, "cuda is not available: needs a CUDA device"),
+    ],
+)
+def test_load_what_cannot_run_here_is_refused_in_a_sentence(
+    small_artifact: Artifact,
+    options: dict[str, str],
+    sentence: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(InputError, match=sentence):
+        sslc.load(small_artifact, **options)  # type: ignore[arg-type]
+
+
+def test_load_auto_without_avx2_says_what_is_missing(
+    small_artifact: Artifact, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(features.VARIABLE, "none")
+    with pytest.raises(InputError, match="cpu is not available: needs AVX2"):
+        sslc.load(small_artifact, backend="auto")
