@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from reports.reproduce.block_results import MapPair, SalienceMap
-from reports.reproduce.studies.salience_tables import PUBLISHED_MODEL, PublishedNeeded, everything
+from reports.reproduce.studies.salience_tables import PUBLISHED_MODEL, PublishedNeeded, all_matrices
 from reports.reproduce.walk import heading
 from sslc.evaluation.salience import SALIENCE_KEPT
 from workloads.results.salience import Needed
@@ -65,7 +65,7 @@ def needed_figure(
     """
     figure = Figure(figsize=(11.0, 4.6), layout="constrained")
     bars, dots = figure.subplots(1, 2, width_ratios=(1, 1.5))
-    _bars(bars, everything(shares), published)
+    _bars(bars, all_matrices(shares), published)
     _dots(dots, shares)
     handles, labels = bars.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower left", ncols=3, frameon=False)

@@ -99,7 +99,7 @@ def needed_table(
     """
     rows: list[tuple[Cell, ...]] = []
     for reading, shares in readings.items():
-        groups = {**shares, "all": everything(shares)}
+        groups = {**shares, "all": all_matrices(shares)}
         rows += [(reading, name, len(group), *_summary(group)) for name, group in groups.items()]
         if reading == next(iter(readings)):
             name = f"{PUBLISHED_MODEL}, published"
@@ -115,7 +115,7 @@ def needed_table(
     return Table("figure4", title, columns, tuple(rows), footnotes)
 
 
-def everything(shares: Mapping[str, Sequence[Needed]]) -> list[Needed]:
+def all_matrices(shares: Mapping[str, Sequence[Needed]]) -> list[Needed]:
     """Of all projections."""
     return [needed for group in shares.values() for needed in group]
 
@@ -146,7 +146,7 @@ def _needed_notes(
 ) -> tuple[str, ...]:
     fewer = []
     for reading, shares in readings.items():
-        group = everything(shares)
+        group = all_matrices(shares)
         count = sum(needed.synergistic < needed.pruning for needed in group)
         fewer.append(f"{count} of {len(group)} by {reading}")
     return (
