@@ -13,6 +13,7 @@ from sslc.methods.registry import METHODS, load_method
 from sslc.model.opening import open_checkpoint
 from sslc.model.weights import dense_weight
 from tests.sslc.making import SONNETS
+from tests.sslc.problems import output_error, small_problem
 from workloads.artifact.read import open_artifact
 
 
@@ -62,3 +63,12 @@ def test_method_artifact_round_trip(
         assert method.budget(record.m, record.n) == (record.rank, record.nonzeros)
         spare = record.m * record.n // 2 - record.nonzeros - record.factor_parameters
         assert 0 <= spare < (record.m + record.n if name in ("svd", "svd-llm") else 1)
+
+
+@pytest.mark.parametrize("better", ["sparsegpt", "alps", "ria"])
+def test_output_error_order_of_pruning_methods(better: str) -> None:
+    """SparseGPT and ALPS stay below Wanda, and RIA below magnitude, on correlated inputs."""
+    worse = "magnitude" if better == "ria" else "wanda"
+    for seed in range(5):
+        weight, inputs = small_problem(64, 96, seed)
+        assert output_error(better, weight, inputs) < output_error(worse, weight, inputs)

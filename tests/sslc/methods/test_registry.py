@@ -1,0 +1,44 @@
+"""Methods by name: strict settings, each with a default."""
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from sslc.methods.registry import METHODS, default_settings, load_method
+from workloads.support.errors import InputError
+
+
+@pytest.mark.parametrize("name", sorted(METHODS))
+@pytest.mark.parametrize("value", [-0.1, 1.1])
+def test_load_method_share_out_of_range_raises(name: str, value: float) -> None:
+    with pytest.raises(InputError, match=r"kept_fraction must lie in \[0, 1\]"):
+        load_method(name, {"kept_fraction": value})
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "message"),
+    [
+        ("ssIc", {}, "did you mean sslc"),
+        ("wanda", {"rank_share": 0.1}, "unknown key 'rank_share'"),
+        ("sslc", {"iterations": 0}, "iterations must be at least 1"),
+        ("sslc", {"iterations": 1.5}, "iterations must be int"),
+        ("sslc", {"group": "column"}, "group must be row, matrix or N:M"),
+        ("sslc", {"rank": -2}, "rank must be"),
+    ],
+)
+def test_load_method_bad_setting_is_named(name: str, settings: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        load_method(name, settings)
+
+
+def test_registry_settings_with_a_group_are_those_of_methods_that_prune() -> None:
+    pruning = {"alps", "magnitude", "pruner-zero", "ria", "sparsegpt", "wanda"}
+    with_group = {name for name in METHODS if "group" in default_settings(name)}
+    assert with_group == pruning | {"godec", "rpca", "sslc"}
+
+
+def test_registry_every_setting_has_a_default() -> None:
+    for name in METHODS:
+        assert default_settings(name)["kept_fraction"] == 0.5
+        assert dataclasses.MISSING not in default_settings(name).values()
