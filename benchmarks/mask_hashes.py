@@ -31,6 +31,7 @@ def main(rounds: int) -> None:
         for block in range(load_model("llama2-7b").blocks):
             path = Path(directory) / f"{block}.safetensors"
             files[path] = write_tensors(path, _masks(block)).tensors
+        ways: dict[str, Mapping[Path, Mapping[str, str] | None]]
         ways = {"without hashes": dict.fromkeys(files, None), "with hashes": files}
         least = dict.fromkeys(ways, float("inf"))
         for _ in range(rounds):

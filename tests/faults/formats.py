@@ -80,7 +80,8 @@ def _written(name: str, data: bytes) -> Callable[[Path], Path]:
     return make
 
 
-def _preset(folder: str, name: str) -> bytes:
+def preset(folder: str, name: str) -> bytes:
+    """The bytes of a preset that ships with the simulator."""
     import accelerator_sim.machine.catalog as catalog
 
     return (Path(catalog.__file__).parent / folder / f"{name}.toml").read_bytes()
@@ -138,8 +139,8 @@ FORMATS = {
     "checkpoint": Format(_pruned, _read_pruned),
     "index": Format(_index, _read_pruned),
     "npy": Format(_npy, lambda file: read_mask(file).bits.tobytes()),
-    "machine": Format(_written("m.toml", _preset("presets", "vitcod")), load_accelerator),
-    "costs": Format(_written("c.toml", _preset("cost_tables", "28nm")), load_cost_table),
+    "machine": Format(_written("m.toml", preset("presets", "vitcod")), load_accelerator),
+    "costs": Format(_written("c.toml", preset("cost_tables", "28nm")), load_cost_table),
     "space": Format(_written("s.toml", (BASE + FIELDS).encode()), lambda f: load_space(f).digest),
     "shard": Format(_shard, lambda file: read_table(file, _table().schema), exact=True),
     "result": Format(

@@ -57,10 +57,14 @@ def write_atomic(path: Path, data: bytes) -> None:
 def _atomic(path: Path) -> Iterator[BinaryIO]:
     """A stream into a temporary file that takes the path's place when all is written."""
     temporary = path.with_name(f".{path.name}.tmp")
-    with temporary.open("wb") as stream:
-        yield stream
-        stream.flush()
-        os.fsync(stream.fileno())
+    try:
+        with temporary.open("wb") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+    except BaseException:  # such as a full disk
+        temporary.unlink(missing_ok=True)
+        raise
     temporary.replace(path)
     sync_directory(path.parent)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from workloads.support.errors import InputError
+from workloads.support.hub import hub_answers
 
 Part = Literal["calibration", "evaluation"]
 
@@ -97,7 +98,8 @@ def fetch(name: str, repository: str, file: str, offline: str = _OFFLINE) -> Pat
     from huggingface_hub import hf_hub_download
 
     try:
-        return Path(hf_hub_download(repository, file, repo_type="dataset"))
+        local = not hub_answers()
+        return Path(hf_hub_download(repository, file, repo_type="dataset", local_files_only=local))
     except (OSError, ValueError) as error:
         raise InputError(
             f"text {name!r}: the hub did not give {repository} ({type(error).__name__}); "

@@ -60,3 +60,4 @@ def test_write_tensors_stopped_midway_leaves_the_old_file(tmp_path: Path) -> Non
     with pytest.raises(OSError, match="the disk is gone"):
         write_tensors(tmp_path / "kept", Failing({"a": np.ones(3), "b": np.ones(2)}))
     assert (tmp_path / "kept").read_bytes() == b"old"
+    assert [path.name for path in tmp_path.iterdir()] == ["kept"]

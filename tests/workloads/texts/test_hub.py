@@ -19,8 +19,9 @@ DOCUMENTS = [f"document {number}\n" for number in range(1200)]
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder per dataset where ``hf_hub_download`` finds its files."""
 
-    def download(repository: str, file: str, *, repo_type: str) -> str:
+    def download(repository: str, file: str, *, repo_type: str, local_files_only: bool) -> str:
         assert repo_type == "dataset"
+        assert local_files_only
         return str(tmp_path / repository / file)
 
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)

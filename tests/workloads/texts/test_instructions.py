@@ -43,7 +43,8 @@ def test_load_instructions_rows_become_alpacas_prompts(tmp_path: Path) -> None:
 def test_load_instructions_alpaca_is_read_from_the_hub(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def download(repository: str, file: str, *, repo_type: str) -> str:
+    def download(repository: str, file: str, *, repo_type: str, local_files_only: bool) -> str:
+        assert local_files_only
         assert (repository, repo_type) == ("tatsu-lab/alpaca", "dataset")
         assert file == "data/train-00000-of-00001-a09b74b3ef9c3b56.parquet"
         return str(tmp_path / "alpaca.parquet")
