@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from accelerator_sim.machine.catalog import accelerator_names, load_accelerator
     from accelerator_sim.machine.hardware import Accelerator
     from accelerator_sim.models.results import CyclesResult, Simulation
-    from accelerator_sim.operations import simulate, sweep
+    from accelerator_sim.operations import simulate, simulate_whole, sweep
+    from accelerator_sim.serving.results import WholeModelResult
     from workloads.support.errors import InputError
 
     __version__: str
@@ -27,11 +28,13 @@ __all__ = [
     "InputError",
     "Simulation",
     "Sweep",
+    "WholeModelResult",
     "Workload",
     "__version__",
     "accelerator_names",
     "load_accelerator",
     "simulate",
+    "simulate_whole",
     "sweep",
 ]
 _HOMES = {
@@ -40,10 +43,12 @@ _HOMES = {
     "InputError": "workloads.support.errors",
     "Simulation": "accelerator_sim.models.results",
     "Sweep": "accelerator_sim.design_space.results",
+    "WholeModelResult": "accelerator_sim.serving.results",
     "Workload": "accelerator_sim.design_space.workload",
     "accelerator_names": "accelerator_sim.machine.catalog",
     "load_accelerator": "accelerator_sim.machine.catalog",
     "simulate": "accelerator_sim.operations",
+    "simulate_whole": "accelerator_sim.operations",
     "sweep": "accelerator_sim.operations",
 }
 

@@ -1,8 +1,8 @@
 """What the package's face does: simulate a source, sweep a design space. After all other rooms."""
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,13 @@ from accelerator_sim.machine.identity import changes_of, cost_identity, machine_
 from accelerator_sim.models.by_name import DISTINCT_MODELS, Model, check_models
 from accelerator_sim.models.cycles import BlockCycles
 from accelerator_sim.models.results import CyclesResult, Simulation
-from accelerator_sim.sources import Contents, Simulated, Source, open_source
+from accelerator_sim.serving.phases import Setting
+from accelerator_sim.serving.results import Requests, WholeModelIdentity, WholeModelResult
+from accelerator_sim.serving.whole import check_served, run_whole
+from accelerator_sim.sources import Seen, Simulated, Source, open_source
 from workloads.masks.packed import SparseLowRankGemm
 from workloads.results.identity import provenance
 from workloads.results.kinds import CyclesIdentity, WorkloadIdentity
-from workloads.results.workload import WorkloadHash
 from workloads.shapes.attention import ContextAttention, check_heads
 from workloads.support.errors import InputError
 from workloads.support.progress import Progress, silent
@@ -66,12 +68,11 @@ def simulate(
     machine = named_machine(accelerator, overrides)
     table = costs if isinstance(costs, CostTable) else load_cost_table(costs)
     opened = open_source(source)
-    limit = opened.of_blocks or opened.blocks
-    count = min(_at_least_one("blocks", blocks) or opened.blocks, limit)
+    count = _block_count(opened, blocks)
     _at_least_one("tokens", tokens)
     run = _run(opened, machine, names, table, (count, tokens, context), progress)
-    subject = opened.subject(Contents(run.kept / run.parameters, run.hash.hexdigest()))
-    work = WorkloadIdentity(run.hash.hexdigest(), count, opened.of_blocks, run.tokens, context)
+    subject, sha256 = opened.subject(run.seen.contents), run.seen.hash.hexdigest()
+    work = WorkloadIdentity(sha256, count, opened.of_blocks, run.seen.tokens, context)
     changes = changes_of(accelerator, machine, overrides)
     about = (machine_identity(machine, changes), cost_identity(table))
     origin = provenance()
@@ -83,6 +84,73 @@ def simulate(
             for model in names
         )
     )
+
+
+def simulate_whole(
+    source: Simulated | Source,
+    accelerator: str | Path | Accelerator = "array-64x64",
+    *,
+    prompt: int = 512,
+    output: int = 128,
+    batch: int = 1,
+    model: Model = "compiled",
+    blocks: int | None = None,
+    kv_bits: int | None = None,
+    query_block: int = 64,
+    max_samples: int = 9,
+    overrides: Mapping[str, Any] | None = None,
+    costs: str | Path | CostTable = DEFAULT_COSTS,
+    progress: Progress = silent,
+) -> WholeModelResult:
+    """What a whole model costs that serves a batch of requests, dense and compressed.
+
+    Args:
+        source: As for ``simulate``, but not projections alone: heads and vocabulary are needed.
+        accelerator: As for ``simulate``.
+        prompt: Tokens of every prompt.
+        output: Tokens made for each.
+        batch: Sequences, each with a context of its own.
+        model: ``roofline``, ``event`` or ``compiled``.
+        blocks: Simulate only the first so many; their mean stands for the others.
+        kv_bits: Width of keys and values; by default that of activations.
+        query_block: Queries of a prompt that meet the same keys; smaller ones skip more of them.
+        max_samples: Contexts simulated per phase at most, straight lines between them.
+        overrides: As for ``simulate``.
+        costs: Energies: a table's name, a TOML file, or a table.
+        progress: Told after every block.
+
+    Raises:
+        InputError: A name or number cannot be used, the source is no whole model, or no tile fits
+            the machine.
+    """
+    check_served(model, max_samples)
+    counts = {"prompt": prompt, "output": output, "batch": batch, "query_block": query_block}
+    for name, value in {**counts, "kv_bits": kv_bits}.items():
+        _at_least_one(name, value)
+    machine = named_machine(accelerator, overrides)
+    table = costs if isinstance(costs, CostTable) else load_cost_table(costs)
+    bits = kv_bits or machine.bits.activation
+    setting = Setting(machine, table, model, bits, query_block, max_samples)
+    opened = open_source(source)
+    count = _block_count(opened, blocks)
+    requests = Requests(prompt, output, batch)
+    whole = run_whole(opened, requests, setting=setting, blocks=count, progress=progress)
+    identity = WholeModelIdentity(
+        subject=opened.subject(whole.seen.contents),
+        workload_sha256=whole.seen.hash.hexdigest(),
+        blocks=count,
+        of_blocks=opened.of_blocks or count,
+        heads=opened.heads(),
+        embedding=opened.embedding(),
+        requests=requests,
+        kv_bits=bits,
+        query_block=query_block,
+        max_samples=max_samples,
+        machine=machine_identity(machine, changes_of(accelerator, machine, overrides)),
+        costs=cost_identity(table),
+        cycle_model=model,
+    )
+    return WholeModelResult(identity, provenance(), whole.parts, whole.error_cycles)
 
 
 def sweep(
@@ -120,23 +188,18 @@ def _at_least_one(name: str, value: int | None) -> int | None:
     return value
 
 
+def _block_count(source: Source, blocks: int | None) -> int:
+    """How many blocks are run: those asked for, as far as there are any."""
+    limit = source.of_blocks or source.blocks
+    return min(_at_least_one("blocks", blocks) or source.blocks, limit)
+
+
 @dataclass
 class _Run:
     """What adds up over the blocks of a source."""
 
     blocks: dict[Model, list[BlockCycles]]
-    hash: WorkloadHash
-    kept: int = 0
-    parameters: int = 0
-    tokens: int = 1
-
-    def add(self, block: int, items: Iterable[SparseLowRankGemm]) -> None:
-        """Count what was run."""
-        for item in items:
-            self.hash.add(block, item)
-            self.kept += item.mask.nnz + item.rank * (item.gemm.m + item.gemm.n)
-            self.parameters += item.gemm.parameters
-            self.tokens = item.gemm.tokens
+    seen: Seen = field(default_factory=Seen)
 
 
 def _run(
@@ -149,7 +212,7 @@ def _run(
 ) -> _Run:
     """Run the first blocks, each opened and planned once for all models."""
     count, tokens, context = extent
-    run = _Run({model: [] for model in models}, WorkloadHash())
+    run = _Run({model: [] for model in models})
     stage = f"simulate ({', '.join(models)})"
     progress(stage, 0, count)
     by_block = itertools.groupby(source.projections(tokens), key=lambda item: item[0])
@@ -164,7 +227,7 @@ def _run(
         )
         for model, of_block in cycles.items():
             run.blocks[model].append(of_block)
-        run.add(block, items)
+        run.seen.add(block, items)
         progress(stage, done, count)
     return run
 

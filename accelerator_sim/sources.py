@@ -4,7 +4,7 @@ Before ``operations``. A source gives projections block by block and says what r
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from accelerator_sim.design_space.workload import Workload
@@ -14,7 +14,9 @@ from workloads.masks.packed import SparseLowRankGemm
 from workloads.masks.synthetic import synthetic_block
 from workloads.results.identity import Subject
 from workloads.results.subject import subject_of
+from workloads.results.workload import WorkloadHash
 from workloads.shapes.attention import Heads, read_heads
+from workloads.shapes.embedding import Embedding, read_embedding
 from workloads.shapes.transformer import load_model, model_names
 from workloads.support.errors import InputError
 
@@ -48,6 +50,45 @@ class Contents:
     sha256: str
 
 
+@dataclass
+class Seen:
+    """What adds up over the blocks of a source while they are run."""
+
+    hash: WorkloadHash = field(default_factory=WorkloadHash)
+    blocks: int = 0
+    kept: int = 0
+    parameters: int = 0
+    tokens: int = 1
+
+    def add(self, block: int, items: Sequence[SparseLowRankGemm]) -> None:
+        """Count a block that was run.
+
+        Args:
+            block: Its index.
+            items: Its projections.
+        """
+        self.blocks += 1
+        for item in items:
+            self.hash.add(block, item)
+            self.kept += item.mask.nnz + item.rank * (item.gemm.m + item.gemm.n)
+            self.parameters += item.gemm.parameters
+            self.tokens = item.gemm.tokens
+
+    @property
+    def contents(self) -> Contents:
+        """What was run."""
+        return Contents(self.kept / self.parameters, self.hash.hexdigest())
+
+
+def no_embedding() -> Embedding:
+    """For sources that are no whole model.
+
+    Raises:
+        InputError: Always.
+    """
+    raise InputError("a whole model: projections do not tell its ends; give a directory or a shape")
+
+
 @dataclass(frozen=True, eq=False)
 class Source:
     """Blocks of projections.
@@ -59,6 +100,7 @@ class Source:
         of_blocks: How many the model has; None where nobody knows.
         heads: Of its attention.
         subject: What results are about, after the blocks were run.
+        embedding: Of its ends.
     """
 
     projections: Callable[[int | None], Iterator[tuple[int, SparseLowRankGemm]]]
@@ -66,6 +108,7 @@ class Source:
     of_blocks: int | None
     heads: Callable[[], Heads]
     subject: Callable[[Contents], Subject]
+    embedding: Callable[[], Embedding] = no_embedding
 
 
 def open_source(source: "Simulated | Source") -> Source:
@@ -120,6 +163,7 @@ def _artifact(artifact: Artifact) -> Source:
         of_blocks=count,
         heads=lambda: read_heads(artifact.path),
         subject=lambda _: subject_of(artifact),
+        embedding=lambda: read_embedding(artifact.path),
     )
 
 
@@ -131,6 +175,7 @@ def _checkpoint(checkpoint: PrunedCheckpoint) -> Source:
         of_blocks=count,
         heads=lambda: read_heads(checkpoint.path),
         subject=lambda contents: _as_given(checkpoint.name, contents),
+        embedding=lambda: read_embedding(checkpoint.path),
     )
 
 
@@ -160,6 +205,7 @@ def _shape(workload: Workload) -> Source:
             sha256=contents.sha256,
             settings={**settings, "seed": workload.seed},
         ),
+        embedding=lambda: Embedding(shape.vocabulary, shape.hidden),
     )
 
 

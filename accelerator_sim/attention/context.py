@@ -30,6 +30,7 @@ def attention_cycles(
     *,
     models: Collection[Model],
     costs: CostTable,
+    kv_bits: int | None = None,
 ) -> dict[Model, tuple[ProjectionCycles, ...]]:
     """What attention costs by each model: ``qk``, ``softmax`` and ``av``; dense, sparse and whole
     are the same.
@@ -39,15 +40,20 @@ def attention_cycles(
 
     Args:
         attention: Heads, tokens and context.
-        accelerator: The machine; K and V have the width of its activations.
+        accelerator: The machine.
         models: Cycle models.
         costs: For the energy of the products; softmax has none.
+        kv_bits: Width of K and V; by default that of activations.
 
     Raises:
         InputError: No tile of a product fits the machine.
     """
     heads = attention.heads.kv_heads
-    products = [_product(gemm, accelerator, heads) for gemm in (attention.qk(), attention.av())]
+    bits = kv_bits or accelerator.bits.activation
+    products = [
+        _product(gemm, accelerator, value_bits=bits, heads=heads)
+        for gemm in (attention.qk(), attention.av())
+    ]
     cycles = float(heads * softmax_cycles(attention.scores, accelerator))
     parts: dict[Model, tuple[ProjectionCycles, ...]] = {}
     for model in models:
@@ -67,11 +73,13 @@ def with_attention(
     return [*projections[:index], *attention, *projections[index:]]
 
 
-def _product(gemm: Gemm, accelerator: Accelerator, heads: int) -> Product:
+def _product(gemm: Gemm, accelerator: Accelerator, *, value_bits: int, heads: int) -> Product:
     """One dense product, as often as there are key and value heads."""
-    bits = accelerator.bits.activation
     return Product(
-        gemm, accelerator, lambda: plan_dense(gemm, accelerator, value_bits=bits), repeats=heads
+        gemm,
+        accelerator,
+        lambda: plan_dense(gemm, accelerator, value_bits=value_bits),
+        repeats=heads,
     )
 
 

@@ -52,6 +52,23 @@ def simulate(
         str | None, typer.Option(help="With --mask: MHA or FFN, for the tables [FFN].")
     ] = None,
     context: Context = None,
+    whole: Annotated[
+        bool,
+        typer.Option("--whole", help="A whole model that serves requests: embeddings to head."),
+    ] = False,
+    prompt: Annotated[
+        int | None, typer.Option(min=1, help="With --whole: tokens of every prompt [512].")
+    ] = None,
+    output: Annotated[
+        int | None, typer.Option(min=1, help="With --whole: tokens made for each [128].")
+    ] = None,
+    batch: Annotated[
+        int | None, typer.Option(min=1, help="With --whole: sequences at once [1].")
+    ] = None,
+    kv_bits: Annotated[
+        int | None,
+        typer.Option(min=1, max=64, help="With --whole: width of keys and values [activations']."),
+    ] = None,
     energy: CostTableName = "28nm",
     trace: Annotated[
         Path | None,
@@ -78,13 +95,29 @@ def simulate(
 
     Example: sslc simulate runs/sslc --trace out.json --trace-projection up_proj
 
+    Example: sslc simulate runs/sslc --whole --prompt 512 --output 128 --batch 4
+
     Example: sslc simulate --mask layer3.npy --rank 64 --module FFN --cycle-model roofline
     """
     import accelerator_sim
     from accelerator_sim.machine.catalog import load_accelerator
+    from reports.commands.whole import Ask, check_whole, finish_whole, run_whole
     from reports.console import Reporter, say
 
-    overrides = parse_settings(settings)
+    overrides, requests = (
+        parse_settings(settings),
+        {"prompt": prompt, "output": output, "batch": batch},
+    )
+    own = {**{f"--{name}": value for name, value in requests.items()}, "--kv-bits": kv_bits}
+    others = {"--mask": mask, "--context": context, "--trace": trace, "--tokens": tokens > 1}
+    check_whole(whole, own, others)
+    if whole:
+        ask = Ask(accelerator, cycle_model, overrides, blocks, energy)
+        served = run_whole(
+            _source(directory, mask, rank, module, tokens), ask, requests=requests, kv_bits=kv_bits
+        )
+        finish_whole(served, save, directory, style=style, as_json=as_json)
+        return
     machine, models = load_accelerator(accelerator, overrides), cycle_models(cycle_model)
     if mask is not None and directory is None:
         _refuse_with_mask({"--blocks": blocks, "--context": context})

@@ -9,13 +9,20 @@ from pathlib import Path
 from accelerator_sim.attention.results import AttentionResult
 from accelerator_sim.design_space.results import SweepResult
 from accelerator_sim.models.results import CyclesResult
+from accelerator_sim.serving.results import WholeModelResult
 from workloads.results.envelope import file_name, result_from_json, result_to_json
 from workloads.results.kinds import PerplexityResult, RuntimeResult, ZeroShotResult
 from workloads.support.errors import InputError
 from workloads.support.files import read_json, write_json
 
 AnyResult = (
-    PerplexityResult | ZeroShotResult | CyclesResult | RuntimeResult | AttentionResult | SweepResult
+    PerplexityResult
+    | ZeroShotResult
+    | CyclesResult
+    | RuntimeResult
+    | AttentionResult
+    | SweepResult
+    | WholeModelResult
 )
 KINDS: tuple[type[AnyResult], ...] = (
     PerplexityResult,
@@ -24,6 +31,7 @@ KINDS: tuple[type[AnyResult], ...] = (
     RuntimeResult,
     AttentionResult,
     SweepResult,
+    WholeModelResult,
 )
 """Every kind of result that a file may hold."""
 FOLDER = "results"

@@ -106,21 +106,31 @@ def read_heads(directory: Path) -> Heads:
     config = read_json(path)
     if not isinstance(config, Mapping):
         raise InputError(f"{path}: not a model's configuration (an object of settings)")
-    heads = _count(config, "num_attention_heads", path)
+    heads = config_count(config, "num_attention_heads", path)
     kv_heads = heads
     if config.get("num_key_value_heads") is not None:
-        kv_heads = _count(config, "num_key_value_heads", path)
+        kv_heads = config_count(config, "num_key_value_heads", path)
     if config.get("head_dim") is not None:
-        head_dim = _count(config, "head_dim", path)
+        head_dim = config_count(config, "head_dim", path)
     else:
-        head_dim = _count(config, "hidden_size", path) // heads
+        head_dim = config_count(config, "hidden_size", path) // heads
     try:
         return Heads(heads, kv_heads, head_dim)
     except ValueError as error:
         raise InputError(f"{path}: {error}") from error
 
 
-def _count(config: Mapping[str, Any], key: str, path: Path) -> int:
+def config_count(config: Mapping[str, Any], key: str, path: Path) -> int:
+    """A number of a model's configuration.
+
+    Args:
+        config: As read.
+        key: Its name.
+        path: Of the file, for the error.
+
+    Raises:
+        InputError: It is missing or no count.
+    """
     value = config.get(key)
     if not _is_count(value):
         raise InputError(f"{path}: {key} must be {_COUNT}, got {shown(value)}")

@@ -30,6 +30,7 @@ class ModelShape:
         kv_heads: Key and value heads (fewer than ``heads`` with GQA).
         head_dim: Width of one head.
         blocks: Decoder blocks.
+        vocabulary: Rows of embeddings and head; 0 where nobody asked.
     """
 
     name: str
@@ -39,6 +40,7 @@ class ModelShape:
     kv_heads: int
     head_dim: int
     blocks: int
+    vocabulary: int = 0
 
     def __post_init__(self) -> None:
         for field in ("hidden", "intermediate", "heads", "kv_heads", "head_dim", "blocks"):

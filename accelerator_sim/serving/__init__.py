@@ -1,0 +1,1 @@
+"""A whole model that serves requests: what stands around the projections, and growing contexts."""

@@ -1,0 +1,123 @@
+"""``sslc simulate --whole``: a whole model that serves a batch of requests."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from accelerator_sim.models.by_name import Model
+    from accelerator_sim.serving.results import WholeModelResult
+    from accelerator_sim.sources import Simulated
+
+DEFAULTS = {"prompt": 512, "output": 128, "batch": 1}
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What was asked of ``sslc simulate`` that both its ways share.
+
+    Attributes:
+        accelerator: Its name or file.
+        cycle_model: As typed; ``all`` is ``compiled`` here.
+        overrides: Values of the machine by dotted key.
+        blocks: Only the first so many.
+        costs: Name or file of the energies.
+    """
+
+    accelerator: str
+    cycle_model: str
+    overrides: Mapping[str, Any]
+    blocks: int | None
+    costs: str
+
+
+def check_whole(whole: bool, own: Mapping[str, Any], others: Mapping[str, Any]) -> None:
+    """Refuse options that do not go together.
+
+    Args:
+        whole: Whether a whole model is meant.
+        own: Options of a whole model by name; None or False where not given.
+        others: Options that it has no use for, likewise.
+
+    Raises:
+        InputError: One of the wrong kind is given.
+    """
+    from workloads.support.errors import InputError
+
+    for name, value in (others if whole else own).items():
+        if value not in (None, False):
+            raise InputError(
+                f"simulate: {name} does not go with --whole"
+                if whole
+                else f"simulate: {name} belongs to --whole; add it, or leave {name} out"
+            )
+
+
+def run_whole(
+    source: "Simulated", ask: Ask, *, requests: Mapping[str, int | None], kv_bits: int | None
+) -> "WholeModelResult":
+    """Simulate a whole model, with a bar of its blocks.
+
+    Args:
+        source: An artifact or a checkpoint.
+        ask: Machine and model.
+        requests: ``prompt``, ``output`` and ``batch``; None: the default.
+        kv_bits: Width of keys and values; None: that of activations.
+    """
+    import accelerator_sim
+    from reports.console import Reporter
+
+    sizes = {name: value or DEFAULTS[name] for name, value in requests.items()}
+    with Reporter() as reporter:
+        return accelerator_sim.simulate_whole(
+            source,
+            ask.accelerator,
+            **sizes,
+            model=_model(ask.cycle_model),
+            blocks=ask.blocks,
+            kv_bits=kv_bits,
+            overrides=ask.overrides,
+            costs=ask.costs,
+            progress=reporter,
+        )
+
+
+def finish_whole(
+    result: "WholeModelResult",
+    save: Path | None,
+    directory: Path | None,
+    *,
+    style: str,
+    as_json: bool,
+) -> None:
+    """Print what came of it, and save it with its figure.
+
+    Args:
+        result: From ``run_whole``.
+        save: Where results go; None: into an artifact.
+        directory: What was simulated; nothing is written into what others made.
+        style: Of the tables.
+        as_json: As JSON, whatever the style.
+    """
+    from accelerator_sim.serving.results import parts_table, served_table
+    from accelerator_sim.sources import AS_GIVEN
+    from reports.console import say, show
+    from reports.figures.style import write_figure
+    from reports.stored.files import FOLDER, save_result
+
+    tables = [served_table([result]), parts_table(result)]
+    show(tables, style, as_json=as_json, results=[result])
+    foreign = result.identity.subject.method == AS_GIVEN
+    where = save or (None if foreign else directory)
+    if where is None:
+        return
+    path = save_result(where, result)
+    for written in (path, *write_figure(result.plot(), where / FOLDER, path.stem)):
+        say(f"wrote {written}")
+
+
+def _model(name: str) -> "Model":
+    from reports.commands.options import cycle_models
+
+    return "compiled" if name == "all" else cycle_models(name)[0]
