@@ -6,7 +6,7 @@ turns plain values into settings, and hands over to the room that does the work.
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import Any, Literal, overload
 
 from sslc.calibration.windows import Calibration
 from sslc.compression.block_loop import compress_checkpoint
@@ -35,9 +35,6 @@ from workloads.support.errors import InputError, unknown_name
 from workloads.support.progress import Progress, silent
 from workloads.support.sizes import parse_bytes
 from workloads.texts.windows import EMBEDDED
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
 
 Patterns = str | Sequence[str]
 Overrides = str | Path | Mapping[str, Mapping[str, Any]]
@@ -309,7 +306,7 @@ def load(
     dtype: str = "F32",
     backend: str = TORCH,
     device: str = "cpu",
-) -> "PreTrainedModel":
+) -> Any:
     """An artifact as a transformers causal LM whose projections keep S and U, V apart.
 
     Args:
@@ -322,8 +319,8 @@ def load(
         device: ``cpu``, ``cuda`` or ``cuda:N``.
 
     Returns:
-        A model in evaluation mode, ready for ``generate``; with ``torch`` U and V alone require
-        gradients, else nothing does.
+        A ``PreTrainedModel`` in evaluation mode, ready for ``generate``; with ``torch`` U and V
+        alone require gradients, else nothing does.
 
     Raises:
         InputError: The artifact is missing or broken, the dtype is unknown, or the backend cannot
@@ -332,12 +329,9 @@ def load(
     target, opened = find_device(device), _opened(artifact)
     if backend not in LOADERS:
         raise unknown_name("backend", backend, LOADERS)
-    loaded: PreTrainedModel
     if backend == TORCH:
-        loaded = load_artifact(opened, torch_dtype(dtype)).to(target)
-    else:
-        loaded = load_on_backend(opened, torch_dtype(dtype), backend=backend, device=target)
-    return loaded
+        return load_artifact(opened, torch_dtype(dtype)).to(target)
+    return load_on_backend(opened, torch_dtype(dtype), backend=backend, device=target)
 
 
 def export(

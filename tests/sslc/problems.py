@@ -18,7 +18,8 @@ def correlated_inputs(n: int, generator: torch.Generator) -> torch.Tensor:
     """Correlated channels of unlike strength, 3n tokens."""
     mixed = torch.randn(n, n, generator=generator) / n**0.5 + torch.eye(n)
     strength = torch.exp(0.7 * torch.randn(n, 1, generator=generator))
-    return strength * (mixed @ torch.randn(n, 3 * n, generator=generator))
+    inputs: torch.Tensor = strength * (mixed @ torch.randn(n, 3 * n, generator=generator))
+    return inputs
 
 
 def small_case(m: int, n: int, seed: int = 0) -> tuple[torch.Tensor, InputStatistics]:

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -14,7 +15,7 @@ from tests.sslc.making import CUT, SONNETS, tree_bytes
 from workloads.results.subject import subject_of
 from workloads.support.errors import InputError
 
-FEW = {"calibration": str(SONNETS), "windows": 2, "window_tokens": 32}
+FEW: dict[str, Any] = {"calibration": str(SONNETS), "windows": 2, "window_tokens": 32}
 
 
 def test_import_of_the_package_brings_no_torch() -> None:
@@ -45,7 +46,12 @@ def test_compress_by_names_equals_compress_by_objects(llama: Path, tmp_path: Pat
     """Plain values, patterns as one text, overrides as a mapping or a file: one artifact."""
     overrides = tmp_path / "overrides.toml"
     overrides.write_text('["*.down_proj"]\nkept_fraction = 0.7\n')
-    common = {"settings": {"iterations": 2}, "rank_share": 0.05, "exclude": "o_proj", **FEW}
+    common: dict[str, Any] = {
+        "settings": {"iterations": 2},
+        "rank_share": 0.05,
+        "exclude": "o_proj",
+        **FEW,
+    }
     by_file = sslc.compress(llama, tmp_path / "a", overrides=overrides, **common)
     tables = {"*.down_proj": {"kept_fraction": 0.7}}
     by_table = sslc.compress(str(llama), str(tmp_path / "b"), overrides=tables, **common)
@@ -67,7 +73,7 @@ def test_compress_defaults_are_those_of_the_method(llama: Path, tmp_path: Path) 
 
 
 def test_evaluate_of_path_and_of_artifact_are_one_result(small_artifact: sslc.Artifact) -> None:
-    window = {"window_tokens": 32, "max_tokens": 128}
+    window: dict[str, Any] = {"window_tokens": 32, "max_tokens": 128}
     first = sslc.evaluate(str(small_artifact.path), **window)
     second = sslc.evaluate(small_artifact, **window)
     assert first.identity == second.identity
@@ -81,7 +87,7 @@ def test_evaluate_of_path_and_of_artifact_are_one_result(small_artifact: sslc.Ar
 
 
 def test_evaluate_dense_model_is_identified_by_its_weights(llama: Path, qwen: Path) -> None:
-    window = {"window_tokens": 32, "max_tokens": 64}
+    window: dict[str, Any] = {"window_tokens": 32, "max_tokens": 64}
     subjects = [sslc.evaluate(path, **window).identity.subject for path in (llama, qwen)]
     assert [(s.method, s.masks, s.kept_fraction) for s in subjects] == [("dense", "none", 1.0)] * 2
     assert subjects[0].sha256 != subjects[1].sha256

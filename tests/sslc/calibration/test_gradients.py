@@ -19,6 +19,7 @@ from sslc.model.opening import open_checkpoint
 from sslc.model.weights import dense_weight
 from tests.sslc.making import SONNETS, tree_bytes
 from workloads.artifact.read import Artifact
+from workloads.support.files import Hashes, write_tensors
 from workloads.texts.windows import load_text
 
 CPU = torch.device("cpu")
@@ -89,13 +90,13 @@ def test_compress_killed_in_the_gradient_pass_resumes_to_the_same_bytes(
     llama: Path, whole: Artifact, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int
 ) -> None:
     """The pass writes ten files here: 3 inputs, 1 + 3 upstream, 3 gradients."""
-    write, written = gradients.write_tensors, []
+    written: list[str] = []
 
-    def stop(path: Path, tensors: Any) -> str:
+    def stop(path: Path, tensors: Any) -> Hashes:
         if len(written) == after:
             raise _KilledError
         written.append(path.name)
-        return write(path, tensors)
+        return write_tensors(path, tensors)
 
     with monkeypatch.context() as patch:
         patch.setattr(gradients, "write_tensors", stop)

@@ -1,6 +1,7 @@
 """Estimates from shapes: counts by hand, and memory that follows what costs it."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -52,7 +53,7 @@ def test_peak_bytes_rises_with_workers_windows_and_hessians(
 def test_fit_workers_takes_what_fits_and_refuses_less_than_one(llama: Path) -> None:
     model = BlockwiseModel(open_checkpoint(str(llama)))
     plan = _planned(model, "sslc", low_rank="exact")
-    cut = {
+    cut: dict[str, Any] = {
         "estimates": estimate_projections(model, plan, dtype="F32"),
         "calibration": Calibration(),
     }

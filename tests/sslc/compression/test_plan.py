@@ -1,6 +1,7 @@
 """Who is compressed by what: patterns, overrides, and what becomes of a projection left dense."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,7 +27,7 @@ METHOD = load_method("sslc", {"iterations": 3, "kept_fraction": 0.6})
 CUT = Calibration(str(SONNETS), windows=2, window_tokens=32)
 
 
-def _overrides(**tables: dict[str, object]) -> tuple[Override, ...]:
+def _overrides(tables: dict[str, dict[str, Any]]) -> tuple[Override, ...]:
     return tuple(Override(pattern, table) for pattern, table in tables.items())
 
 
@@ -56,7 +57,7 @@ def test_plan_include_then_exclude_leaves_the_difference() -> None:
 
 def test_plan_later_override_wins_and_keeps_the_rest() -> None:
     overrides = _overrides(
-        **{
+        {
             "*": {"iterations": 7, "rank_share": 0.1},
             "up_proj": {"iterations": 9},
             "layers.1.*": {"method": "wanda"},
@@ -75,13 +76,13 @@ def test_plan_later_override_wins_and_keeps_the_rest() -> None:
         (Choice(include=("qproj",)), r"--include: pattern 'qproj' matches no projection.*q_proj"),
         (Choice(exclude=("layers.12.*",)), r"--exclude.*layers\.0\.self_attn\.q_proj"),
         (Choice(exclude=("*",)), "leave no projection"),
-        (Choice(overrides=_overrides(k_proj={})), "'k_proj' matches no projection"),
-        (Choice(overrides=_overrides(q_proj={"rnk": 3})), "unknown key 'rnk'"),
-        (Choice(overrides=_overrides(q_proj={"iterations": "ten"})), "iterations must be int"),
-        (Choice(overrides=_overrides(q_proj={"kept_fraction": 2.0})), r"must lie in \[0, 1\]"),
-        (Choice(overrides=_overrides(q_proj={"method": "wnda"})), "did you mean wanda"),
+        (Choice(overrides=_overrides({"k_proj": {}})), "'k_proj' matches no projection"),
+        (Choice(overrides=_overrides({"q_proj": {"rnk": 3}})), "unknown key 'rnk'"),
+        (Choice(overrides=_overrides({"q_proj": {"iterations": "ten"}})), "iterations must be int"),
+        (Choice(overrides=_overrides({"q_proj": {"kept_fraction": 2.0}})), r"must lie in \[0, 1\]"),
+        (Choice(overrides=_overrides({"q_proj": {"method": "wnda"}})), "did you mean wanda"),
         (
-            Choice(exclude=("q_proj",), overrides=_overrides(q_proj={"rnk": 3})),
+            Choice(exclude=("q_proj",), overrides=_overrides({"q_proj": {"rnk": 3}})),
             "unknown key 'rnk'",
         ),
     ],
@@ -108,7 +109,7 @@ def test_read_overrides_bad_file_is_refused(tmp_path: Path, text: str, message: 
 
 
 CHOICE = Choice(
-    exclude=("down_proj", "layers.2.*"), overrides=_overrides(v_proj={"kept_fraction": 0.8})
+    exclude=("down_proj", "layers.2.*"), overrides=_overrides({"v_proj": {"kept_fraction": 0.8}})
 )
 
 

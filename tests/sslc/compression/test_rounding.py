@@ -22,6 +22,7 @@ def test_to_stored_f32_is_exact() -> None:
     stored = to_stored(given, "F32", bias=bias)
     assert np.array_equal(stored.values, given.sparse[given.mask].numpy())
     assert np.array_equal(stored.mask.unpack(), given.mask.numpy())
+    assert stored.bias is not None
     assert np.array_equal(stored.bias, bias.numpy())
 
 

@@ -4,6 +4,7 @@ import dataclasses
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -80,10 +81,8 @@ def test_exports_load_with_public_libraries_alone(artifact: Artifact, tmp_path: 
 
 def test_load_generates_with_separate_factors(artifact: Artifact, tmp_path: Path) -> None:
     export_dense(artifact, tmp_path / "dense")
-    model, dense = (
-        sslc.load(artifact.path),
-        AutoModelForCausalLM.from_pretrained(tmp_path / "dense"),
-    )
+    dense: Any = AutoModelForCausalLM.from_pretrained(tmp_path / "dense")
+    model = sslc.load(artifact.path)
     prompt = torch.arange(5)[None]
     options = {"max_new_tokens": 6, "do_sample": False, "attention_mask": torch.ones_like(prompt)}
     found, expected = (each.generate(prompt, **options) for each in (model, dense))

@@ -24,7 +24,7 @@ def copy(llama: Path, tmp_path: Path) -> Path:
     return tmp_path / "model"
 
 
-def _edit(model: Path, change: Callable[[dict[str, torch.Tensor]], None]) -> None:
+def _edit(model: Path, change: Callable[[dict[str, torch.Tensor]], object]) -> None:
     tensors = load_file(model / "model.safetensors")
     change(tensors)
     save_file(tensors, model / "model.safetensors")

@@ -113,7 +113,7 @@ def test_recover_is_adamw_on_u_and_v_by_the_models_own_loss(make: Make, tmp_path
             logits.flatten(0, 1), batch["labels"][:, 1:].flatten(), ignore_index=-100
         )
         losses.append(loss.item())
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(factors, 1.0)
         optimizer.param_groups[0]["lr"] = training.learning_rate * (3 - step) / 3
         optimizer.step()
