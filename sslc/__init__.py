@@ -11,7 +11,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sslc.operations import compress, evaluate, export, load, recover
+    from sslc.evaluation.measuring import evaluate
+    from sslc.operations import compress, export, load, recover
     from workloads.artifact.read import Artifact
     from workloads.support.errors import InputError
 
@@ -31,7 +32,7 @@ _HOMES = {
     "Artifact": "workloads.artifact.read",
     "InputError": "workloads.support.errors",
     "compress": "sslc.operations",
-    "evaluate": "sslc.operations",
+    "evaluate": "sslc.evaluation.measuring",
     "export": "sslc.operations",
     "load": "sslc.operations",
     "recover": "sslc.operations",
