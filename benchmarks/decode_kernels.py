@@ -147,6 +147,7 @@ def copies_for(size: int) -> int:
 
 
 def make_dense(case: Case, generator: np.random.Generator) -> list[DenseMatrix]:
+    weight: NDArray[Any]
     if case.kind is INT8:
         weight = generator.integers(-127, 128, (case.rows, case.columns), dtype=np.int8)
         scales = np.ones((case.rows, case.columns // 128), np.float32)

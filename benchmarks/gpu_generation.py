@@ -23,6 +23,7 @@ from benchmarks.gpu_stack import (
     VOCABULARY,
     Block,
     Generation,
+    Linear,
     generate,
     new_cache,
 )
@@ -42,7 +43,7 @@ DENSE: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 def generation(report: Report, blocks: int, tokens: int) -> Report:
     """Dense, and every sparsity with the rank inside the budget."""
     generator = torch.Generator("cuda").manual_seed(3)
-    options = {"device": "cuda", "dtype": torch.bfloat16, "generator": generator}
+    options: dict[str, Any] = {"device": "cuda", "dtype": torch.bfloat16, "generator": generator}
     embedding = torch.randn(VOCABULARY, HIDDEN, **options)
     head = torch.randn(VOCABULARY, HIDDEN, **options) / HIDDEN**0.5
     run = functools.partial(generate, embedding=embedding, head=head, tokens=tokens)
@@ -96,7 +97,7 @@ def sparse_rows(
         stack = []
         for part in copies:
             products = {name: prepare_product(o, 1, shape=chosen[name]) for name, o in part.items()}
-            linears = {
+            linears: dict[str, Linear] = {
                 name: functools.partial(product.multiply, overlap=overlap)
                 for name, product in products.items()
             }
@@ -106,8 +107,10 @@ def sparse_rows(
     rows[1]["tokens_equal_to_cuda"] = equal_tokens(*made.values())
     if blocks <= LARGEST_RECONSTRUCTED:
         dense = {name: reconstruction(operands) for name, operands in first.items()}
-        linears = {n: functools.partial(functional.linear, weight=w) for n, w in dense.items()}
-        exact = run([Block(linears, new_cache(tokens + 8)) for _ in range(blocks)])
+        multiplied: dict[str, Linear] = {
+            n: functools.partial(functional.linear, weight=w) for n, w in dense.items()
+        }
+        exact = run([Block(multiplied, new_cache(tokens + 8)) for _ in range(blocks)])
         for row, ours in zip(rows, made.values(), strict=True):
             row["tokens_equal_to_reconstruction"] = equal_tokens(exact, ours)
             difference = (ours.first_logits - exact.first_logits).norm()

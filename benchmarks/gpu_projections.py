@@ -2,6 +2,8 @@
 
 import dataclasses
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -63,7 +65,7 @@ def random_operands(
     """A projection that keeps 1 − sparsity of its parameters, U and V among them."""
     kept = round((1 - sparsity) * shape.columns - rank * (1 + shape.columns / shape.rows))
     mask = random_row_mask(shape.rows, shape.columns, kept, generator)
-    options = {"device": "cuda", "generator": generator}
+    options: dict[str, Any] = {"device": "cuda", "generator": generator}
     values = torch.randn(shape.rows * kept, **options).to(torch.bfloat16)
     bits = values.view(torch.int16).cpu().numpy().view(np.uint16)
     matrix = encode_delta4(pack_mask(mask).cpu().numpy(), bits, columns=shape.columns)
@@ -108,8 +110,10 @@ def triton_calls(copies: list[GpuOperands], x: Tensor, unroll: int) -> list[Call
     return [call(copy) for copy in copies]
 
 
-@triton.jit
-def dense_kernel(w, x, y, columns, COLUMNS: tl.constexpr, EARLY: tl.constexpr):
+@triton.jit  # type: ignore[untyped-decorator]
+def dense_kernel(  # type: ignore[no-untyped-def]
+    w, x, y, columns, COLUMNS: tl.constexpr, EARLY: tl.constexpr
+):
     """y = W x, a row for each program; early: the first weights come while the last kernel ends."""
     row = tl.program_id(0)
     j = tl.arange(0, COLUMNS)
@@ -140,20 +144,20 @@ def dense_product(w: Tensor, x: Tensor, *, overlap: bool) -> Tensor:
 def dense_calls(weights: list[Tensor], x: Tensor) -> dict[str, list[Call]]:
     """Dense products on each copy: cuBLAS by linear and by mv, and our own for one token."""
     calls: dict[str, list[Call]] = {
-        "dense_linear": [lambda w=w: functional.linear(x, w) for w in weights]
+        "dense_linear": [partial(functional.linear, x, w) for w in weights]
     }
     if x.shape[0] == 1:
-        calls["dense_mv"] = [lambda w=w: torch.mv(w, x[0]) for w in weights]
-        calls["dense_own"] = [lambda w=w: dense_product(w, x, overlap=False) for w in weights]
+        calls["dense_mv"] = [partial(torch.mv, w, x[0]) for w in weights]
+        calls["dense_own"] = [partial(dense_product, w, x, overlap=False) for w in weights]
         calls["dense_own_overlapped"] = [
-            lambda w=w: dense_product(w, x, overlap=True) for w in weights
+            partial(dense_product, w, x, overlap=True) for w in weights
         ]
     return calls
 
 
 def time_dense(shape: Shape, tokens: int, generator: torch.Generator) -> dict[str, Timing]:
     """Every dense product of a shape."""
-    options = {"device": "cuda", "dtype": torch.bfloat16, "generator": generator}
+    options: dict[str, Any] = {"device": "cuda", "dtype": torch.bfloat16, "generator": generator}
     copies = copies_needed(2 * shape.rows * shape.columns)
     weights = [torch.randn(shape.rows, shape.columns, **options) for _ in range(copies)]
     x = torch.randn(tokens, shape.columns, **options)
@@ -162,7 +166,7 @@ def time_dense(shape: Shape, tokens: int, generator: torch.Generator) -> dict[st
 
 def time_two_of_four(shape: Shape, tokens: int, generator: torch.Generator) -> Timing:
     """torch's semi-structured product; its tokens are padded to 8."""
-    options = {"device": "cuda", "dtype": torch.bfloat16, "generator": generator}
+    options: dict[str, Any] = {"device": "cuda", "dtype": torch.bfloat16, "generator": generator}
     copies = copies_needed(shape.rows * shape.columns * 9 // 8)
     mask = torch.tensor([1, 0, 1, 0], device="cuda", dtype=torch.bfloat16)
     mask = mask.repeat(shape.columns // 4)
@@ -171,4 +175,4 @@ def time_two_of_four(shape: Shape, tokens: int, generator: torch.Generator) -> T
         for _ in range(copies)
     ]
     x = torch.randn(max(8, tokens), shape.columns, **options)
-    return time_calls([lambda w=w: functional.linear(x, w) for w in weights])
+    return time_calls([partial(functional.linear, x, w) for w in weights])

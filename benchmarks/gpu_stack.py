@@ -34,8 +34,10 @@ class Block:
     cache: Tensor
 
 
-@triton.jit
-def rotate_and_store_kernel(q, k, v, cache, position, LENGTH: tl.constexpr, HEAD: tl.constexpr):
+@triton.jit  # type: ignore[untyped-decorator]
+def rotate_and_store_kernel(  # type: ignore[no-untyped-def]
+    q, k, v, cache, position, LENGTH: tl.constexpr, HEAD: tl.constexpr
+):
     """Rotate q and k to the position; keep k and v. One program a head."""
     head = tl.program_id(0)
     at = tl.load(position)
@@ -56,8 +58,8 @@ def rotate_and_store_kernel(q, k, v, cache, position, LENGTH: tl.constexpr, HEAD
     tl.store(values + half + i, tl.load(v + high))
 
 
-@triton.jit
-def attention_kernel(
+@triton.jit  # type: ignore[untyped-decorator]
+def attention_kernel(  # type: ignore[no-untyped-def]
     q, cache, position, y, LENGTH: tl.constexpr, HEAD: tl.constexpr, STEP: tl.constexpr
 ):
     """Softmax over the cache up to the position. One program a head."""
@@ -87,8 +89,10 @@ def attention_kernel(
     tl.store(y + head * HEAD + i, (total / weight).to(tl.bfloat16))
 
 
-@triton.jit
-def add_and_normalise_kernel(hidden, addend, y, SIZE: tl.constexpr):
+@triton.jit  # type: ignore[untyped-decorator]
+def add_and_normalise_kernel(  # type: ignore[no-untyped-def]
+    hidden, addend, y, SIZE: tl.constexpr
+):
     """hidden += addend; y = RMS norm of hidden."""
     i = tl.arange(0, SIZE)
     value = tl.load(hidden + i).to(tl.float32) + tl.load(addend + i).to(tl.float32)
@@ -97,8 +101,8 @@ def add_and_normalise_kernel(hidden, addend, y, SIZE: tl.constexpr):
     tl.store(y + i, (value * scale).to(tl.bfloat16))
 
 
-@triton.jit
-def swiglu_kernel(gate, up, y, size, STEP: tl.constexpr):
+@triton.jit  # type: ignore[untyped-decorator]
+def swiglu_kernel(gate, up, y, size, STEP: tl.constexpr):  # type: ignore[no-untyped-def]
     """y = silu(gate) · up."""
     i = tl.program_id(0) * STEP + tl.arange(0, STEP)
     g = tl.load(gate + i, mask=i < size, other=0.0).to(tl.float32)
@@ -145,7 +149,7 @@ class Decoder:
         self.position = torch.zeros(1, dtype=torch.int32, device="cuda")
         self.logits = torch.zeros(1, VOCABULARY, device="cuda")
         torch.cuda.synchronize()
-        stream = torch.cuda.Stream()
+        stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         with torch.cuda.stream(stream):
             self.step()
         torch.cuda.synchronize()

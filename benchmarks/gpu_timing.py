@@ -34,7 +34,7 @@ def copies_needed(operand_bytes: int) -> int:
 def time_calls(calls: Sequence[Call], *, replays: int = 7, least_calls: int = 24) -> Timing:
     """Seconds of one call, from a graph that runs all calls in turn."""
     rounds = -(-least_calls // len(calls))
-    stream = torch.cuda.Stream()
+    stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
     stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):
         for call in calls:
@@ -49,7 +49,10 @@ def time_calls(calls: Sequence[Call], *, replays: int = 7, least_calls: int = 24
         graph.replay()
     seconds = []
     for _ in range(replays):
-        start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+        start, end = (
+            torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
+            for _ in range(2)
+        )
         start.record()
         graph.replay()
         end.record()

@@ -14,6 +14,7 @@ from accelerator_sim.machine.hardware import (
     Buffer,
     Dram,
     Index,
+    LineSplit,
     LoopOrder,
     TileChoice,
 )
@@ -114,7 +115,9 @@ def machines(draw: st.DrawFn) -> Accelerator:
     columns = draw(st.integers(1, 7))
     if index.n_of_m:
         columns = -(-columns // index.n_of_m[1]) * index.n_of_m[1]
-    split = st.one_of(st.sampled_from(["auto", "proportional"]), st.integers(0, lines))
+    split: st.SearchStrategy[LineSplit] = st.one_of(
+        st.sampled_from(["auto", "proportional"]), st.integers(0, lines)
+    )
     return Accelerator(
         name="random",
         clock_hz=1000,

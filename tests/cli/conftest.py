@@ -17,6 +17,7 @@ from unittest import mock
 import jsonschema
 import pytest
 
+from accelerator_sim.models.by_name import Model
 from reports.cli import main
 from tests.conftest import make_checkpoint
 
@@ -54,7 +55,7 @@ def results_of(done: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
     return results
 
 
-def by_model(done: subprocess.CompletedProcess[str]) -> dict[str, dict[str, Any]]:
+def by_model(done: subprocess.CompletedProcess[str]) -> dict[Model, dict[str, Any]]:
     """The results by cycle model."""
     return {result["identity"]["cycle_model"]: result for result in results_of(done)}
 

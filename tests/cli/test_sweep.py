@@ -6,6 +6,7 @@ import signal
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -50,8 +51,8 @@ def test_sweep_writes_shards_front_and_figure(sslc: Run, tmp_path: Path) -> None
     assert "<svg" in (out / "front.svg").read_text()
 
 
-def _rows(path: Path) -> list[dict[str, object]]:
-    rows: list[dict[str, object]] = pq.read_table(path).to_pylist()
+def _rows(path: Path) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = pq.read_table(path).to_pylist()
     return rows
 
 

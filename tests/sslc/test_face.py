@@ -102,10 +102,10 @@ def test_evaluate_dense_model_is_identified_by_its_weights(llama: Path, qwen: Pa
     ],
 )
 def test_evaluate_what_would_be_passed_over_is_refused(
-    llama: Path, options: dict[str, object], message: str
+    llama: Path, options: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(InputError, match=message):
-        sslc.evaluate(llama, **options)  # type: ignore[call-overload]
+        sslc.evaluate(llama, **options)
 
 
 def test_load_and_export_dense_compute_the_same(

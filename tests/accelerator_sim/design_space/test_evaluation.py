@@ -107,7 +107,7 @@ def test_run_sweep_another_space_is_refused_and_nothing_touched(tmp_path: Path) 
     other = space_from(tmp_path, (BASE + FIELDS).replace("rank = 16", "rank = 8"))
     for action in (run_sweep, estimate):
         with pytest.raises(InputError, match=r"another space \(space\.toml"):
-            action(other, out, workers=1)  # type: ignore[operator]
+            action(other, out, workers=1)
     assert shards(out) == before
 
 

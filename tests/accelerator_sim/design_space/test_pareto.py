@@ -1,5 +1,7 @@
 """The Pareto front against its definition, checked pair by pair."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -44,6 +46,6 @@ def test_pareto_front_no_points_is_empty() -> None:
 
 
 @pytest.mark.parametrize("values", [[[1.0, float("nan")]], [1.0, 2.0]])
-def test_pareto_front_unusable_values_are_refused(values: list[object]) -> None:
+def test_pareto_front_unusable_values_are_refused(values: list[Any]) -> None:
     with pytest.raises(ValueError, match="values must"):
         pareto_front(values)

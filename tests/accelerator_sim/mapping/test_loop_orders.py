@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 
-from accelerator_sim.machine.hardware import Accelerator, Bits, Buffer, TileChoice
+from accelerator_sim.machine.hardware import Accelerator, Bits, Buffer, LoopOrder, TileChoice
 from accelerator_sim.mapping.bounds import lower_bound
 from accelerator_sim.mapping.candidates import plan_projection
 from accelerator_sim.mapping.program import S, U, V
@@ -25,7 +25,7 @@ from tests.accelerator_sim.machines import (
 from workloads.masks.packed import SparseLowRankGemm
 from workloads.support.errors import InputError
 
-ORDERS = ("output_stationary", "weight_stationary", "activation_stationary")
+ORDERS: tuple[LoopOrder, ...] = ("output_stationary", "weight_stationary", "activation_stationary")
 
 
 def machine(order: str, **changes: Any) -> Accelerator:

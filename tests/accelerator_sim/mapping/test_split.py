@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from accelerator_sim.machine.hardware import TileChoice
+from accelerator_sim.machine.hardware import LineSplit, TileChoice
 from accelerator_sim.mapping.candidates import plan_projection
 from accelerator_sim.mapping.split import proportional_lines
 from tests.accelerator_sim.machines import projection, random_mask, small_machine
@@ -15,7 +15,7 @@ def test_choose_denser_lines_auto_is_no_slower_than_any_fixed_split() -> None:
     mask[:, ::5] = True
     machine = small_machine(lines=8, dense_threshold=0.75, tile=TileChoice(16, 48, 1))
 
-    def slower_engine(split: int | str) -> int:
+    def slower_engine(split: LineSplit) -> int:
         changed = dataclasses.replace(machine, denser_lines=split)
         main = plan_projection(projection(mask), changed).program.main
         return int(max(main.denser_cycles.sum(), main.sparser_cycles.sum()))

@@ -31,7 +31,8 @@ def test_columns_cycles_by_dataflow_rounds_its_parallel_extent(flow: str, cycles
 def sparse_tiles_of(
     mask: np.ndarray, tile: TileShape, tokens: int, lines: int, machine: Accelerator
 ) -> list[list[list[int]]]:
-    gemm = Gemm("p", "MHA", *mask.shape, tokens)
+    rows, columns = mask.shape
+    gemm = Gemm("p", "MHA", rows, columns, tokens)
     none = np.zeros(mask.shape[1], dtype=bool)
     tiled = cut(gemm, PackedMask.pack(mask), rank=0, dense_columns=none, tile=tile)
     [flow] = allowed_flows(machine)

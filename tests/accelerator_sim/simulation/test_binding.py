@@ -42,7 +42,9 @@ def test_binding_most_cycles_of_both_engines_win(resource: str) -> None:
 
 
 def test_binding_equal_cycles_go_to_the_first_resource() -> None:
-    assert binding([NOTHING | {"weights": 2, "fill": 1, "drain": 1}]).resource == "DRAM: weights"
+    bound = binding([NOTHING | {"weights": 2, "fill": 1, "drain": 1}])
+    assert bound is not None
+    assert bound.resource == "DRAM: weights"
 
 
 def test_binding_without_cycles_is_none() -> None:
@@ -115,4 +117,5 @@ def test_event_result_random_machine_position_agrees_with_the_bound(
     assert at.cycles == run.roofline_cycles <= run.cycles
     assert at.macs == run.actions.macs - run.actions.executed_zeros
     assert run.denser.total + run.sparser.total == machine.lines * run.cycles
+    assert run.binding is not None
     assert 1 / len(RESOURCES) <= run.binding.share <= 1

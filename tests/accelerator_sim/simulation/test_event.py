@@ -103,11 +103,11 @@ def test_run_event_random_machine_equals_slow_machine(
     result = run_event(plan)
     mask = item.mask.unpack()
     dense = (mask.sum(axis=0) > machine.dense_threshold * len(mask)).tolist()
-    tile = (machine.tile.rows, machine.tile.columns, machine.tile.tokens)
+    rows, columns, tokens = dataclasses.astuple(machine.tile)
     split = plan.program.denser_lines
     resolved = dataclasses.replace(machine, dataflow=plan.program.configuration.dataflow)
     expected = slow_machine.simulate(
-        mask.tolist(), item.gemm.tokens, item.rank, resolved, tile, split, dense
+        mask.tolist(), item.gemm.tokens, item.rank, resolved, (rows, columns, tokens), split, dense
     )
     accounts = dataclasses.asdict(result.denser), dataclasses.asdict(result.sparser)
     assert (result.cycles, *accounts, result.traffic.total) == expected

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from reports.stored.files import KINDS, load_results, save_result
+from reports.stored.files import KINDS, AnyResult, load_results, save_result
 from tests.reports.results import cycles
 from tests.workloads.results.results import perplexity, runtime, zero_shot
 from workloads.support.errors import InputError
 
 
 def test_save_result_of_each_kind_is_read_back_equal(tmp_path: Path) -> None:
-    results = [perplexity(), zero_shot(), runtime(), cycles("event", 0.5)]
+    results: list[AnyResult] = [perplexity(), zero_shot(), runtime(), cycles("event", 0.5)]
     paths = [save_result(tmp_path, result) for result in results]
     assert {path.parent for path in paths} == {tmp_path / "results"}
     loaded = load_results(tmp_path)

@@ -8,6 +8,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+from reports.stored.files import AnyResult
 from reports.stored.schema import DOCUMENT, RESULT, schemas, write_schemas
 from tests.reports.results import cycles
 from tests.workloads.results.results import perplexity, runtime, zero_shot
@@ -30,7 +31,8 @@ def test_shipped_schema_is_what_the_code_gives(name: str, tmp_path: Path) -> Non
 
 
 def test_results_and_documents_meet_the_schemas_and_others_do_not() -> None:
-    results = [perplexity(), zero_shot(), runtime(), cycles("event", 0.5), cycles("published", 0.5)]
+    cycle_results = [cycles(model, 0.5) for model in ("event", "published")]
+    results: list[AnyResult] = [perplexity(), zero_shot(), runtime(), *cycle_results]
     of_result, of_document = (
         jsonschema.Draft202012Validator(_shipped(name)) for name in (RESULT, DOCUMENT)
     )

@@ -53,8 +53,8 @@ def test_cycles_result_mean_and_total_follow_from_blocks(
                 for projection in block.projections
                 if projection.module == module
             )
-            assert getattr(result.total[module], part) == pytest.approx(by_hand)  # type: ignore[index]
-            mean = getattr(result.mean_per_block[module], part)  # type: ignore[index]
+            assert getattr(result.total[module], part) == pytest.approx(by_hand)
+            mean = getattr(result.mean_per_block[module], part)
             assert mean == pytest.approx(by_hand / 2)
 
 

@@ -19,8 +19,8 @@ def test_explained_table_adds_up_runs_of_all_blocks() -> None:
     both = cycles("event", 0.2, 0.9)
     rows = rows_of(both)
     assert [row["Run"] for row in rows] == ["dense", "compressed"]
-    runs = [block.projections[0].sum_run for block in both.blocks]
-    runs = [run for run in runs if run is not None]
+    first = [block.projections[0].sum_run for block in both.blocks]
+    runs = [run for run in first if run is not None]
     assert len(runs) == 2
     total = sum(run.cycles for run in runs)
     useful = sum(run.actions.macs - run.actions.executed_zeros for run in runs)

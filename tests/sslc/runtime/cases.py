@@ -61,10 +61,12 @@ def make_case(
 
 def dense_sparse_part(case: Case) -> NDArray[np.float64]:
     """S in float64, int8 values times their scales."""
-    dense = np.zeros(case.mask.shape)
+    dense: NDArray[np.float64] = np.zeros(case.mask.shape)
     dense[case.mask] = case.sparse.values.astype(np.float64)
     if case.sparse.scales is not None:
-        scales = np.repeat(case.sparse.scales.astype(np.float64), SCALE_COLUMNS, axis=1)
+        scales: NDArray[np.float64] = np.repeat(
+            case.sparse.scales.astype(np.float64), SCALE_COLUMNS, axis=1
+        )
         dense *= scales[:, : dense.shape[1]]
     return dense
 
@@ -72,7 +74,7 @@ def dense_sparse_part(case: Case) -> NDArray[np.float64]:
 def dequantized(quantized: QuantizedX, columns: int) -> NDArray[np.float64]:
     """What int8 x stands for."""
     groups = quantized.numbers.reshape(*quantized.scales.shape, SCALE_COLUMNS)
-    scaled = groups * quantized.scales.astype(np.float64)[:, :, None]
+    scaled: NDArray[np.float64] = groups * quantized.scales.astype(np.float64)[:, :, None]
     return scaled.reshape(len(groups), -1)[:, :columns]
 
 

@@ -8,6 +8,7 @@ HERE = [level for level in features.LEVELS if level.features <= features.host_fe
 
 
 @pytest.fixture(params=HERE, ids=lambda level: level.name)
-def level(request, monkeypatch):
-    monkeypatch.setenv(features.VARIABLE, request.param.name)
-    return request.param
+def level(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> features.Level:
+    chosen: features.Level = request.param
+    monkeypatch.setenv(features.VARIABLE, chosen.name)
+    return chosen

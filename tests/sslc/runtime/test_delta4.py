@@ -49,7 +49,7 @@ def test_decode_delta4_any_matrix_gives_it_back(
     rows: int, columns: int, density: float, dtype: type, seed: int
 ) -> None:
     rng = np.random.default_rng(seed)
-    dense = rng.integers(1, 60000, (rows, columns)).astype(dtype)
+    dense: NDArray[np.generic] = rng.integers(1, 60000, (rows, columns)).astype(dtype)
     dense[rng.random((rows, columns)) >= density] = 0
     matrix = encoded(dense)
     np.testing.assert_array_equal(decode_delta4(matrix), dense)

@@ -1,7 +1,9 @@
 """Replacing an artifact: what is not ours stays, wherever it stands."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -135,8 +137,8 @@ def test_overwrite_stopped_at_any_step_loses_nothing(
     kept = _users_files(artifact)
     steps = iter(range(1000))
 
-    def counted(function):  # type: ignore[no-untyped-def]
-        def call(*arguments, **named):  # type: ignore[no-untyped-def]
+    def counted(function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **named: Any) -> Any:
             if next(steps) == stop:
                 raise StoppedError
             return function(*arguments, **named)
