@@ -1,7 +1,10 @@
 """What --dry-run says against what a run then gives and takes, seen from outside."""
 
+import functools
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,10 @@ _, status, usage = os.wait4(process.pid, 0)
 print(usage.ru_maxrss)
 sys.exit(status != 0)
 """
+WATCHED = {
+    "sslc": [*SMALL_CUT, "--set", "iterations=2", "--workers", "8"],
+    "sparsegpt": [*SMALL_CUT, "--method", "sparsegpt"],
+}
 WITHIN = 2.0
 """How far above the truth the estimated peak may lie."""
 
@@ -103,27 +110,48 @@ def test_compress_table_shows_ranks_that_differ(sslc: Run, llama: Path, tmp_path
     assert "0 to 2" in row
 
 
+@dataclass(frozen=True)
+class Watched:
+    """A run beside its estimate, each in a process of its own."""
+
+    said: int
+    peak: int
+    artifact: Path
+
+
+@pytest.fixture(scope="module")
+def watched(
+    sslc_process: Run, wide: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], Watched]:
+    """By method."""
+
+    @functools.cache
+    def run(method: str) -> Watched:
+        out = tmp_path_factory.mktemp("watched") / "a"
+        flags = WATCHED[method]
+        said = _dry(sslc_process, wide, *flags)["estimated_peak_bytes"]
+        return Watched(said, _run_watched(wide, "--out", out, *flags), out)
+
+    return run
+
+
 @pytest.mark.parametrize("method", ["sslc", "sparsegpt"])
 def test_dry_run_memory_is_an_upper_bound_and_not_absurd(
-    sslc_process: Run, wide: Path, tmp_path: Path, method: str
+    watched: Callable[[str], Watched], method: str
 ) -> None:
-    flags = [*SMALL_CUT, "--method", method]
-    flags += ["--set", "iterations=2"] if method == "sslc" else []
-    said = int(_dry(sslc_process, wide, *flags)["estimated_peak_bytes"])
-    peak = _run_watched(wide, "--out", tmp_path / "a", *flags)
-    assert peak <= said <= WITHIN * peak
+    run = watched(method)
+    assert run.peak <= run.said <= WITHIN * run.peak
 
 
 def test_max_memory_takes_fewer_workers_and_changes_no_byte(
-    sslc_process: Run, wide: Path, tmp_path: Path
+    sslc_process: Run, wide: Path, watched: Callable[[str], Watched], tmp_path: Path
 ) -> None:
-    flags = [*SMALL_CUT, "--set", "iterations=2", "--workers"]
-    two, one = (_dry(sslc_process, wide, *flags, count) for count in (8, 1))
-    limit = (int(two["estimated_peak_bytes"]) + int(one["estimated_peak_bytes"])) // 2
-    said = _dry(sslc_process, wide, *flags, 8, "--max-memory", limit)
-    assert 1 <= int(said["workers"]) < 8
-    peak = _run_watched(wide, "--out", tmp_path / "less", *flags, 8, "--max-memory", limit)
-    assert peak <= limit
-    _run_watched(wide, "--out", tmp_path / "one", *flags, 1)
+    """Room for some of eight workers, beside a run with all of them."""
+    all_of_them, flags = watched("sslc"), WATCHED["sslc"]
+    one = _dry(sslc_process, wide, *flags[:-1], 1)["estimated_peak_bytes"]
+    limit = (one + all_of_them.said) // 2
+    flags = [*flags, "--max-memory", limit]
+    assert 1 <= _dry(sslc_process, wide, *flags)["workers"] < 8
+    assert _run_watched(wide, "--out", tmp_path / "less", *flags) <= limit
     for file in ("manifest.json", "blocks/000.safetensors", "blocks/001.safetensors"):
-        assert (tmp_path / "less" / file).read_bytes() == (tmp_path / "one" / file).read_bytes()
+        assert (tmp_path / "less" / file).read_bytes() == (all_of_them.artifact / file).read_bytes()

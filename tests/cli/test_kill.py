@@ -34,14 +34,14 @@ def _bytes(directory: Path) -> dict[str, bytes]:
 
 
 def test_compress_killed_twice_and_resumed_is_byte_identical(
-    sslc: Run, sslc_process: Run, deep: Path, tmp_path: Path
+    sslc: Run, deep: Path, tmp_path: Path
 ) -> None:
     """With projections left dense and with settings by pattern, which --resume must compare."""
     overrides = tmp_path / "mine.toml"
     overrides.write_text('["layers.[3-5].*"]\nkept_fraction = 0.7\n[v_proj]\nmethod = "wanda"\n')
     choice = ["--exclude", "layers.6.*", "--exclude", "o_proj", "--overrides", str(overrides)]
     flags = [*SMALL_CUT, *SLOW, *choice]
-    whole = sslc_process("compress", deep, "--out", tmp_path / "whole", *flags)
+    whole = sslc("compress", deep, "--out", tmp_path / "whole", *flags)
     assert whole.returncode == 0, whole.stderr
     out = tmp_path / "killed"
     assert _kill_after(2, deep, out, *choice) < 8
@@ -56,7 +56,7 @@ def test_compress_killed_twice_and_resumed_is_byte_identical(
     overrides.write_text(overrides.read_text().replace("0.8", "0.7"))
     assert 5 <= _kill_after(5, deep, out, *choice, "--resume") < 8
     assert not out.exists()
-    done = sslc_process("compress", deep, "--out", out, *flags, "--resume")
+    done = sslc("compress", deep, "--out", out, *flags, "--resume")
     assert done.returncode == 0, done.stderr
     overrides.unlink()
     assert _bytes(out) == _bytes(tmp_path / "whole")

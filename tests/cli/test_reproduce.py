@@ -126,7 +126,7 @@ def test_reproduce_bad_argument_is_refused(
 
 
 def test_reproduce_killed_and_run_again_gives_the_same_table(
-    sslc: Run, sslc_process: Run, llama: Path, small: tuple[object, ...], tmp_path: Path
+    sslc: Run, llama: Path, small: tuple[object, ...], tmp_path: Path
 ) -> None:
     asked = ("table7", "--model", llama, *small)
     whole = sslc("reproduce", *asked, "--out", tmp_path / "whole")
@@ -137,7 +137,7 @@ def test_reproduce_killed_and_run_again_gives_the_same_table(
     )
     finished = {path.name: path.stat().st_mtime_ns for path in out.glob("cells/*.json")}
     assert len(finished) < 8
-    again = sslc_process("reproduce", *asked, "--out", out)
+    again = sslc("reproduce", *asked, "--out", out)
     assert again.returncode == 0, again.stderr
     assert again.stdout == whole.stdout
     later = {path.name: path.stat().st_mtime_ns for path in out.glob("cells/*.json")}
