@@ -6,7 +6,7 @@ what runs on a model, and the identities that both sides share.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from workloads.results.identity import (
     DENSE,
@@ -16,7 +16,11 @@ from workloads.results.identity import (
     Subject,
     digest,
 )
+from workloads.results.table import Column, Table
 from workloads.shapes.gemm import Module
+
+if TYPE_CHECKING:
+    import pandas
 
 
 class Result(Protocol):
@@ -136,6 +140,29 @@ class PerplexityResult:
         """Text, and dense where it is."""
         return _about(self.identity.subject, self.identity.text.source)
 
+    def __repr__(self) -> str:
+        subject, text = self.identity.subject, self.identity.text.source
+        return f"PerplexityResult({self.perplexity:.4g}: {subject.model}, {subject.method}, {text})"
+
+    def to_table(self) -> Table:
+        """One row: the perplexity, over what."""
+        text, columns = self.identity.text, ("Predicted", "Window", "Stride")
+        cells = (self.predicted_tokens, text.window_tokens, text.stride_tokens)
+        return Table(
+            self.KIND,
+            f"Perplexity of {_called(self.identity.subject)}",
+            (Column("Perplexity", ".2f"), Column("Text"), *(Column(c, ",d") for c in columns)),
+            ((self.perplexity, text.source, *cells),),
+        )
+
+    def to_frame(self) -> "pandas.DataFrame":
+        """``to_table`` as a data frame.
+
+        Raises:
+            InputError: pandas is not installed.
+        """
+        return self.to_table().to_frame()
+
 
 @dataclass(frozen=True)
 class Metric:
@@ -202,6 +229,29 @@ class ZeroShotResult:
     def stem(self) -> str:
         """Task, and dense where it is."""
         return _about(self.identity.subject, self.identity.task)
+
+    def __repr__(self) -> str:
+        subject = self.identity.subject
+        scores = ", ".join(f"{metric.name} {metric.value:.4g}" for metric in self.metrics)
+        about = f"{subject.model}, {subject.method}, {self.identity.task}"
+        return f"ZeroShotResult({scores}: {about})"
+
+    def to_table(self) -> Table:
+        """One row per metric."""
+        return Table(
+            self.KIND,
+            f"{self.identity.task} of {_called(self.identity.subject)}",
+            (Column("Metric"), Column("Value", ".4f"), Column("SE", ".4f"), Column("Questions")),
+            tuple((m.name, m.value, m.stderr, self.documents) for m in self.metrics),
+        )
+
+    def to_frame(self) -> "pandas.DataFrame":
+        """``to_table`` as a data frame.
+
+        Raises:
+            InputError: pandas is not installed.
+        """
+        return self.to_table().to_frame()
 
 
 @dataclass(frozen=True)
@@ -273,6 +323,10 @@ class RuntimeResult:
     def stem(self) -> str:
         """The device."""
         return self.identity.device
+
+
+def _called(subject: Subject) -> str:
+    return f"{subject.model} by {subject.method}"
 
 
 def _about(subject: Subject, what: str) -> str:
