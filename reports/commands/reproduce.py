@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from workloads.support.progress import Progress
 
 _OUT = Path("runs/reproduce")
+_BY_SHAPE = {"table4", "table5"}
+"""Tables that go without a model: by the paper's shapes, with synthetic masks."""
 _MANY = "may be repeated, or with commas."
 
 
@@ -34,13 +36,13 @@ def reproduce(
         list[str],
         typer.Argument(
             metavar="NAME...",
-            help="table1 2 3 4 6 7 8 9 10, figure1 4 5 6 (written table1, figure4), `calibration`, "
-            "or `all`.",
+            help="table1 to table10, figure1 4 5 6 (written figure4), `calibration`, or `all` "
+            "(but table5).",
         ),
     ],
     model: Annotated[
         str | None,
-        typer.Option(help="Any MODEL [smollm2-135m; table4: the paper's models by shape]."),
+        typer.Option(help="Any MODEL [smollm2-135m; table4, table5: shapes]."),
     ] = None,
     quick: Annotated[
         bool,
@@ -80,13 +82,16 @@ def reproduce(
     steps: Annotated[
         int | None, typer.Option(min=1, help="Recovery steps in table2 [100].")
     ] = None,
+    new_tokens: Annotated[
+        int | None, typer.Option(min=2, help="table5: tokens made of each prompt [1024].")
+    ] = None,
     published: Annotated[
         str | None, typer.Option(help="Whose published numbers [the model's, else llama2-7b].")
     ] = None,
     accelerator: AcceleratorName = "array-64x64",
     cycle_model: CycleModel = "all",
     tokens: Tokens = 1,
-    seed: Annotated[int, typer.Option(min=0, help="table4: of the synthetic masks.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="table4, table5: of synthetic masks.")] = 0,
     context: Context = None,
     out: Annotated[
         Path | None,
@@ -104,13 +109,16 @@ def reproduce(
 
     The paper's setting is --windows 128 --window-tokens 2048 --max-tokens 524288 --calibration c4
     --text wikitext2,c4 with the six tasks. `calibration` sets calibration texts against evaluation
-    texts. Without --model, table4 takes the paper's models by their shapes, masks synthetic.
+    texts. Without --model, table4 takes the paper's models by their shapes, masks synthetic, and
+    table5 a stack of LLaMA2-7B's shape and random weights (5 GB of memory; --quick: 3 GB).
 
     Example: sslc reproduce table1 --model smollm2-135m --quick
 
     Example: sslc reproduce table1 table3 --model my/model --text wikitext2,c4 --tasks piqa,boolq
 
     Example: sslc reproduce table4 --cycle-model event --format markdown
+
+    Example: sslc reproduce table5 --quick
     """
     from reports.console import Reporter, say, show
     from reports.reproduce.registry import chosen, reproduce
@@ -124,7 +132,7 @@ def reproduce(
     )
     given = {
         "blocks": blocks, "windows": windows, "window_tokens": window_tokens, "steps": steps,
-        "max_tokens": max_tokens, "questions": limit, "seeds": seeds,
+        "max_tokens": max_tokens, "questions": limit, "seeds": seeds, "new_tokens": new_tokens,
     }  # fmt: skip
     limits = _limits(quick, given)
     directory = _OUT if out is None else out
@@ -152,14 +160,14 @@ def _study(
     progress: "Progress",
     published: str | None,
 ) -> "Study":
-    """The study of a model; of none where only table4 is wanted and its models by their shapes."""
+    """The study of a model; of none where only tables by shape are wanted."""
     from reports.paper.published import published_model, published_models
     from reports.reproduce.study import Study
     from workloads.support.errors import unknown_name
 
     if published is not None and published not in published_models():
         raise unknown_name("published model", published, published_models())
-    by_shape = model is None and list(wanted) == ["table4"]
+    by_shape = model is None and set(wanted) <= _BY_SHAPE
     checkpoint = None if by_shape else _open(model or "smollm2-135m", device, progress)
     whose = published or published_model("" if checkpoint is None else checkpoint.name)
     return Study(checkpoint, directory, published=whose, device=device, progress=progress)

@@ -4,9 +4,10 @@ from typing import Any
 
 from accelerator_sim.models.results import CyclesResult
 from reports.reproduce.block_results import BlockLosses, BlockNeeded, BlockSpreads
+from reports.reproduce.decoding_results import DecodeResult
 from reports.reproduce.results import CellFacts, CellPerplexity, CellScores, CurveResult
 
 KINDS: tuple[type[Any], ...] = (
     CellFacts, CellPerplexity, CellScores, CyclesResult, CurveResult,
-    BlockSpreads, BlockNeeded, BlockLosses,
+    BlockSpreads, BlockNeeded, BlockLosses, DecodeResult,
 )  # fmt: skip

@@ -11,6 +11,7 @@ STUDIES = {
     "table2": "reports.reproduce.studies.recovered:table2",
     "table3": "reports.reproduce.studies.ablations:table3",
     "table4": "reports.reproduce.studies.accelerator:table4",
+    "table5": "reports.reproduce.studies.decoding:table5",
     "table6": "reports.reproduce.studies.ablations:table6",
     "table7": "reports.reproduce.studies.ablations:table7",
     "table8": "reports.reproduce.studies.seeds:table8",
@@ -28,14 +29,16 @@ def chosen(names: Sequence[str], *, with_tasks: bool) -> tuple[str, ...]:
     """The studies that were asked for, in order and once each.
 
     Args:
-        names: Keys of ``STUDIES``, or ``all``, which leaves out table10 where no tasks are given:
-            the published ones need the hub.
+        names: Keys of ``STUDIES``, or ``all``, which leaves out table5, a measurement of the
+            device that wants it to itself, and table10 where no tasks are given: the published
+            ones need the hub.
         with_tasks: Whether tasks are given.
 
     Raises:
         InputError: A name is unknown.
     """
-    everything = [name for name in STUDIES if with_tasks or name != "table10"]
+    left_out = {"table5"} if with_tasks else {"table5", "table10"}
+    everything = [name for name in STUDIES if name not in left_out]
     wanted = [study for name in names for study in (everything if name == "all" else [name])]
     for name in wanted:
         if name not in STUDIES:

@@ -33,6 +33,7 @@ class Limits:
         questions: Ask at most so many questions of each task; None asks all.
         seeds: Seeds in tables over seeds.
         steps: Optimizer steps of a recovery.
+        new_tokens: Generated from each prompt in table5.
     """
 
     blocks: int | None = None
@@ -42,24 +43,27 @@ class Limits:
     questions: int | None = None
     seeds: int = 5
     steps: int = 100
+    new_tokens: int = 1024
 
 
 QUICK = Limits(
-    blocks=2, windows=8, window_tokens=256, max_tokens=4096, questions=100, seeds=3, steps=20
-)
+    blocks=2, windows=8, window_tokens=256, max_tokens=4096, questions=100, seeds=3, steps=20,
+    new_tokens=32,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Simulation:
-    """How table4 is simulated.
+    """How table4 is simulated, and whether it and table5 go by shape.
 
     Attributes:
         accelerator: A preset or a TOML file.
         cycle_models: Such as ``roofline``.
         tokens: Per product.
-        seed: Of synthetic masks.
+        seed: Of synthetic masks and weights.
         context: Attention over so many tokens as part of MHA; None for none.
-        by_shape: The paper's models by their shapes, with synthetic masks, and not the study's.
+        by_shape: The paper's models by their shapes, with synthetic masks, and not the study's;
+            table5: a stack of random weights.
     """
 
     accelerator: str = "array-64x64"
@@ -107,7 +111,7 @@ class Study:
     @property
     def checkpoint(self) -> "Checkpoint":
         """The dense model."""
-        assert self.opened is not None, "only table4 by shape goes without a model"
+        assert self.opened is not None, "only table4 and table5 by shape go without a model"
         return self.opened
 
     @functools.cached_property

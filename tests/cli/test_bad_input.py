@@ -56,7 +56,7 @@ def _refused(sslc: Run, message: str, *arguments: object) -> None:
         ("no results yet", ["report", "LLAMA"]),
         ("unknown table format", ["list", "models", "--format", "html"]),
         ("known: accelerators", ["list", "things"]),
-        ("known: all, calibration, figure1", ["reproduce", "table5"]),
+        ("known: all, calibration, figure1", ["reproduce", "table11"]),
         ("exists already", ["export", "ARTIFACT", "--out", "LLAMA"]),
         ("did you mean adapter", ["export", "ARTIFACT", "--out", "OUT", "--as", "adaptor"]),
         ("exists already", ["compress", "LLAMA", "--out", "ARTIFACT"]),
