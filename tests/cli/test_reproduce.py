@@ -84,6 +84,22 @@ def test_reproduce_quick_says_its_limits(
     assert "SVD-LLM" not in done.stdout
 
 
+def test_reproduce_table5_quick_writes_what_a_second_run_reads(
+    sslc: Run, llama: Path, small: tuple[object, ...], tmp_path: Path
+) -> None:
+    asked = ("reproduce", "table5", "--quick", "--model", llama, *small, "--new-tokens", 4)
+    first, again = (sslc(*asked, "--out", tmp_path, "--json") for _ in range(2))
+    printed = document(first)
+    assert printed == document(again)
+    (result,) = printed["results"]
+    assert result["kind"] == "decoding"
+    assert [len(one["seconds"]) for one in result["decoders"]] == [5] * 5
+    assert result["timed_tokens"] == 3
+    assert "ONLY THE FIRST 2 BLOCKS" in _named(first, "table5-*.txt").read_text()
+    for suffix in ("md", "tex", "csv", "json"):
+        assert _named(first, f"table5-*.{suffix}").stat().st_size > 100
+
+
 def test_reproduce_table10_and_table1_with_a_local_task(
     sslc: Run, llama: Path, task: Task, small: tuple[object, ...], tmp_path: Path
 ) -> None:

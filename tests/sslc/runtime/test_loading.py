@@ -7,12 +7,15 @@ import pytest
 import torch
 
 import sslc
+from sslc.evaluation.perplexity import evaluation_windows
 from sslc.exporting.dense import export_dense
+from sslc.model.weights import ArtifactWeights
 from sslc.runtime import features
 from sslc.runtime.linear import CompressedLinear
 from tests.sslc.making import make_artifact
 from workloads.artifact.read import Artifact
 from workloads.support.errors import InputError
+from workloads.texts.windows import load_text
 
 PROMPT = torch.arange(5, 12)[None]
 GREEDY = {"max_new_tokens": 24, "do_sample": False, "pad_token_id": 0, "eos_token_id": None}
@@ -53,6 +56,25 @@ def test_load_auto_tokens_in_f32_are_those_of_the_dense_reconstruction(artifact:
     dense: Any = sslc.load(artifact)
     expected = dense.generate(PROMPT, **GREEDY)
     assert compressed.generate(PROMPT, **GREEDY).tolist() == expected.tolist()
+
+
+def test_load_auto_perplexity_is_that_of_the_export(
+    artifact: Artifact, short_texts: tuple[Path, Path], tmp_path: Path
+) -> None:
+    text = str(short_texts[1])
+    exported = sslc.evaluate(
+        sslc.export(artifact, tmp_path / "dense"), text=text, window_tokens=64, max_tokens=512
+    )
+    cut = evaluation_windows(
+        ArtifactWeights(artifact), load_text(text, "evaluation"), window_tokens=64,
+        stride_tokens=64, max_tokens=512,
+    )  # fmt: skip
+    windows = torch.from_numpy(cut.tokens)
+    with torch.no_grad():
+        logits = sslc.load(artifact, backend="auto")(windows).logits[:, :-1]
+    loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), windows[:, 1:].flatten())
+    assert exported.predicted_tokens == windows[:, 1:].numel()
+    assert float(loss.exp()) == pytest.approx(exported.perplexity, rel=1e-5)
 
 
 @pytest.mark.parametrize(
