@@ -27,6 +27,8 @@ bench: $(READY)
 	$(BIN)/python -m benchmarks.compiled_engine
 	$(BIN)/python -m benchmarks.llama2_7b_whole
 	$(BIN)/python -m benchmarks.tile_growth
+	$(BIN)/python -m benchmarks.plan_once
+	$(BIN)/python -m benchmarks.decode_kernels --quick
 	$(BIN)/python -m benchmarks.startup
 	$(BIN)/python -m benchmarks.engines_agree 2000 1
 

@@ -2,7 +2,9 @@
 
 In every round each candidate runs once on its next copy of the weights; copies together are larger
 than the last-level cache. Ratios compare lower quartiles, which a busy machine disturbs least;
-medians stand beside them. Run: ``python benchmarks/decode_kernels.py [--quick] [--json FILE]``.
+medians stand beside them.
+
+python -m benchmarks.decode_kernels [--quick] [--rounds ROUNDS] [--in-cache] [--json FILE]
 """
 
 import argparse

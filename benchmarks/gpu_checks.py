@@ -1,4 +1,7 @@
-"""Are the kernels right on this device: ragged shapes against float64 of the stored operands."""
+"""Are the kernels right on this device: ragged shapes against float64 of the stored operands.
+
+A part of benchmarks.gpu, which runs it.
+"""
 
 from typing import Any
 

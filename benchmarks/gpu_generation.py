@@ -1,4 +1,7 @@
-"""Tokens one by one from a LLaMA2-7B-shaped stack of random weights: dense against compressed."""
+"""Tokens one by one from a LLaMA2-7B-shaped stack of random weights: dense against compressed.
+
+A part of benchmarks.gpu, which runs it.
+"""
 
 import dataclasses
 import functools

@@ -1,4 +1,7 @@
-"""Compressed projections of random weights on the device, and every way to multiply with them."""
+"""Compressed projections of random weights on the device, and every way to multiply with them.
+
+A part of benchmarks.gpu, which runs it.
+"""
 
 import dataclasses
 from dataclasses import dataclass

@@ -1,4 +1,7 @@
-"""How fast: launch shapes, and every projection of two models by every way to multiply."""
+"""How fast: launch shapes, and every projection of two models by every way to multiply.
+
+A part of benchmarks.gpu, which runs it.
+"""
 
 import dataclasses
 import functools

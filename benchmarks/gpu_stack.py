@@ -3,6 +3,8 @@
 A decode loop of our own: key-value cache, rotary positions, RMS norms and SwiGLU, attention and the
 small steps in Triton, the same for dense and compressed weights. The blocks are copies of one block
 in separate memory: the device reads as many bytes as a real model's.
+
+A part of benchmarks.gpu, which runs it.
 """
 
 import statistics

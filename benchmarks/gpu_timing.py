@@ -1,4 +1,7 @@
-"""Timing on a GPU: graphs of many launches over rotating operands, events, medians."""
+"""Timing on a GPU: graphs of many launches over rotating operands, events, medians.
+
+A part of benchmarks.gpu, which runs it.
+"""
 
 import statistics
 from collections.abc import Callable, Sequence

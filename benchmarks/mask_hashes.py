@@ -4,7 +4,7 @@
 their hashes, in one process; writing them is not timed. The order alternates; the least CPU time of
 each way counts.
 
-python benchmarks/mask_hashes.py [ROUNDS]
+python -m benchmarks.mask_hashes [ROUNDS]
 """
 
 import sys

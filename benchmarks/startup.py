@@ -1,6 +1,6 @@
 """CPU time and memory of the command line before it does anything, each in a process of its own.
 
-python benchmarks/startup.py
+python -m benchmarks.startup
 """
 
 import os
