@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from accelerator_sim.design_space.workload import Workload
+from accelerator_sim.design_space.workload import Workload, read_workload_mask
 from workloads.artifact.read import MANIFEST, Artifact, open_artifact
 from workloads.masks.foreign import PrunedCheckpoint, open_pruned
 from workloads.masks.packed import SparseLowRankGemm
@@ -140,7 +140,7 @@ def _named(source: str | Path) -> Source:
         if (path / MANIFEST).is_file():
             return _artifact(open_artifact(path))
         return _checkpoint(open_pruned(path))
-    if str(source) in model_names():
+    if str(source) in model_names() or path.suffix == ".toml":
         return _shape(Workload(model=str(source)))
     raise InputError(
         f"{source}: neither a directory (of an artifact or a checkpoint) nor a model's shape; "
@@ -149,9 +149,14 @@ def _named(source: str | Path) -> Source:
 
 
 def _workload(workload: Workload) -> Source:
-    if not workload.artifact:
+    if workload.model:
         return _shape(workload)
-    opened = _artifact(open_artifact(Path(workload.artifact)))
+    if workload.mask:
+        return _masks([read_workload_mask(workload)])
+    if workload.artifact:
+        opened = _artifact(open_artifact(Path(workload.artifact)))
+    else:
+        opened = _checkpoint(open_pruned(Path(workload.checkpoint)))
     return replace(opened, blocks=min(workload.blocks, opened.blocks))
 
 

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-from accelerator_sim.models.results import SIMULATED, CyclesResult, in_order
+from accelerator_sim.models.results import SIMULATED, CyclesResult, Simulation, in_order
 from reports.page import write_page
 from reports.stored.files import AnyResult, load_results
 from reports.tables.cycles import speedup_table, whole_model_table
@@ -76,7 +76,6 @@ def _write_figures(results: Sequence[CyclesResult], out: Path) -> list[Path]:
 
     ``event`` and ``compiled`` have the same stalls: one figure for both.
     """
-    from reports.figures.cycles import cycles_figure
     from reports.figures.stalls import stalls_figure
     from reports.figures.style import write_figure
 
@@ -90,7 +89,7 @@ def _write_figures(results: Sequence[CyclesResult], out: Path) -> list[Path]:
         first = members[0].identity
         name = f"{first.subject.method}-{first.machine.name}-{first.workload.tokens}"
         name = f"{name.replace(' ', '-')}-{sha256[:SHORT]}"
-        paths += write_figure(cycles_figure(members), out, f"cycles-{name}")
+        paths += write_figure(Simulation(tuple(members)).plot(), out, f"cycles-{name}")
         simulated = [r for r in members if r.identity.cycle_model in SIMULATED]
         if simulated:
             paths += write_figure(stalls_figure(simulated[0]), out, f"stalls-{name}")

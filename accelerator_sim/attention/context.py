@@ -1,8 +1,8 @@
 """Attention over a context as part of a block: two dense products and a softmax between them.
 
 Before ``block``, which adds these entries to the module MHA when a context is given. One key
-and value head after the other: Q Kᵀ, the softmax of its scores, A V. All heads are equal, so one
-is simulated and counted as often as there are. The scores leave the chip once, as outputs of
+and value head of one sequence after the other: Q Kᵀ, the softmax of its scores, A V. All are equal,
+so one is simulated and counted as often as there are. The scores leave the chip once, as outputs of
 Q Kᵀ, and come back once, as inputs of A V. ``docs/attention.md`` says what that leaves out.
 """
 
@@ -48,7 +48,7 @@ def attention_cycles(
     Raises:
         InputError: No tile of a product fits the machine.
     """
-    heads = attention.heads.kv_heads
+    heads = attention.heads.kv_heads * attention.sequences
     bits = kv_bits or accelerator.bits.activation
     products = [
         _product(gemm, accelerator, value_bits=bits, heads=heads)
@@ -74,7 +74,7 @@ def with_attention(
 
 
 def _product(gemm: Gemm, accelerator: Accelerator, *, value_bits: int, heads: int) -> Product:
-    """One dense product, as often as there are key and value heads."""
+    """One dense product, as often as there are key and value heads of all sequences."""
     return Product(
         gemm,
         accelerator,

@@ -18,15 +18,26 @@ import joblib
 import pyarrow as pa
 
 from accelerator_sim.block import simulate_block
-from accelerator_sim.design_space.objectives import OBJECTIVES
-from accelerator_sim.design_space.space import FORMAT, TOKENS, VERSION, Point, Space, machine_at
-from accelerator_sim.design_space.workload import Workload, load_workload
+from accelerator_sim.design_space.objectives import OBJECTIVES, Evaluated
+from accelerator_sim.design_space.sampling import Point
+from accelerator_sim.design_space.space import (
+    BATCH,
+    CONTEXT,
+    FORMAT,
+    TOKENS,
+    VERSION,
+    WORK_AXES,
+    Space,
+    machine_at,
+)
+from accelerator_sim.design_space.workload import Workload, load_heads, load_workload
 from accelerator_sim.machine.costs import CostTable
 from accelerator_sim.machine.hardware import Accelerator
 from accelerator_sim.mapping.kept_programs import KeptPrograms
 from accelerator_sim.models.by_name import Model
 from accelerator_sim.models.cycles import Run
 from workloads.masks.packed import SparseLowRankGemm
+from workloads.shapes.attention import ContextAttention
 from workloads.support.errors import InputError
 from workloads.support.files import read_json, write_atomic, write_json
 from workloads.support.progress import Progress, silent
@@ -254,17 +265,36 @@ def _row(
         row[key] = str(value) if words else value
     try:
         machine = machine_at(task.accelerator, task.keys, point=point)
-        tokens = int(point[task.keys.index(TOKENS)])
+        tokens, attention = _work(task, point)
         items = [_at(item, tokens) for item in block]
         runs: tuple[Run, ...] = ("dense", "sum") if "speedup" in task.measured else ("sum",)
         model = task.cycle_model
         cycles = simulate_block(
-            items, machine, models=(model,), costs=task.costs, runs=runs, programs=programs
+            items,
+            machine,
+            models=(model,),
+            costs=task.costs,
+            runs=runs,
+            attention=attention,
+            programs=programs,
         )[model]
+        evaluated = Evaluated(cycles, machine, tokens)
+        values = {name: OBJECTIVES[name].measure(evaluated) for name in task.measured}
     except InputError as error:
         return {**row, "feasible": False, "reason": str(error)}
-    values = {name: OBJECTIVES[name].measure(cycles, machine) for name in task.measured}
     return {**row, "feasible": True, **values}
+
+
+def _work(task: _Task, point: Point) -> tuple[int, ContextAttention | None]:
+    """Tokens of all sequences together, and attention where a context is given."""
+    work = {
+        key: int(value) for key, value in zip(task.keys, point, strict=True) if key in WORK_AXES
+    }
+    tokens, sequences = work[TOKENS], work.get(BATCH, 1)
+    if CONTEXT not in work:
+        return tokens * sequences, None
+    heads = load_heads(task.workload)
+    return tokens * sequences, ContextAttention(heads, tokens, work[CONTEXT], sequences)
 
 
 def _at(item: SparseLowRankGemm, tokens: int) -> SparseLowRankGemm:

@@ -1,62 +1,108 @@
-"""Points of a sweep and its Pareto front, the first objective against each other one."""
+"""The points of a sweep and their Pareto front, as a figure."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
 from accelerator_sim.design_space.objectives import OBJECTIVES
-from accelerator_sim.design_space.space import TOKENS
+from accelerator_sim.design_space.results import KNEE, SweepResult
+from accelerator_sim.design_space.space import TOKENS, WORK_AXES
+from accelerator_sim.design_space.workload import SOURCES
+from workloads.results.palette import SERIES
 
-Row = Mapping[str, Any]
-# Okabe and Ito's palette, which the colour-blind can tell apart; markers for print.
-_STYLES = (("#0072B2", "o"), ("#D55E00", "s"), ("#009E73", "^"), ("#CC79A7", "D"))
+Points = Sequence[Mapping[str, Any]]
+"""Rows of a sweep's Parquet shards: values by column, whose names the space decides."""
 _LOG_FROM = 20.0
+_PREFIXES_FROM = 1000.0
 
 
-def front_figure(front: Sequence[Row], rows: Sequence[Row], *, objectives: Sequence[str]) -> Figure:
-    """A panel for each objective after the first; with one objective, by the points' number.
+def front_figure(result: SweepResult, points: Points) -> Figure:
+    """The first objective against each other one; a colour and marker for each work.
+
+    With two objectives a line joins the front, which bounds all points. With more, the front of all
+    objectives together is marked in each panel. With one, points stand by their number. A ring is
+    around the knee of a front.
 
     Args:
-        front: Points that nothing beats.
-        rows: Every feasible point, at least one.
-        objectives: What the front is about.
+        result: Of the sweep.
+        points: Every feasible point, at least one.
     """
+    objectives = result.identity.objectives
     pairs = [(objectives[0], other) for other in objectives[1:]] or [("point", objectives[0])]
     figure = Figure(figsize=(4.6 * len(pairs) + 0.6, 4.2), layout="constrained")
     panels = figure.subplots(1, len(pairs), squeeze=False)[0]
     for axes, (x, y) in zip(panels, pairs, strict=True):
-        _panel(axes, front, rows, (x, y))
+        _panel(axes, result, points, x, y)
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
+    workload = result.identity.workload
+    subject = next(workload[name] for name in SOURCES if name in workload)
+    figure.suptitle(
+        f"{subject} on variants of {result.identity.machine.label}\n"
+        f"{len(points):,} feasible points, {result.basis}\nmasks {workload['masks']}",
+        fontsize=9,
+    )
     return figure
 
 
-def _panel(axes: Axes, front: Sequence[Row], rows: Sequence[Row], names: tuple[str, str]) -> None:
-    x, y = names
-    for index, tokens in enumerate(sorted({row[TOKENS] for row in rows})):
-        colour, marker = _STYLES[index % len(_STYLES)]
-        group = [row for row in rows if row[TOKENS] == tokens]
-        best = sorted((row[x], row[y]) for row in front if row[TOKENS] == tokens)
+def _panel(axes: Axes, result: SweepResult, points: Points, x: str, y: str) -> None:
+    work = [axis for axis in result.identity.axes if axis in WORK_AXES]
+    for place, values in enumerate(sorted({tuple(point[key] for key in work) for point in points})):
+        colour, marker = SERIES[place % len(SERIES)]
+        group = [point for point in points if tuple(point[key] for key in work) == values]
         axes.scatter(
-            [row[x] for row in group], [row[y] for row in group], s=9, color=colour, marker=marker,
-            alpha=0.3, linewidths=0,
+            [point[x] for point in group], [point[y] for point in group], s=9, color=colour,
+            marker=marker, alpha=0.3, linewidths=0, rasterized=True,
         )  # fmt: skip
+        front = [row for row in result.front if tuple(row[key] for key in work) == values]
+        line = "-" if len(result.identity.objectives) == 2 else "none"
         axes.plot(
-            [point[0] for point in best], [point[1] for point in best], color=colour,
-            marker=marker, linestyle="none", markeredgecolor="black",
-            label=f"front, {tokens:,} token{'' if tokens == 1 else 's'}",
+            *zip(*sorted((row[x], row[y]) for row in front), strict=True), color=colour,
+            marker=marker, markersize=5, linestyle=line, markeredgecolor="black",
+            markeredgewidth=0.6, linewidth=1, drawstyle="steps-post",
+            label=f"front, {_work_label(dict(zip(work, values, strict=True)))}",
         )  # fmt: skip
-    for name, set_scale in ((x, axes.set_xscale), (y, axes.set_yscale)):
-        values = [row[name] for row in rows]
-        if name != "point" and min(values) > 0 and max(values) / min(values) > _LOG_FROM:
+        bends = [row for row in front if row[KNEE]]
+        axes.plot(
+            [row[x] for row in bends], [row[y] for row in bends], linestyle="none", marker="o",
+            markersize=13, markerfacecolor="none", markeredgecolor=colour,
+            label="knee" if place == 0 and bends else None,
+        )  # fmt: skip
+    for name, set_scale, axis in (
+        (x, axes.set_xscale, axes.xaxis),
+        (y, axes.set_yscale, axes.yaxis),
+    ):
+        numbers = [point[name] for point in points]
+        if name != "point" and min(numbers) > 0 and max(numbers) / min(numbers) > _LOG_FROM:
             set_scale("log")
+            axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        if max(numbers) >= _PREFIXES_FROM or max(numbers) < 1:
+            axis.set_major_formatter(EngFormatter(sep=" "))
+            axis.set_minor_formatter(NullFormatter())
     axes.set_xlabel(_label(x))
     axes.set_ylabel(_label(y))
     axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(alpha=0.25)
+
+
+def _work_label(work: Mapping[str, int]) -> str:
+    """Such as ``1 token``, or ``1 token, batch 4, context 512``."""
+    tokens = work[TOKENS]
+    others = [f"{key} {value:,}" for key, value in work.items() if key != TOKENS]
+    return ", ".join(["1 token" if tokens == 1 else f"{tokens:,} tokens", *others])
 
 
 def _label(name: str) -> str:
-    unit = OBJECTIVES[name].unit if name in OBJECTIVES else ""
-    return f"{name} ({unit})" if unit else name
+    if name == "point":
+        return "point"
+    objective = OBJECTIVES[name]
+    words = name.rsplit("_", 1)[0] if name.endswith(("_bytes", "_pj", "_mm2", "_watts")) else name
+    words = {"seconds": "time", "tokens_per_second": "rate", "energy_delay": "energy x time"}.get(
+        words, words
+    )
+    unit = f" ({objective.unit})" if objective.unit and objective.unit != words else ""
+    more = ", more is better" if objective.better == "more" else ""
+    return words.replace("dram", "DRAM").replace("_", " ") + unit + more

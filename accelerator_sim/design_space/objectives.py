@@ -9,6 +9,35 @@ from accelerator_sim.models.by_name import CYCLE_MODELS, Model
 from accelerator_sim.models.cycles import BlockCycles
 from workloads.support.errors import InputError
 
+_PJ_PER_J = 1e12
+_WHOLE = ",.0f"
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """A point that was run.
+
+    Attributes:
+        block: Cycles of all that runs.
+        accelerator: The machine.
+        tokens: Of all sequences together.
+    """
+
+    block: BlockCycles
+    accelerator: Accelerator
+    tokens: int
+
+    @property
+    def seconds(self) -> float:
+        """Cycles over the machine's own clock."""
+        return self.block.total.sum_cycles / self.accelerator.clock_hz
+
+    @property
+    def energy_pj(self) -> float:
+        """Of all products."""
+        parts = [part.energy for part in self.block.projections]
+        return sum(part["sum"].total_pj for part in parts if part is not None)
+
 
 @dataclass(frozen=True)
 class Objective:
@@ -21,13 +50,15 @@ class Objective:
         measure: Its value for all projections together on a machine.
         always: Measured at every point, whether the front is about it or not; False for what needs
             a run of its own.
+        number_format: How tables print it.
     """
 
     unit: str
     better: Literal["less", "more"]
     simulated: bool
-    measure: Callable[[BlockCycles, Accelerator], float]
+    measure: Callable[[Evaluated], float]
     always: bool = True
+    number_format: str = ".4g"
 
     @property
     def sign(self) -> float:
@@ -35,38 +66,61 @@ class Objective:
         return 1.0 if self.better == "less" else -1.0
 
 
-def _dram_bytes(block: BlockCycles, accelerator: Accelerator) -> float:
-    del accelerator
-    runs = [part.sum_run for part in block.projections]
+def _dram_bytes(point: Evaluated) -> float:
+    runs = [part.sum_run for part in point.block.projections]
     return float(sum(run.traffic.total for run in runs if run is not None))
 
 
-def _energy_pj(block: BlockCycles, accelerator: Accelerator) -> float:
-    del accelerator
-    parts = [part.energy for part in block.projections]
-    return sum(part["sum"].total_pj for part in parts if part is not None)
+def _area_mm2(point: Evaluated) -> float:
+    assert point.block.area is not None
+    return point.block.area.total_mm2
 
 
-def _area_mm2(block: BlockCycles, accelerator: Accelerator) -> float:
-    del accelerator
-    assert block.area is not None
-    return block.area.total_mm2
+def _tokens_per_second(point: Evaluated) -> float:
+    return point.tokens / _some_time(point)
 
 
-def _speedup(block: BlockCycles, accelerator: Accelerator) -> float:
-    del accelerator
-    if block.total.speedup is None:
+def _power_watts(point: Evaluated) -> float:
+    return point.energy_pj / _PJ_PER_J / _some_time(point)
+
+
+def _some_time(point: Evaluated) -> float:
+    """Seconds, where there are any.
+
+    Raises:
+        InputError: Nothing is to be done.
+    """
+    if not point.seconds:
+        raise InputError("nothing is kept, so there is no work and no rate")
+    return point.seconds
+
+
+def _speedup(point: Evaluated) -> float:
+    speedup = point.block.total.speedup
+    if speedup is None:
         raise InputError("nothing is kept, so there is no work and no speedup")
-    return block.total.speedup
+    return speedup
 
 
 OBJECTIVES: dict[str, Objective] = {
-    "cycles": Objective("cycles", "less", False, lambda block, _: block.total.sum_cycles),
-    "dram_bytes": Objective("bytes", "less", True, _dram_bytes),
-    "energy_pj": Objective("pJ", "less", True, _energy_pj),
+    "cycles": Objective(
+        "cycles", "less", False, lambda point: point.block.total.sum_cycles, number_format=_WHOLE
+    ),
+    "seconds": Objective("s", "less", False, lambda point: point.seconds),
+    "tokens_per_second": Objective(
+        "tokens/s", "more", False, _tokens_per_second, number_format=",.1f"
+    ),
+    "dram_bytes": Objective("bytes", "less", True, _dram_bytes, number_format=_WHOLE),
+    "energy_pj": Objective("pJ", "less", True, lambda point: point.energy_pj, number_format=_WHOLE),
+    "energy_delay": Objective(
+        "J s", "less", True, lambda point: point.energy_pj / _PJ_PER_J * point.seconds
+    ),
+    "power_watts": Objective("W", "less", True, _power_watts),
     "area_mm2": Objective("mm²", "less", False, _area_mm2),
     "speedup": Objective("", "more", False, _speedup, always=False),
 }
+DEFAULTS = ("seconds", "energy_pj")
+"""What a front is about unless said; where a model counts no energy, area stands for it."""
 
 
 def objectives_of(cycle_model: Model) -> tuple[str, ...]:
@@ -76,3 +130,8 @@ def objectives_of(cycle_model: Model) -> tuple[str, ...]:
         for name, objective in OBJECTIVES.items()
         if CYCLE_MODELS[cycle_model].simulated or not objective.simulated
     )
+
+
+def default_objectives(cycle_model: Model) -> tuple[str, ...]:
+    """What the front of a cycle model is about unless said."""
+    return DEFAULTS if CYCLE_MODELS[cycle_model].simulated else ("seconds", "area_mm2")

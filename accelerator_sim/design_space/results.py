@@ -1,17 +1,18 @@
 """A finished sweep as a typed result: its Pareto front, and what it was a sweep of."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from accelerator_sim.design_space.objectives import OBJECTIVES
-from accelerator_sim.design_space.pareto import pareto_front
-from accelerator_sim.design_space.space import TOKENS, Space
+from accelerator_sim.design_space.pareto import knee, pareto_front, within_tolerance
+from accelerator_sim.design_space.space import Space
+from accelerator_sim.design_space.workload import SOURCES
 from accelerator_sim.machine.identity import cost_identity, machine_identity
 from accelerator_sim.models.results import BASIS
 from workloads.results.identity import CostIdentity, MachineIdentity, Provenance
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _NOT_MEASURED = ("feasible", "reason")
+KNEE = "knee"
+"""Of a row of the front: whether it is the knee of its work's front."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,7 @@ class SweepIdentity:
         cycle_model: ``published``, ``roofline``, ``event`` or ``compiled``.
         axes: What varies.
         objectives: What the front is about.
+        tolerance: Share by which its points differ in an objective at least; 0: all stay.
     """
 
     space_sha256: str
@@ -46,6 +50,7 @@ class SweepIdentity:
     cycle_model: str
     axes: tuple[str, ...]
     objectives: tuple[str, ...]
+    tolerance: float
 
 
 @dataclass(frozen=True)
@@ -70,7 +75,8 @@ class SweepResult:
         provenance: Where it came from.
         points: Of the whole space.
         infeasible_reasons: The commonest first.
-        front: Points that nothing beats: values of the axes and of what was measured, by name.
+        front: Points that nothing beats, by more than the tolerance: values of the axes and of what
+            was measured, by name, and ``knee``.
     """
 
     KIND: ClassVar[str] = "sweep"
@@ -105,12 +111,33 @@ class SweepResult:
         columns = (
             Column("Point"),
             *(Column(axis, ",") for axis in self.identity.axes),
-            *(_heading(name) for name in measured),
+            *(Column(name, OBJECTIVES[name].number_format) for name in measured),
+            Column(KNEE.capitalize()),
         )
-        rows = tuple(tuple(row[name] for name in names) for row in self.front)
+        rows = tuple((*(row[name] for name in names), knee_mark(row)) for row in self.front)
         objectives = ", ".join(self.identity.objectives)
         title = f"Pareto front on {self.identity.machine.label}: {objectives}"
         return Table("front", title, columns, rows)
+
+    def to_frame(self) -> "pandas.DataFrame":
+        """``to_table`` as a data frame.
+
+        Raises:
+            InputError: pandas is not installed.
+        """
+        return self.to_table().to_frame()
+
+    def plot(self) -> "Figure":
+        """The first objective against each other one: the front alone.
+
+        Raises:
+            InputError: No point is feasible.
+        """
+        from accelerator_sim.design_space.figure import front_figure
+
+        if not self.front:
+            raise InputError("no point of the sweep is feasible: there is nothing to draw")
+        return front_figure(self, self.front)
 
     def __repr__(self) -> str:
         return (
@@ -164,18 +191,18 @@ class Sweep:
         rows = [row for row in self.points.to_pylist() if row["feasible"]]
         if not rows:
             raise InputError("no point of the sweep is feasible: there is nothing to draw")
-        return front_figure(self.result.front, rows, objectives=self.result.identity.objectives)
+        return front_figure(self.result, rows)
 
 
-def _heading(name: str) -> Column:
-    whole = OBJECTIVES[name].unit in ("cycles", "bytes", "pJ")
-    return Column(name, ",.0f" if whole else ",.3f")
+def knee_mark(row: Mapping[str, Any]) -> str:
+    """What a table prints for a row of the front: the knee is marked."""
+    return "knee" if row[KNEE] else ""
 
 
 def sweep_result(space: Space, points: pa.Table, *, provenance: Provenance) -> SweepResult:
     """The Pareto front of a sweep, with what it was a sweep of.
 
-    Points with different tokens are different work, so each number of tokens has its own front.
+    Points with different tokens, batch or context are different work, and have fronts of their own.
 
     Args:
         space: What was swept.
@@ -185,8 +212,9 @@ def sweep_result(space: Space, points: pa.Table, *, provenance: Provenance) -> S
     rows = points.to_pylist()
     reasons = Counter(row["reason"] for row in rows if not row["feasible"])
     workload = {name: value for name, value in asdict(space.workload).items() if value != ""}
-    if space.workload.artifact:
-        workload = {"artifact": Path(space.workload.artifact).name, "blocks": workload["blocks"]}
+    if not space.workload.model:
+        [source] = [name for name in SOURCES if name in workload]
+        workload = {source: space.workload.name, "blocks": workload["blocks"]}
     identity = SweepIdentity(
         space.digest,
         machine_identity(space.accelerator),
@@ -195,23 +223,36 @@ def sweep_result(space: Space, points: pa.Table, *, provenance: Provenance) -> S
         space.cycle_model,
         tuple(axis.key for axis in space.axes),
         space.objectives,
+        space.tolerance,
     )
     return SweepResult(
         identity,
         provenance,
         len(rows),
         tuple(Reason(reason, count) for reason, count in reasons.most_common()),
-        _front([row for row in rows if row["feasible"]], space.objectives),
+        tuple(_front([row for row in rows if row["feasible"]], space)),
     )
 
 
-def _front(
-    rows: list[dict[str, Any]], objectives: tuple[str, ...]
-) -> tuple[Mapping[str, Any], ...]:
-    front: list[dict[str, Any]] = []
-    for tokens in sorted({row[TOKENS] for row in rows}):
-        group = [row for row in rows if row[TOKENS] == tokens]
-        values = [[row[name] * OBJECTIVES[name].sign for name in objectives] for row in group]
-        best = [group[index] for index in pareto_front(np.array(values)).tolist()]
-        front += sorted(best, key=lambda row: row[objectives[0]] * OBJECTIVES[objectives[0]].sign)
-    return tuple({k: v for k, v in row.items() if k not in _NOT_MEASURED} for row in front)
+def _front(rows: list[dict[str, Any]], space: Space) -> Iterator[Mapping[str, Any]]:
+    """The front of each work, by the first objective, within the tolerance, its knee marked."""
+    first, *_ = space.objectives
+    works = sorted({tuple(row[key] for key in space.work_axes) for row in rows})
+    for work in works:
+        group = [row for row in rows if tuple(row[key] for key in space.work_axes) == work]
+        best = [group[index] for index in pareto_front(_values(group, space)).tolist()]
+        best.sort(key=lambda row: row[first] * OBJECTIVES[first].sign)
+        if space.tolerance:
+            stay = within_tolerance(_values(best, space), space.tolerance)
+            best = [best[index] for index in stay.tolist()]
+        bend = knee(_values(best, space))
+        for index, row in enumerate(best):
+            values = {name: value for name, value in row.items() if name not in _NOT_MEASURED}
+            yield {**values, KNEE: index == bend}
+
+
+def _values(rows: list[dict[str, Any]], space: Space) -> NDArray[np.float64]:
+    """Objectives of some points, shape (points, objectives); less is better in each."""
+    return np.array(
+        [[row[name] * OBJECTIVES[name].sign for name in space.objectives] for row in rows]
+    )

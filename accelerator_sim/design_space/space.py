@@ -6,18 +6,26 @@ After ``axes``, before ``evaluation``: whatever can be wrong is found before a p
 import dataclasses
 import functools
 import hashlib
-import itertools
 import json
-import math
 import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from accelerator_sim.design_space.axes import Axis, Kind, Value, parse_axis
-from accelerator_sim.design_space.objectives import OBJECTIVES, objectives_of
-from accelerator_sim.design_space.workload import Workload, workload_identity
+from accelerator_sim.design_space.axes import Axis, Kind, parse_axis
+from accelerator_sim.design_space.objectives import (
+    OBJECTIVES,
+    default_objectives,
+    objectives_of,
+)
+from accelerator_sim.design_space.sampling import Point, Sampling, points_of
+from accelerator_sim.design_space.workload import (
+    Workload,
+    check_workload,
+    located,
+    workload_identity,
+)
 from accelerator_sim.machine.catalog import (
     DEFAULT_COSTS,
     accelerator_table,
@@ -30,51 +38,19 @@ from accelerator_sim.machine.catalog import (
 from accelerator_sim.machine.costs import CostTable
 from accelerator_sim.machine.hardware import Accelerator
 from accelerator_sim.models.by_name import MODELS, Model
-from workloads.artifact.read import open_artifact
-from workloads.masks.synthetic import synthetic_nonzeros
 from workloads.shapes.gemm import MOST_TOKENS
-from workloads.shapes.transformer import load_model
 from workloads.support.errors import InputError, shown, unknown_name
 from workloads.support.presets import build, read_toml
 from workloads.support.toml_place import Place
 
 FORMAT = "sslc-sweep"
-VERSION = 2
-TOKENS = "tokens"
-_MAX_POINTS = 1_000_000
+VERSION = 3
+TOKENS, BATCH, CONTEXT = WORK_AXES = ("tokens", "batch", "context")
+"""Dimensions of the work, in front of those of the machine; the first is always there."""
 _KEYS = (
-    "accelerator", "cycle_model", "costs", TOKENS, "objectives", "batch_points", "workload",
-    "sampling", "fields",
+    "accelerator", "cycle_model", "costs", *WORK_AXES, "objectives", "tolerance", "batch_points",
+    "workload", "sampling", "fields",
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """Which points of the axes: all of them (``grid``), or a scrambled ``sobol`` sequence.
-
-    Attributes:
-        method: ``grid`` or ``sobol``.
-        points: Of the sequence; points that coincide are kept once.
-        seed: Of the scrambling.
-    """
-
-    method: str = "grid"
-    points: int = 0
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.method not in ("grid", "sobol"):
-            raise ValueError(f"method must be grid or sobol, got {self.method!r}")
-        if self.method == "grid" and (self.points or self.seed):
-            raise ValueError("points and seed belong to method sobol; a grid has all its points")
-        if self.method == "sobol" and not 1 <= self.points <= _MAX_POINTS:
-            raise ValueError(f"points must be from 1 to {_MAX_POINTS}, got {self.points}")
-        if self.seed < 0:
-            raise ValueError(f"seed must be at least 0, got {self.seed}")
-
-
-Point = tuple[Value, ...]
-"""One value per axis of the space, tokens first."""
 
 
 @dataclass(frozen=True)
@@ -87,10 +63,11 @@ class Space:
         cycle_model: One of ``by_name.MODELS``.
         costs: Energy and area.
         workload: What runs.
-        axes: Tokens first, then hardware fields.
+        axes: Those of the work first, then hardware fields.
         points: Every point, in the order in which they are numbered.
         objectives: What the Pareto front is about.
         batch_points: Points of one shard; at most so many are lost in a kill, per worker.
+        tolerance: Share by which points of the front must differ in an objective; 0: all stay.
     """
 
     source: str
@@ -102,6 +79,12 @@ class Space:
     points: tuple[Point, ...]
     objectives: tuple[str, ...]
     batch_points: int
+    tolerance: float = 0.0
+
+    @property
+    def work_axes(self) -> tuple[str, ...]:
+        """Those of ``WORK_AXES`` that it has: points that differ in them are different work."""
+        return tuple(axis.key for axis in self.axes if axis.key in WORK_AXES)
 
     @property
     def measured(self) -> tuple[str, ...]:
@@ -148,9 +131,9 @@ def _space(table: Mapping[str, Any], where: Place, folder: Path) -> Space:
     cycle_model = typing.cast(Model, _choice(table, "cycle_model", MODELS, where))
     workload = _workload(table, where, folder)
     accelerator = _accelerator(table, where, folder)
-    axes = (_tokens(table, where), *_fields(table, where))
+    axes = (*_work(table, where), *_fields(table, where))
     sampling = build(Sampling, _subtable(table, "sampling", where), where.inside("sampling"))
-    points = tuple(_points(axes, sampling, where))
+    points = tuple(points_of(axes, sampling, where=where))
     space = Space(
         source=str(where),
         accelerator=accelerator,
@@ -161,7 +144,9 @@ def _space(table: Mapping[str, Any], where: Place, folder: Path) -> Space:
         points=points,
         objectives=_objectives(table, cycle_model, where),
         batch_points=_batch_points(table, where),
+        tolerance=_tolerance(table, where),
     )
+    _refuse_short_contexts(space)
     _refuse_values_without_a_machine(space)
     return space
 
@@ -171,13 +156,14 @@ def machine_at(base: Accelerator, keys: tuple[str, ...], *, point: Point) -> Acc
 
     Args:
         base: The space's accelerator.
-        keys: Of the axes, tokens first.
+        keys: Of the axes; those of the work change no machine.
         point: A value for each.
 
     Raises:
         InputError: The values do not make a machine together.
     """
-    settings = dict(zip(keys[1:], point[1:], strict=True))
+    values = zip(keys, point, strict=True)
+    settings = {key: value for key, value in values if key not in WORK_AXES}
     return build_accelerator(override(_table(base), settings), Place(base.name))
 
 
@@ -223,16 +209,9 @@ def _subtable(table: Mapping[str, Any], key: str, where: Place) -> Mapping[str, 
 
 def _workload(table: Mapping[str, Any], where: Place, folder: Path) -> Workload:
     workload = build(Workload, _subtable(table, "workload", where), where.inside("workload"))
-    if workload.artifact:
-        directory = folder / workload.artifact
-        blocks = len(open_artifact(directory).blocks)
-        if workload.blocks > blocks:
-            raise InputError(
-                f"{where}: [workload]: blocks must be at most {blocks}, got {workload.blocks}"
-            )
-        return dataclasses.replace(workload, artifact=str(directory))
+    workload = located(workload, folder)
     try:
-        synthetic_nonzeros(load_model(workload.model), workload.kept_fraction, workload.rank)
+        check_workload(workload, context=CONTEXT in table)
     except InputError as error:
         raise InputError(f"{where}: [workload]: {error}") from error
     return workload
@@ -258,14 +237,33 @@ def _costs(table: Mapping[str, Any], where: Place, folder: Path) -> CostTable:
         raise InputError(f"{where.of('costs')}: {error}") from error
 
 
-def _tokens(table: Mapping[str, Any], where: Place) -> Axis:
-    axis = parse_axis(TOKENS, "whole", spec=table.get(TOKENS, 1), where=f"{where}: {TOKENS}")
-    for value in axis.extremes():
-        if type(value) is not int or not 1 <= value <= MOST_TOKENS:
+def _work(table: Mapping[str, Any], where: Place) -> Iterator[Axis]:
+    """The dimensions of the work: tokens always, the others where they are given."""
+    for key in WORK_AXES:
+        if key != TOKENS and key not in table:
+            continue
+        axis = parse_axis(key, "whole", spec=table.get(key, 1), where=f"{where}: {key}")
+        for value in axis.extremes():
+            if type(value) is not int or not 1 <= value <= MOST_TOKENS:
+                raise InputError(
+                    f"{where}: {key} must be whole numbers from 1 to {MOST_TOKENS}, "
+                    f"got {shown(value)}"
+                )
+        yield axis
+
+
+def _refuse_short_contexts(space: Space) -> None:
+    """A context that is shorter than the tokens of every point is a mistake."""
+    axes = {axis.key: axis for axis in space.axes}
+    if CONTEXT not in axes:
+        return
+    fewest = min(typing.cast("list[int]", list(axes[TOKENS].extremes())))
+    for context in axes[CONTEXT].extremes():
+        if typing.cast(int, context) < fewest:
             raise InputError(
-                f"{where}: tokens must be whole numbers from 1 to {MOST_TOKENS}, got {shown(value)}"
+                f"{space.source}: context = {context}: must be at least tokens, the fewest of "
+                f"which are {fewest}"
             )
-    return axis
 
 
 def _fields(table: Mapping[str, Any], where: Place) -> Iterator[Axis]:
@@ -287,37 +285,9 @@ def _fields(table: Mapping[str, Any], where: Place) -> Iterator[Axis]:
         yield axis
 
 
-def _points(axes: tuple[Axis, ...], sampling: Sampling, where: Place) -> Iterator[Point]:
-    if sampling.method == "sobol":
-        yield from dict.fromkeys(_sobol(axes, sampling))
-        return
-    for axis in axes:
-        if axis.interval is not None:
-            raise InputError(
-                f"{where}: {axis.key}: a range in a grid needs a step or a count; only "
-                '[sampling] method = "sobol" draws from an interval'
-            )
-    points = math.prod(len(axis.values) for axis in axes)
-    if points > _MAX_POINTS:
-        raise InputError(f"{where}: the grid has {points} points, more than {_MAX_POINTS}")
-    yield from itertools.product(*(axis.values for axis in axes))
-
-
-def _sobol(axes: tuple[Axis, ...], sampling: Sampling) -> Iterator[Point]:
-    """The first points of a scrambled sequence; drawn to a power of two, as its balance wants."""
-    from scipy.stats import qmc
-
-    power = max(0, (sampling.points - 1).bit_length())
-    shares = qmc.Sobol(len(axes), scramble=True, rng=sampling.seed).random_base2(power)
-    for row in shares[: sampling.points].tolist():
-        yield tuple(axis.at(share) for axis, share in zip(axes, row, strict=True))
-
-
 def _objectives(table: Mapping[str, Any], cycle_model: Model, where: Place) -> tuple[str, ...]:
-    """As names, or what is spent: a ratio to the same machine run dense favours slow machines."""
     given = objectives_of(cycle_model)
-    spent = [name for name in given if OBJECTIVES[name].better == "less"]
-    names = table.get("objectives", spent)
+    names = table.get("objectives", list(default_objectives(cycle_model)))
     if not isinstance(names, list) or not names or len(set(map(str, names))) < len(names):
         raise InputError(
             f"{where}: objectives must be a list of different names, got {shown(names)}"
@@ -341,10 +311,21 @@ def _batch_points(table: Mapping[str, Any], where: Place) -> int:
     return value
 
 
+def _tolerance(table: Mapping[str, Any], where: Place) -> float:
+    value = table.get("tolerance", 0)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:
+        raise InputError(
+            f"{where}: tolerance must be a share from 0 to below 1, got {shown(value)}"
+        )
+    return float(value)
+
+
 def _refuse_values_without_a_machine(space: Space) -> None:
     """A value of a field that fails alone and at every point that has it is a mistake."""
     keys = tuple(axis.key for axis in space.axes)
-    for index, axis in enumerate(space.axes[1:], start=1):
+    for index, axis in enumerate(space.axes):
+        if axis.key in WORK_AXES:
+            continue
         for value in axis.extremes():
             try:
                 machine_at(space.accelerator, (TOKENS, axis.key), point=(1, value))

@@ -1,49 +1,55 @@
-"""Cycles of one block as bars: dense beside sparse and low-rank, a panel for each cycle model."""
+"""Cycles by module under each cycle model, as bars."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from accelerator_sim.models.cycles import ModuleCycles
-from workloads.shapes.gemm import Module
-
-# Okabe and Ito's palette, which the colour-blind can tell apart; a hatch for print.
-_DENSE, _SPARSE, _LOW_RANK = "#999999", "#0072B2", "#E69F00"
-_WIDTH = 0.36
+from accelerator_sim.models.results import CyclesResult
+from workloads.results.palette import BLUE, GREY, ORANGE
 
 
-def cycles_figure(panels: Mapping[str, Mapping[Module, ModuleCycles]], *, title: str) -> Figure:
-    """Bars by module.
+def cycles_figure(results: Sequence[CyclesResult]) -> Figure:
+    """Dense against sparse plus low-rank cycles by module, one panel per cycle model.
 
     Args:
-        panels: What the numbers of a panel are, and its cycles by module.
-        title: Of the whole.
+        results: All about the same model, machine and workload.
     """
-    figure = Figure(figsize=(3.4 * len(panels) + 0.6, 3.6), layout="constrained")
-    axes = figure.subplots(1, len(panels), squeeze=False)[0]
-    for panel, (basis, modules) in zip(axes, panels.items(), strict=True):
-        _panel(panel, modules)
-        panel.set_title(basis, fontsize=9)
-    axes[0].set_ylabel("cycles of one block (mean)")
-    handles, labels = axes[0].get_legend_handles_labels()
+    figure = Figure(figsize=(3.4 * len(results) + 0.6, 3.6), layout="constrained")
+    panels = figure.subplots(1, len(results), squeeze=False)[0]
+    for axes, result in zip(panels, results, strict=True):
+        _panel(axes, result)
+    panels[0].set_ylabel("cycles of one block (mean)")
+    handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
-    figure.suptitle(title, fontsize=10)
+    figure.suptitle(subject(results[0]), fontsize=10)
     return figure
 
 
-def _panel(axes: Axes, modules: Mapping[Module, ModuleCycles]) -> None:
-    cycles = list(modules.values())
-    sparse = [part.sparse_cycles for part in cycles]
-    left = [index - _WIDTH / 2 for index in range(len(cycles))]
-    right = [index + _WIDTH / 2 for index in range(len(cycles))]
-    axes.bar(left, [part.dense_cycles for part in cycles], _WIDTH, color=_DENSE, label="dense")
-    axes.bar(right, sparse, _WIDTH, color=_SPARSE, label="sparse")
-    low_rank = [part.low_rank_cycles for part in cycles]
-    axes.bar(right, low_rank, _WIDTH, sparse, color=_LOW_RANK, hatch="//", label="low-rank")
-    for x, part in zip(right, cycles, strict=True):
-        if part.speedup is not None:
-            axes.annotate(f"{part.speedup:.2f}x", (x, part.sum_cycles), ha="center", va="bottom")
-    axes.set_xticks(range(len(cycles)), list(modules))
+def subject(result: CyclesResult) -> str:
+    """What a figure of cycles is about: model, method, masks, machine, tokens."""
+    about, work = result.identity.subject, result.identity.workload
+    tokens = "1 token" if work.tokens == 1 else f"{work.tokens} tokens"
+    if work.context:
+        tokens += f", attention over {work.context}"
+    machine = result.identity.machine.label
+    return f"{about.model}, {about.method}, {about.masks} masks,\n{machine}, {tokens}"
+
+
+def _panel(axes: Axes, result: CyclesResult) -> None:
+    means = result.mean_per_block
+    places = range(len(means))
+    right = [place + 0.4 for place in places]
+    sparse = [mean.sparse_cycles for mean in means.values()]
+    low_rank = [mean.low_rank_cycles for mean in means.values()]
+    dense = [mean.dense_cycles for mean in means.values()]
+    axes.bar(places, dense, 0.36, color=GREY, label="dense")
+    axes.bar(right, sparse, 0.36, color=BLUE, label="sparse")
+    axes.bar(right, low_rank, 0.36, sparse, color=ORANGE, hatch="//", label="low-rank")
+    for place, mean in zip(right, means.values(), strict=True):
+        speedup = "-" if mean.speedup is None else f"{mean.speedup:.2f}x"
+        axes.annotate(speedup, (place, mean.sum_cycles), ha="center", va="bottom")
+    axes.set_xticks([place + 0.2 for place in places], list(means))
+    axes.set_title(result.basis, fontsize=9)
     axes.spines[["top", "right"]].set_visible(False)
     axes.yaxis.set_major_formatter("{x:,.0f}")

@@ -177,9 +177,7 @@ class Simulation:
         """Cycles of one block by module, dense beside compressed, a panel for each model."""
         from accelerator_sim.models.figure import cycles_figure
 
-        panels = {result.basis: result.mean_per_block for result in self}
-        first = self.results[0].identity
-        return cycles_figure(panels, title=f"{first.subject.model} on {first.machine.label}")
+        return cycles_figure(self.results)
 
 
 def module_label(result: CyclesResult, module: Module) -> str:

@@ -3,14 +3,14 @@
 from matplotlib.figure import Figure
 
 from accelerator_sim.serving.results import PHASES, RUNS, WholeModelResult
+from workloads.results.palette import BLUE, GREEN, LIGHT_GREY, ORANGE, SKY
 
-# Okabe and Ito's palette, which the colour-blind can tell apart; hatches for print.
 _WORK = {
-    "embedding": ("#56B4E9", ""),
-    "projections": ("#0072B2", ""),
-    "attention": ("#E69F00", "//"),
-    "norms": ("#CCCCCC", ""),
-    "head": ("#009E73", "\\\\"),
+    "embedding": (SKY, ""),
+    "projections": (BLUE, ""),
+    "attention": (ORANGE, "//"),
+    "norms": (LIGHT_GREY, ""),
+    "head": (GREEN, "\\\\"),
 }
 
 

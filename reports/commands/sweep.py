@@ -51,7 +51,6 @@ def _sweep(path: Path, out: Path, workers: int | None, style: str, as_json: bool
     import accelerator_sim
     from accelerator_sim.design_space.space import load_space
     from reports.console import Reporter, say, show
-    from reports.figures.pareto import pareto_figure
     from reports.figures.style import write_figure
     from reports.stored.files import save_result
     from reports.tables.sweep import front_table, shortened
@@ -62,8 +61,7 @@ def _sweep(path: Path, out: Path, workers: int | None, style: str, as_json: bool
     table = front_table(load_space(path), swept.result)
     show([shortened(table, out)], style, as_json=as_json, results=[swept.result])
     written = [save_result(out, swept.result), *write_tables([table], out)]
-    feasible = [row for row in swept.points.to_pylist() if row["feasible"]]
-    if feasible:
-        written += write_figure(pareto_figure(swept.result, feasible), out, "front")
+    if swept.result.front:
+        written += write_figure(swept.plot(), out, "front")
     for path in written:
         say(f"wrote {path}")

@@ -5,10 +5,20 @@ from dataclasses import asdict
 
 from matplotlib.figure import Figure
 
+from accelerator_sim.models.figure import subject
 from accelerator_sim.models.results import CyclesResult
-from reports.figures.cycles import subject
-from reports.figures.style import BLUE, GREEN, GREY, LIGHT_GREY, ORANGE, PINK, RED, SKY, YELLOW
 from reports.tables.explained import RunField, runs_of
+from workloads.results.palette import (
+    BLUE,
+    GREEN,
+    GREY,
+    LIGHT_GREY,
+    ORANGE,
+    PINK,
+    RED,
+    SKY,
+    YELLOW,
+)
 from workloads.shapes.gemm import Module
 
 _REASONS = {

@@ -5,13 +5,11 @@ from pathlib import Path
 
 from accelerator_sim.design_space.evaluation import Estimate
 from accelerator_sim.design_space.objectives import OBJECTIVES
-from accelerator_sim.design_space.results import SweepResult
-from accelerator_sim.design_space.space import TOKENS, Space
+from accelerator_sim.design_space.results import KNEE, SweepResult, knee_mark
+from accelerator_sim.design_space.space import WORK_AXES, Space
 from workloads.results.table import Cell, Column, Table
 
-_WHOLE_UNITS = ("cycles", "bytes", "pJ")
 _SHOWN_ROWS = 30
-_TIME = "us"
 
 
 def front_table(space: Space, result: SweepResult) -> Table:
@@ -24,28 +22,33 @@ def front_table(space: Space, result: SweepResult) -> Table:
     axes = [
         axis.key
         for axis in space.axes
-        if axis.key == TOKENS or axis.interval is not None or len(axis.values) > 1
+        if axis.key in WORK_AXES or axis.interval is not None or len(axis.values) > 1
     ]
     measured = space.measured
     columns = (
         Column("Point"),
         *(Column(key, ",") for key in axes),
-        *(_heading(name) for name in measured),
-        Column(_TIME, ",.2f"),
+        *(Column(name, OBJECTIVES[name].number_format) for name in measured),
+        Column(KNEE.capitalize()),
     )
     rows: tuple[tuple[Cell, ...], ...] = tuple(
-        (*(point[name] for name in ("point", *axes, *measured)), _us(space, dict(point)))
+        (*(point[name] for name in ("point", *axes, *measured)), knee_mark(point))
         for point in result.front
     )
-    subject = space.workload.model or Path(space.workload.artifact).name
+    subject = space.workload.name
     machine = result.identity.machine.label
     title = f"Pareto front of {subject} on {machine}: {', '.join(space.objectives)}"
     notes = [
         f"{len(rows)} of {result.points:,} points, {result.basis}; "
-        f"masks {space.workload.masks}. Each number of tokens has its own front.",
-        f"Energy and area by the cost table {space.costs.name}. {_TIME}: cycles over the clock of "
-        "the point.",
+        f"masks {space.workload.masks}. Each work ({', '.join(space.work_axes)}) has a front.",
+        f"Energy and area by the cost table {space.costs.name}; seconds by the clock of the point. "
+        "Knee: the point farthest from the line between the ends of the front, on log scales.",
     ]
+    if space.tolerance:
+        notes.append(
+            f"Points of the front differ by more than {space.tolerance:.2%} in an objective; every "
+            "other point is at most so much better than one of them."
+        )
     if result.infeasible:
         first = result.infeasible_reasons[0]
         notes.append(
@@ -53,13 +56,6 @@ def front_table(space: Space, result: SweepResult) -> Table:
             f"{first.reason}"
         )
     return Table("front", title, columns, rows, tuple(notes))
-
-
-def _us(space: Space, point: dict[str, float]) -> float | None:
-    """Time of a point: its cycles over its own clock."""
-    cycles = point.get("cycles")
-    clock_hz = point.get("clock_hz", space.accelerator.clock_hz)
-    return None if cycles is None else cycles / clock_hz * 1e6
 
 
 def shortened(table: Table, directory: Path) -> Table:
@@ -93,8 +89,3 @@ def estimate_table(space: Space, estimate: Estimate) -> Table:
     )
     title = f"Dry run of {Path(space.source).name}"
     return Table("dry-run", title, (Column("What"), Column("Value", ",.6g")), rows)
-
-
-def _heading(name: str) -> Column:
-    unit = OBJECTIVES[name].unit
-    return Column(name, ",.0f" if unit in _WHOLE_UNITS else ",.3f")

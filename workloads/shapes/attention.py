@@ -59,6 +59,7 @@ class ContextAttention:
         heads: Of the module.
         tokens: Queries; they are the last tokens of the context.
         context: Keys and values.
+        sequences: Each has keys and values of its own.
 
     Raises:
         InputError: The context is shorter than the tokens.
@@ -67,6 +68,7 @@ class ContextAttention:
     heads: Heads
     tokens: int
     context: int
+    sequences: int = 1
 
     def __post_init__(self) -> None:
         if self.context < self.tokens:

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from workloads.shapes.gemm import Gemm, Module
-from workloads.support.presets import build, preset_names, read_preset
+from workloads.support.presets import build, preset_names, read_preset, read_toml, toml_file
+from workloads.support.toml_place import Place
 
 PROJECTION_MODULES: dict[str, Module] = {
     "q_proj": "MHA",
@@ -70,11 +71,14 @@ def model_names() -> list[str]:
 
 
 def load_model(name: str) -> ModelShape:
-    """A model shape by name.
+    """A model shape by name, or from a file whose name ends in ``.toml``.
 
     Raises:
-        InputError: No shape has that name.
+        InputError: No shape has that name, or the file or a value of it cannot be used.
     """
+    file = toml_file("model", name)
+    if file is not None:
+        return build(ModelShape, read_toml(file), Place(name, file))
     return build(
         ModelShape, read_preset("workloads.shapes", "models", "model", name), f"model {name}"
     )

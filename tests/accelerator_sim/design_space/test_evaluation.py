@@ -4,19 +4,27 @@ import fcntl
 from pathlib import Path
 from unittest import mock
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
+from accelerator_sim.block import simulate_block
 from accelerator_sim.design_space import evaluation as sweep
 from accelerator_sim.design_space.evaluation import estimate, run_sweep
+from accelerator_sim.design_space.objectives import OBJECTIVES
+from accelerator_sim.design_space.results import sweep_result
 from accelerator_sim.design_space.space import Space
 from accelerator_sim.machine.catalog import load_accelerator
+from accelerator_sim.models.by_name import Model
 from tests.accelerator_sim.machines import block_by
 from tests.accelerator_sim.spaces import BASE, FIELDS, space_from
+from tests.workloads.results.results import PROVENANCE
 from workloads.masks.synthetic import synthetic_block
+from workloads.shapes.attention import ContextAttention, Heads
 from workloads.shapes.transformer import load_model
 from workloads.support.errors import InputError
 
+MODELS: tuple[Model, ...] = ("roofline",)
 TIGHT = BASE.replace("published", "event").replace("[1, 4]", "2") + (
     "[fields]\ntile.rows = [64, 4096]\ntile.columns = 64\nlines = [32, 64]\n"
 )
@@ -44,9 +52,9 @@ def test_run_sweep_event_model_counts_bytes_and_keeps_infeasible_points(tmp_path
     assert [row["feasible"] for row in rows] == [True, True, False, False]
     assert "does not fit" in rows[2]["reason"]
     assert "would fit" in rows[2]["reason"]
-    spent = ["cycles", "dram_bytes", "energy_pj", "area_mm2"]
-    assert list(rows[2])[-4:] == spent
-    assert [rows[2][name] for name in spent] == [None] * 4
+    measured = [name for name, objective in OBJECTIVES.items() if objective.always]
+    assert list(rows[2])[-len(measured) :] == measured
+    assert [rows[2][name] for name in measured] == [None] * len(measured)
     machine = load_accelerator("array-64x64", {"tile.rows": 64, "tile.columns": 64, "lines": 32})
     block = synthetic_block(load_model("smollm2-135m"), 0.5, 16, 2, 0)
     found = block_by("event", block, machine)
@@ -55,6 +63,11 @@ def test_run_sweep_event_model_counts_bytes_and_keeps_infeasible_points(tmp_path
     assert rows[0]["cycles"] == sum(run.cycles for run in runs if run is not None)
     energies = [module["sum"].total_pj for module in found.energy.values()]
     assert rows[0]["energy_pj"] == pytest.approx(sum(energies))
+    seconds = rows[0]["cycles"] / machine.clock_hz
+    assert rows[0]["seconds"] == pytest.approx(seconds)
+    assert rows[0]["tokens_per_second"] == pytest.approx(2 / seconds)
+    assert rows[0]["energy_delay"] == pytest.approx(sum(energies) / 1e12 * seconds)
+    assert rows[0]["power_watts"] == pytest.approx(sum(energies) / 1e12 / seconds)
     assert found.area is not None
     assert rows[0]["area_mm2"] == found.area.total_mm2
     assert rows[1]["area_mm2"] > rows[0]["area_mm2"]
@@ -153,3 +166,51 @@ def test_estimate_writes_nothing_and_counts_points(tmp_path: Path) -> None:
     assert (found.points, found.finished, found.timed_points, found.workers) == (12, 0, 3, 2)
     assert found.seconds == pytest.approx(found.setup_seconds + 6 * found.point_seconds)
     assert not (tmp_path / "out").exists()
+
+
+def test_run_sweep_batch_and_context_are_attention_of_every_sequence(tmp_path: Path) -> None:
+    """Products take the tokens of all sequences; each sequence has its own keys and values."""
+    text = "batch = 3\ncontext = 32\n" + BASE.replace("published", "roofline")
+    space = space_from(tmp_path, text.replace("[1, 4]", "2"))
+    [row] = run_sweep(space, tmp_path / "out", workers=1).to_pylist()
+    items = synthetic_block(load_model("smollm2-135m"), 0.5, 16, 6, 0)
+    block, one = (
+        simulate_block(items, space.accelerator, models=MODELS, attention=attention)["roofline"]
+        for attention in (
+            ContextAttention(Heads(9, 3, 64), 2, 32, sequences=3),
+            ContextAttention(Heads(9, 3, 64), 2, 32),
+        )
+    )
+    assert row["cycles"] == block.total.sum_cycles
+    names = ("qk", "softmax", "av")
+    three, single = (
+        sum(part.sum_cycles for part in cycles.projections if part.name in names)
+        for cycles in (block, one)
+    )
+    assert three == 3 * single
+    assert row["tokens_per_second"] == pytest.approx(6 / row["seconds"])
+
+
+def test_run_sweep_mask_is_the_projection_of_its_file(tmp_path: Path) -> None:
+    np.save(tmp_path / "m.npy", np.random.default_rng(0).random((32, 48)) < 0.5)
+    text = BASE.replace('model = "smollm2-135m"\nkept_fraction = 0.5\nrank = 16', 'mask = "m.npy"')
+    space = space_from(tmp_path, text.replace("published", "roofline") + "[fields]\nlines = 64\n")
+    rows = run_sweep(space, tmp_path / "out", workers=1).to_pylist()
+    assert [row["feasible"] for row in rows] == [True, True]
+    result = sweep_result(space, pa.Table.from_pylist(rows), provenance=PROVENANCE)
+    expected = {"mask": "m.npy", "blocks": 1, "masks": "real (m.npy)"}
+    assert result.identity.workload == expected
+
+
+def test_sweep_result_tolerance_thins_the_front_and_the_knee_is_marked(tmp_path: Path) -> None:
+    fields = "[fields]\nlines = [8, 16, 32, 64]\n"
+    text = BASE.replace("[1, 4]", "64") + fields
+    fronts = []
+    for tolerance in (0, 0.6):
+        space = space_from(tmp_path, f"tolerance = {tolerance}\n" + text)
+        points = run_sweep(space, tmp_path / "out", workers=1)
+        fronts.append(sweep_result(space, points, provenance=PROVENANCE).front)
+    whole, thin = fronts
+    assert [row["lines"] for row in whole] == [64, 32, 16, 8]
+    assert 1 <= len(thin) < len(whole)
+    assert sum(row["knee"] for row in whole) == 1

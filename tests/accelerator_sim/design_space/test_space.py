@@ -13,6 +13,8 @@ from accelerator_sim.machine.catalog import load_accelerator
 from tests.accelerator_sim.spaces import BASE, FIELDS, space_from
 from workloads.support.errors import InputError
 
+MODEL = 'model = "smollm2-135m"\nkept_fraction = 0.5\nrank = 16'
+
 
 def test_load_space_grid_has_every_combination_tokens_slowest(tmp_path: Path) -> None:
     space = space_from(tmp_path)
@@ -187,7 +189,17 @@ def test_space_digest_changes_with_what_decides_results_only(tmp_path: Path) -> 
         ('"array-64x64"', '"mine.toml"', "mine.toml"),
         ("smollm2-135m", "smollm", "unknown model 'smollm': did you mean smollm2-135m"),
         ('model = "smollm2-135m"', "", "give either model or artifact"),
-        ('model = "smollm2-135m"', 'artifact = "nowhere"', "nowhere: not an artifact"),
+        ('model = "smollm2-135m"', 'artifact = "nowhere"', "rank does not belong to artifact"),
+        (MODEL, 'artifact = "nowhere"', "nowhere: not an artifact"),
+        (MODEL, 'checkpoint = "nowhere"', "nowhere: .*no .*safetensors"),
+        (MODEL, 'mask = "nowhere.npy"', "nowhere.npy"),
+        (MODEL, 'mask = "m.npy"\nblocks = 2', "blocks does not belong to mask"),
+        (MODEL, 'model = "nowhere.toml"', "nowhere.toml"),
+        ('model = "smollm2-135m"', 'model = "llama2-7b"\nmask = "m.npy"', "got model and mask"),
+        ("tokens =", "context = 0\ntokens =", "context must be whole numbers from 1"),
+        ("tokens = [1, 4]", "tokens = 4\ncontext = [2, 8]", "context = 2: must be at least tokens"),
+        ("tokens =", "batch = 0\ntokens =", "batch must be whole numbers from 1"),
+        ("tokens =", "tolerance = 1\ntokens =", "tolerance must be a share from 0 to below 1"),
         ("kept_fraction = 0.5", "kept_fraction = 50", r"kept_fraction must lie in \[0, 1\]"),
         ("rank = 16", "ranks = 16", "unknown key 'ranks': did you mean rank"),
         ("batch_points = 3", "batch_points = 0", "batch_points must be from 1 to"),
@@ -248,3 +260,41 @@ def test_load_space_bad_key_names_its_line(
         space_from(tmp_path, BASE + text)
     at = line + BASE.count("\n")
     assert str(error.value).startswith(f"{tmp_path / 'space.toml'}:{at}: {message}")
+
+
+def test_load_space_whole_numbers_may_be_written_as_powers_of_ten(tmp_path: Path) -> None:
+    fields = "[fields]\ndram.bytes_per_second = [6.4e9, 12.8e9]\nclock_hz = 1e9\n"
+    space = space_from(tmp_path, BASE + fields)
+    assert space.points[0] == (1, 6_400_000_000, 1_000_000_000)
+    keys = tuple(axis.key for axis in space.axes)
+    machine = machine_at(space.accelerator, keys, point=space.points[1])
+    assert machine.dram.bytes_per_second == 12_800_000_000
+
+
+def test_load_space_axes_of_the_work_stand_in_front_and_change_no_machine(tmp_path: Path) -> None:
+    work = "context = [64, 128]\nbatch = 2\n"
+    space = space_from(tmp_path, work + BASE + '[fields]\ntile.rows = ["auto", 64]\n')
+    assert space.work_axes == ("tokens", "batch", "context")
+    assert len(space.points) == 2 * 2 * 2
+    keys = tuple(axis.key for axis in space.axes)
+    auto, given = (machine_at(space.accelerator, keys, point=point) for point in space.points[:2])
+    assert auto == space.accelerator
+    assert given.tile.rows == 64
+
+
+def test_load_space_shape_of_the_users_own_is_read_beside_the_file(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(
+        'name = "mine"\nhidden = 64\nintermediate = 96\nheads = 4\nkv_heads = 2\n'
+        "head_dim = 16\nblocks = 2\n"
+    )
+    text = BASE.replace("smollm2-135m", "mine.toml").replace("rank = 16", "rank = 4")
+    space = space_from(tmp_path, text + FIELDS)
+    assert [item.gemm.m for item in load_workload(space.workload)] == [64, 32, 32, 64, 96, 96, 64]
+
+
+def test_load_space_mask_has_no_heads_for_a_context(tmp_path: Path) -> None:
+    np.save(tmp_path / "m.npy", np.eye(8))
+    text = BASE.replace(MODEL, 'mask = "m.npy"\nrank = 1') + FIELDS
+    assert load_workload(space_from(tmp_path, text).workload)[0].mask.nnz == 8
+    with pytest.raises(InputError, match="a mask does not tell the heads"):
+        space_from(tmp_path, "context = 8\n" + text)
