@@ -1,6 +1,7 @@
 """What determines a measurement: the model that it is about, and results with all of it."""
 
 import hashlib
+import math
 from importlib import metadata
 
 import torch
@@ -21,6 +22,7 @@ from workloads.results.kinds import (
     ZeroShotResult,
 )
 from workloads.results.subject import subject_of
+from workloads.support.errors import InputError
 from workloads.support.files import sha256_file
 
 ADAPTED = "base + adapter"
@@ -59,7 +61,15 @@ def perplexity_result(
         subject: The model.
         measured: The number, its text and windows.
         device: Where it was computed.
+
+    Raises:
+        InputError: It is not a finite number, which no table could compare.
     """
+    if not math.isfinite(measured.perplexity):
+        raise InputError(
+            f"{subject.model}: no perplexity, the mean negative log-likelihood is "
+            f"{measured.negative_log_likelihood:g} nats; weights or activations are out of range"
+        )
     text = TextIdentity(
         source=measured.text,
         sha256=measured.text_sha256,

@@ -1,5 +1,6 @@
 """What measurements are about: content decides, and every part of it."""
 
+import math
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from sslc.exporting.adapter_export import export_adapter
 from sslc.model.opening import open_source
 from workloads.artifact.read import Artifact
 from workloads.results.kinds import Metric, identity_sha256
+from workloads.support.errors import InputError
 
 CPU = torch.device("cpu")
 
@@ -54,3 +56,13 @@ def test_results_of_other_windows_or_limits_are_other_results(small_artifact: Ar
     )
     assert identity_sha256(few) != identity_sha256(all_)
     assert few.metrics == score.metrics
+
+
+@pytest.mark.parametrize("mean", [math.inf, math.nan, 800.0])
+def test_perplexity_result_that_is_no_number_is_refused(
+    small_artifact: Artifact, mean: float
+) -> None:
+    subject = source_subject(open_source(str(small_artifact.path)))
+    measured = Perplexity(math.inf, mean, 31, 1, 32, 32, 0, "a.txt", "ab" * 32)
+    with pytest.raises(InputError, match=f"likelihood is {mean:g} nats"):
+        perplexity_result(subject, measured, device=CPU)
