@@ -13,7 +13,6 @@ from accelerator_sim.mapping.kept_programs import KeptPrograms
 from accelerator_sim.models.by_name import DISTINCT_MODELS, Model, Product, check_models, cost
 from accelerator_sim.models.cycles import RUNS, ProjectionCycles, Run
 from workloads.masks.packed import SparseLowRankGemm
-from workloads.shapes.gemm import Gemm
 
 
 def simulate_projection(
@@ -42,7 +41,7 @@ def simulate_projection(
     check_models(models)
     products = _products(projection, accelerator, programs)
     chosen = {run: product for run, product in products.items() if run in runs}
-    return {model: _cycles(model, projection.gemm, chosen) for model in models}
+    return {model: _cycles(model, projection, chosen) for model in models}
 
 
 def _products(
@@ -68,7 +67,10 @@ def _plan_part(projection: SparseLowRankGemm, whole: Product) -> Plan:
     return plan_sparse_part(projection, whole.plan.program)
 
 
-def _cycles(model: Model, gemm: Gemm, products: Mapping[Run, Product]) -> ProjectionCycles:
+def _cycles(
+    model: Model, projection: SparseLowRankGemm, products: Mapping[Run, Product]
+) -> ProjectionCycles:
+    gemm = projection.gemm
     costs = {run: cost(model, product) for run, product in products.items()}
     cycles = {run: total.cycles for run, total in costs.items()}
     results = {run: total.run for run, total in costs.items()}
@@ -82,4 +84,5 @@ def _cycles(model: Model, gemm: Gemm, products: Mapping[Run, Product]) -> Projec
         dense_run=results.get("dense"),
         sparse_run=results.get("sparse"),
         sum_run=results.get("sum"),
+        has_work=projection.has_work,
     )

@@ -7,7 +7,6 @@ from typing import Literal
 from accelerator_sim.machine.hardware import Accelerator
 from accelerator_sim.models.by_name import CYCLE_MODELS, Model
 from accelerator_sim.models.cycles import BlockCycles
-from workloads.support.errors import InputError
 
 _PJ_PER_J = 1e12
 _WHOLE = ",.0f"
@@ -47,7 +46,7 @@ class Objective:
         unit: For headings and axes; empty for a ratio.
         better: Whether ``less`` or ``more`` of it is better.
         simulated: Only the models that simulate the machine count it.
-        measure: Its value for all projections together on a machine.
+        measure: Its value for all projections together on a machine; None where it has none.
         always: Measured at every point, whether the front is about it or not; False for what needs
             a run of its own.
         number_format: How tables print it.
@@ -56,7 +55,7 @@ class Objective:
     unit: str
     better: Literal["less", "more"]
     simulated: bool
-    measure: Callable[[Evaluated], float]
+    measure: Callable[[Evaluated], float | None]
     always: bool = True
     number_format: str = ".4g"
 
@@ -76,30 +75,22 @@ def _area_mm2(point: Evaluated) -> float:
     return point.block.area.total_mm2
 
 
-def _tokens_per_second(point: Evaluated) -> float:
-    return point.tokens / _some_time(point)
+def _tokens_per_second(point: Evaluated) -> float | None:
+    return _rate(point, point.tokens)
 
 
-def _power_watts(point: Evaluated) -> float:
-    return point.energy_pj / _PJ_PER_J / _some_time(point)
+def _power_watts(point: Evaluated) -> float | None:
+    return _rate(point, point.energy_pj / _PJ_PER_J)
 
 
-def _some_time(point: Evaluated) -> float:
-    """Seconds, where there are any.
-
-    Raises:
-        InputError: Nothing is to be done.
-    """
-    if not point.seconds:
-        raise InputError("nothing is kept, so there is no work and no rate")
-    return point.seconds
+def _rate(point: Evaluated, amount: float) -> float | None:
+    """An amount per second; None where nothing is kept, which is no work to be fast at."""
+    worked = point.block.total.has_work and point.seconds
+    return amount / point.seconds if worked else None
 
 
-def _speedup(point: Evaluated) -> float:
-    speedup = point.block.total.speedup
-    if speedup is None:
-        raise InputError("nothing is kept, so there is no work and no speedup")
-    return speedup
+def _speedup(point: Evaluated) -> float | None:
+    return point.block.total.speedup
 
 
 OBJECTIVES: dict[str, Objective] = {

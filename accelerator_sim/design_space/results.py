@@ -188,7 +188,7 @@ class Sweep:
         """
         from accelerator_sim.design_space.figure import front_figure
 
-        rows = [row for row in self.points.to_pylist() if row["feasible"]]
+        rows = _comparable(self.points.to_pylist(), self.result.identity.objectives)
         if not rows:
             raise InputError("no point of the sweep is feasible: there is nothing to draw")
         return front_figure(self.result, rows)
@@ -230,8 +230,15 @@ def sweep_result(space: Space, points: pa.Table, *, provenance: Provenance) -> S
         provenance,
         len(rows),
         tuple(Reason(reason, count) for reason, count in reasons.most_common()),
-        tuple(_front([row for row in rows if row["feasible"]], space)),
+        tuple(_front(_comparable(rows, space.objectives), space)),
     )
+
+
+def _comparable(rows: list[dict[str, Any]], objectives: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Points with a place among others: where nothing is kept there is no speedup and no rate."""
+    return [
+        row for row in rows if row["feasible"] and all(row[name] is not None for name in objectives)
+    ]
 
 
 def _front(rows: list[dict[str, Any]], space: Space) -> Iterator[Mapping[str, Any]]:

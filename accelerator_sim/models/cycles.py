@@ -32,6 +32,8 @@ class ProjectionCycles:
         sparse_run: Detail of the run of S alone, likewise.
         sum_run: Detail of the whole run, likewise.
         energy: Of each run, where there is detail; from ``energy.with_energy``.
+        has_work: Whether S or the low-rank part has an entry. Without any a run still writes its
+            zeros, which is no work to be faster at.
 
     The softmax of attention (``attention``) is an entry too: the same cycles three times, no runs.
     """
@@ -48,6 +50,7 @@ class ProjectionCycles:
     sparse_run: EventResult | None = None
     sum_run: EventResult | None = None
     energy: Mapping[Run, Energy] | None = None
+    has_work: bool = True
 
     @property
     def low_rank_cycles(self) -> float:
@@ -57,18 +60,26 @@ class ProjectionCycles:
     @property
     def speedup(self) -> float | None:
         """Dense over sum; None where there is nothing to do."""
-        return self.dense_cycles / self.sum_cycles if self.sum_cycles else None
+        return _speedup(self)
 
 
 @dataclass(frozen=True)
 class ModuleCycles:
-    """Cycles of some projections that run one after the other."""
+    """Cycles of some projections that run one after the other.
+
+    Attributes:
+        dense_cycles: The same matrices run dense.
+        sparse_cycles: S alone.
+        sum_cycles: S and the low-rank parts.
+        has_work: Whether one of them has an entry.
+    """
 
     DERIVED: ClassVar = ("low_rank_cycles", "speedup")
 
     dense_cycles: float
     sparse_cycles: float
     sum_cycles: float
+    has_work: bool = True
 
     @property
     def low_rank_cycles(self) -> float:
@@ -78,7 +89,7 @@ class ModuleCycles:
     @property
     def speedup(self) -> float | None:
         """Dense over sum; None where there is nothing to do."""
-        return self.dense_cycles / self.sum_cycles if self.sum_cycles else None
+        return _speedup(self)
 
 
 @dataclass(frozen=True)
@@ -105,12 +116,12 @@ class BlockCycles:
     def modules(self) -> dict[Module, ModuleCycles]:
         """Sums by module, of the modules that occur."""
         present = [m for m in MODULES if any(p.module == m for p in self.projections)]
-        return {m: _sum(p for p in self.projections if p.module == m) for m in present}
+        return {m: summed(p for p in self.projections if p.module == m) for m in present}
 
     @property
     def total(self) -> ModuleCycles:
         """Sum of all projections."""
-        return _sum(self.projections)
+        return summed(self.projections)
 
     @property
     def energy(self) -> dict[Module, dict[Run, Energy]]:
@@ -122,12 +133,19 @@ class BlockCycles:
         }
 
 
-def _sum(projections: Iterable[ProjectionCycles]) -> ModuleCycles:
-    parts = list(projections)
+def _speedup(cycles: ProjectionCycles | ModuleCycles) -> float | None:
+    worked = cycles.has_work and cycles.sum_cycles
+    return cycles.dense_cycles / cycles.sum_cycles if worked else None
+
+
+def summed(cycles: Iterable[ProjectionCycles | ModuleCycles]) -> ModuleCycles:
+    """Cycles of parts that run one after the other."""
+    parts = list(cycles)
     return ModuleCycles(
         sum(part.dense_cycles for part in parts),
         sum(part.sparse_cycles for part in parts),
         sum(part.sum_cycles for part in parts),
+        any(part.has_work for part in parts),
     )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from accelerator_sim.models.by_name import CYCLE_MODELS
-from accelerator_sim.models.cycles import BlockCycles, ModuleCycles
+from accelerator_sim.models.cycles import BlockCycles, ModuleCycles, summed
 from workloads.results.identity import Provenance
 from workloads.results.kinds import CyclesIdentity
 from workloads.results.table import Cell, Column, Table
@@ -62,7 +62,10 @@ class CyclesResult:
     def total(self) -> dict[Module, ModuleCycles]:
         """Sums over all blocks, of the modules that occur."""
         present = [m for m in MODULES if any(m in block.modules for block in self.blocks)]
-        return {module: self._sum(module) for module in present}
+        return {
+            module: summed(b.modules[module] for b in self.blocks if module in b.modules)
+            for module in present
+        }
 
     @property
     def mean_per_block(self) -> dict[Module, ModuleCycles]:
@@ -73,6 +76,7 @@ class CyclesResult:
                 cycles.dense_cycles / count,
                 cycles.sparse_cycles / count,
                 cycles.sum_cycles / count,
+                cycles.has_work,
             )
             for module, cycles in self.total.items()
         }
@@ -81,7 +85,7 @@ class CyclesResult:
     def tokens_per_second(self) -> dict[str, float] | None:
         """Dense and compressed, of all blocks' projections without embeddings and head.
 
-        None unless every block was simulated.
+        None unless every block was simulated; only dense where nothing is kept.
         """
         work = self.identity.workload
         if work.of_blocks is None or work.blocks < work.of_blocks:
@@ -90,6 +94,8 @@ class CyclesResult:
             "dense": sum(cycles.dense_cycles for cycles in self.total.values()),
             "compressed": sum(cycles.sum_cycles for cycles in self.total.values()),
         }
+        if not any(cycles.has_work for cycles in self.total.values()):
+            del sums["compressed"]
         rate = work.tokens * self.clock_hz
         return {run: rate / cycles for run, cycles in sums.items() if cycles}
 
@@ -123,14 +129,6 @@ class CyclesResult:
     def plot(self) -> "Figure":
         """Cycles of one block by module, dense beside compressed."""
         return Simulation((self,)).plot()
-
-    def _sum(self, module: Module) -> ModuleCycles:
-        parts = [block.modules[module] for block in self.blocks if module in block.modules]
-        return ModuleCycles(
-            sum(part.dense_cycles for part in parts),
-            sum(part.sparse_cycles for part in parts),
-            sum(part.sum_cycles for part in parts),
-        )
 
 
 @dataclass(frozen=True)

@@ -58,16 +58,13 @@ class PrunedCheckpoint:
             Block index and the projection.
 
         Raises:
-            InputError: A weight is not finite, or a whole matrix is zero.
+            InputError: A weight is not finite.
         """
         for index, block in enumerate(self.blocks):
             for name, (stored, tensor) in block.items():
                 m, n = stored.tensors[tensor].shape
                 gemm = Gemm(name, PROJECTION_MODULES[name], m, n, tokens)
-                mask = nonzero_mask(stored, tensor)
-                if not mask.nnz:
-                    raise InputError(f"{stored.path}: tensor {tensor!r} is all zero; nothing runs")
-                yield index, SparseLowRankGemm(gemm, mask, 0)
+                yield index, SparseLowRankGemm(gemm, nonzero_mask(stored, tensor), 0)
 
 
 def open_pruned(directory: Path) -> PrunedCheckpoint:
@@ -140,8 +137,6 @@ def single_projection(path: Path, rank: int, tokens: int, module: str) -> Sparse
             f"{path}: rank must be from 0 to {largest} for a mask of {mask.rows}x{mask.columns}, "
             f"got {rank}"
         )
-    if not mask.nnz and not rank:
-        raise InputError(f"{path}: the mask keeps nothing and the rank is 0; nothing runs")
     kind = MODULES[MODULES.index(module)]
     gemm = Gemm(printable(path.stem), kind, mask.rows, mask.columns, tokens)
     return SparseLowRankGemm(gemm, mask, rank)

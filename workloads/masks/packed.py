@@ -78,3 +78,8 @@ class SparseLowRankGemm:
             )
         if self.rank < 0:
             raise ValueError(f"{self.gemm.name}: rank must not be negative, got {self.rank}")
+
+    @property
+    def has_work(self) -> bool:
+        """Whether S or the low-rank part has an entry; without any the product is zero."""
+        return bool(self.mask.nnz or self.rank)

@@ -160,17 +160,17 @@ def test_read_mask_other_files_are_refused(tmp_path: Path) -> None:
             read_mask(tmp_path / name)
 
 
-def test_open_pruned_matrix_of_zeros_is_refused(tmp_path: Path) -> None:
+def test_open_pruned_matrix_of_zeros_has_no_work(tmp_path: Path) -> None:
     empty = _changed("k_proj", np.zeros((4, 10), np.float32))
-    with pytest.raises(InputError, match=r"k_proj.weight' is all zero"):
-        list(open_pruned(save(tmp_path, empty)).projections())
+    items = [item for _, item in open_pruned(save(tmp_path, empty)).projections()]
+    assert {item.gemm.name for item in items if not item.has_work} == {"k_proj"}
 
 
-def test_single_projection_without_work_is_refused(tmp_path: Path) -> None:
+def test_single_projection_without_entries_has_work_by_its_rank(tmp_path: Path) -> None:
     np.save(tmp_path / "none.npy", np.zeros((6, 9), bool))
-    with pytest.raises(InputError, match="keeps nothing and the rank is 0"):
-        single_projection(tmp_path / "none.npy", 0, 1, "FFN")
-    assert single_projection(tmp_path / "none.npy", 2, 1, "FFN").mask.nnz == 0
+    ranks = {0: False, 2: True}
+    for rank, has_work in ranks.items():
+        assert single_projection(tmp_path / "none.npy", rank, 1, "FFN").has_work is has_work
 
 
 def test_single_projection_is_named_after_the_file(tmp_path: Path) -> None:
