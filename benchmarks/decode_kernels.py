@@ -11,20 +11,25 @@ import argparse
 import dataclasses
 import json
 import os
-import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import ml_dtypes
-import numba
 import numpy as np
 import torch
 from llvmlite import binding
 from numpy.typing import NDArray
 
+from reports.measuring.calibration import in_cache_positions_per_second
+from reports.measuring.clock import paired_seconds
+from reports.measuring.memory import (
+    CACHE_FACTOR,
+    copies_needed,
+    last_level_cache_bytes,
+    stream_bytes_per_second,
+)
 from sslc.runtime import features
 from sslc.runtime.bitmap import BF16, FP32, INT8, BitmapMatrix, SparseRows, ValueType, encode_bitmap
 from sslc.runtime.cpu import DenseMatrix, dense_matrix, multiply, multiply_dense
@@ -34,8 +39,6 @@ from sslc.runtime.quantize import quantize_rows
 KEPT = (0.5, 0.4, 0.3)
 RANK_SHARE = 0.0625
 SHAPES = ((11008, 4096), (4096, 4096))
-CACHE_FACTOR = 3
-"""Copies together are so many times the last-level cache."""
 
 
 @dataclass(frozen=True)
@@ -115,37 +118,8 @@ def cases(quick: bool) -> list[Case]:
     return main + whole + tokens + integers + threads
 
 
-def last_level_cache_bytes() -> int:
-    path = Path("/sys/devices/system/cpu/cpu0/cache/index3/size")
-    return int(path.read_text().strip().removesuffix("K")) << 10 if path.exists() else 32 << 20
-
-
-@numba.njit(fastmath=True, nogil=True)
-def _total(numbers: NDArray[np.float32]) -> np.float32:
-    total = np.float32(0)
-    for position in range(len(numbers)):
-        total += numbers[position]
-    return total
-
-
-def stream_bytes_per_second(threads: int) -> float:
-    """The upper quartile over parts of a memory that no cache holds, read and summed."""
-    size = max(256 << 20, 4 * last_level_cache_bytes())
-    memory = huge_zeros(size // 4, np.float32)
-    memory[:] = 1
-    parts = memory.reshape(16, threads, -1)
-    seconds = []
-    with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(_total, parts[0]))
-        for part in [*parts, *parts, *parts]:
-            start = time.perf_counter()
-            list(pool.map(_total, part))
-            seconds.append(time.perf_counter() - start)
-    return float(size / 16 / np.quantile(seconds, 0.25))
-
-
 def copies_for(size: int) -> int:
-    return max(6, -(-CACHE_FACTOR * last_level_cache_bytes() // size))
+    return copies_needed(size, CACHE_FACTOR * last_level_cache_bytes(), least=6)
 
 
 def make_dense(case: Case, generator: np.random.Generator) -> list[DenseMatrix]:
@@ -207,7 +181,7 @@ def measure(case: Case, rounds: int, stream: float) -> list[Measured]:
                 others, wide.get(level.name, x), case.threads
             )
     torch.set_num_threads(case.threads)
-    seconds = _paired(calls, rounds)
+    seconds = paired_seconds(calls, rounds=rounds, before=_show_level)
     sizes = {("own dense", 0.0): dense[0].rows.nbytes, ("torch dense", 0.0): dense[0].rows.nbytes}
     sizes |= {key: sparse[round(1 - key[1], 3)][0].bytes for key in calls if key not in sizes}
     return _results(case, seconds, sizes, stream)
@@ -225,19 +199,10 @@ def _sparse_call(
     return lambda turn: multiply(matrices[turn % len(matrices)], x, threads=threads)
 
 
-def _paired(
-    calls: dict[tuple[str, float], Callable[[int], Any]], rounds: int
-) -> dict[tuple[str, float], NDArray[np.float64]]:
-    """Seconds of each call in each round, after two rounds of warm-up."""
-    seconds: dict[tuple[str, float], list[float]] = {key: [] for key in calls}
-    for turn in range(rounds + 2):
-        for key, call in calls.items():
-            level = key[0] if key[0].startswith("avx") else features.LEVELS[-1].name
-            os.environ[features.VARIABLE] = level
-            start = time.perf_counter()
-            call(turn)
-            seconds[key].append(time.perf_counter() - start)
-    return {key: np.array(times[2:]) for key, times in seconds.items()}
+def _show_level(key: tuple[str, float]) -> None:
+    """Let a candidate see its own level of instructions."""
+    level = key[0] if key[0].startswith("avx") else features.LEVELS[-1].name
+    os.environ[features.VARIABLE] = level
 
 
 def _results(
@@ -272,27 +237,6 @@ def _results(
     ]
 
 
-def in_cache_positions_per_second(level: features.Level, kind: ValueType, tokens: int) -> float:
-    """Positions of S a second where nothing waits for memory: 120 rows of 2,048 less 24 rows."""
-    generator = np.random.default_rng(0)
-    seconds = []
-    for rows in (24, 120):
-        mask = generator.random((rows, 2048), np.float32) < 0.5
-        values = generator.standard_normal(int(mask.sum()), np.float32)
-        sparse = SparseRows(np.packbits(mask, axis=1, bitorder="little"), values, 2048)
-        matrix = encode_bitmap(quantize_rows(sparse) if kind is INT8 else sparse, kind)
-        dtype = BF16.dtype if level.multiplies_bf16 else np.float32
-        x = np.ones((tokens, 2048), dtype)
-        os.environ[features.VARIABLE] = level.name
-        times = []
-        for _ in range(5000):
-            start = time.perf_counter()
-            multiply(matrix, x)
-            times.append(time.perf_counter() - start)
-        seconds.append(min(times))
-    return 96 * 2048 / (seconds[1] - seconds[0])
-
-
 def print_in_cache() -> None:
     highest = features.host_level()
     print("| level | kind | tokens | positions in cache, a nanosecond |")
@@ -301,7 +245,8 @@ def print_in_cache() -> None:
         if highest is None or not level.features <= highest.features:
             continue
         for kind, tokens in ((BF16, 1), (BF16, 4), (FP32, 1), (INT8, 1)):
-            rate = 1e-9 * in_cache_positions_per_second(level, kind, tokens)
+            os.environ[features.VARIABLE] = level.name
+            rate = 1e-9 * in_cache_positions_per_second(kind, tokens=tokens)
             print(f"| {level.name} | {kind.name} | {tokens} | {rate:.1f} |", flush=True)
 
 

@@ -24,7 +24,7 @@ import triton
 from benchmarks.gpu_checks import correctness
 from benchmarks.gpu_generation import generation
 from benchmarks.gpu_speed import attempt, projections, tuning
-from benchmarks.gpu_timing import stream_bytes_per_second, time_calls
+from reports.measuring.cuda_clock import stream_bytes_per_second, time_calls
 
 Report = dict[str, Any]
 CLOCKS = "clocks.sm,clocks.max.sm,clocks.mem,power.limit"

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.gpu_timing import pack_mask
+from benchmarks.gpu_masks import pack_mask
 from sslc.runtime.cuda_kernels import prepare_product
 from sslc.runtime.delta4 import encode_delta4
 from sslc.runtime.gpu_operands import GpuOperands, place_operands

@@ -16,7 +16,6 @@ from benchmarks.gpu_projections import (
     SPARSITIES,
     Shape,
     clone_operands,
-    dense_product,
     random_operands,
 )
 from benchmarks.gpu_speed import launch_shape
@@ -32,6 +31,7 @@ from benchmarks.gpu_stack import (
 )
 from sslc.runtime.cuda_kernels import prepare_product
 from sslc.runtime.gpu_operands import GpuOperands
+from sslc.runtime.triton_dense import dense_product
 
 Report = dict[str, Any]
 Generate = Callable[[list[Block]], Generation]

@@ -10,24 +10,17 @@ from typing import Any
 
 import numpy as np
 import torch
-import triton
-import triton.language as tl
 from torch import Tensor
 from torch.nn import functional
-from torch.sparse import to_sparse_semi_structured
-from triton.language.extra.cuda import gdc_launch_dependents, gdc_wait
 
-from benchmarks.gpu_timing import (
-    Call,
-    Timing,
-    copies_needed,
-    pack_mask,
-    random_row_mask,
-    time_calls,
-)
+from benchmarks.gpu_masks import pack_mask, random_row_mask
+from reports.measuring.cuda_clock import ROTATION_BYTES, Call, Timing, time_calls
+from reports.measuring.gpu_backends import two_of_four
+from reports.measuring.memory import copies_needed
 from sslc.runtime.cuda_kernels import CudaProduct, LaunchShape, prepare_product
 from sslc.runtime.delta4 import encode_delta4
 from sslc.runtime.gpu_operands import GpuOperands, place_operands
+from sslc.runtime.triton_dense import dense_product
 from sslc.runtime.triton_kernels import triton_product
 
 RANK_SHARE = 0.0625
@@ -87,7 +80,7 @@ def clone_operands(operands: GpuOperands) -> GpuOperands:
 
 def rotation(operands: GpuOperands) -> list[GpuOperands]:
     """Copies that L2 cannot hold together."""
-    return [clone_operands(operands) for _ in range(copies_needed(operands.bytes))]
+    return [clone_operands(operands) for _ in range(copies_needed(operands.bytes, ROTATION_BYTES))]
 
 
 def cuda_calls(
@@ -113,37 +106,6 @@ def triton_calls(copies: list[GpuOperands], x: Tensor, unroll: int) -> list[Call
     return [call(copy) for copy in copies]
 
 
-@triton.jit  # type: ignore[untyped-decorator]
-def dense_kernel(  # type: ignore[no-untyped-def]
-    w, x, y, columns, COLUMNS: tl.constexpr, EARLY: tl.constexpr
-):
-    """y = W x, a row for each program; early: the first weights come while the last kernel ends."""
-    row = tl.program_id(0)
-    j = tl.arange(0, COLUMNS)
-    rows_w = w + row.to(tl.int64) * columns
-    weight = tl.load(rows_w + j, mask=j < columns, other=0.0)
-    if EARLY:
-        gdc_launch_dependents()
-        gdc_wait()
-    total = tl.zeros([COLUMNS], tl.float32)
-    for start in range(0, columns, COLUMNS):
-        j = start + tl.arange(0, COLUMNS)
-        part = tl.load(x + j, mask=j < columns, other=0.0).to(tl.float32)
-        total += weight.to(tl.float32) * part
-        j += COLUMNS
-        weight = tl.load(rows_w + j, mask=j < columns, other=0.0)
-    tl.store(y + row, tl.sum(total, 0).to(y.dtype.element_ty))
-
-
-def dense_product(w: Tensor, x: Tensor, *, overlap: bool) -> Tensor:
-    """W x for one token by a dense kernel of our own."""
-    y = torch.empty(1, w.shape[0], dtype=x.dtype, device="cuda")
-    dense_kernel[(w.shape[0],)](
-        w, x, y, w.shape[1], COLUMNS=2048, EARLY=overlap, num_warps=4, launch_pdl=overlap
-    )
-    return y
-
-
 def dense_calls(weights: list[Tensor], x: Tensor) -> dict[str, list[Call]]:
     """Dense products on each copy: cuBLAS by linear and by mv, and our own for one token."""
     calls: dict[str, list[Call]] = {
@@ -161,7 +123,7 @@ def dense_calls(weights: list[Tensor], x: Tensor) -> dict[str, list[Call]]:
 def time_dense(shape: Shape, tokens: int, generator: torch.Generator) -> dict[str, Timing]:
     """Every dense product of a shape."""
     options: dict[str, Any] = {"device": "cuda", "dtype": torch.bfloat16, "generator": generator}
-    copies = copies_needed(2 * shape.rows * shape.columns)
+    copies = copies_needed(2 * shape.rows * shape.columns, ROTATION_BYTES)
     weights = [torch.randn(shape.rows, shape.columns, **options) for _ in range(copies)]
     x = torch.randn(tokens, shape.columns, **options)
     return {name: time_calls(calls) for name, calls in dense_calls(weights, x).items()}
@@ -170,12 +132,9 @@ def time_dense(shape: Shape, tokens: int, generator: torch.Generator) -> dict[st
 def time_two_of_four(shape: Shape, tokens: int, generator: torch.Generator) -> Timing:
     """torch's semi-structured product; its tokens are padded to 8."""
     options: dict[str, Any] = {"device": "cuda", "dtype": torch.bfloat16, "generator": generator}
-    copies = copies_needed(shape.rows * shape.columns * 9 // 8)
-    mask = torch.tensor([1, 0, 1, 0], device="cuda", dtype=torch.bfloat16)
-    mask = mask.repeat(shape.columns // 4)
+    copies = copies_needed(shape.rows * shape.columns * 9 // 8, ROTATION_BYTES)
     weights = [
-        to_sparse_semi_structured(torch.randn(shape.rows, shape.columns, **options) * mask)
-        for _ in range(copies)
+        two_of_four(torch.randn(shape.rows, shape.columns, **options)) for _ in range(copies)
     ]
     x = torch.randn(max(8, tokens), shape.columns, **options)
     return time_calls([partial(functional.linear, x, w) for w in weights])

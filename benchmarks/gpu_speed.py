@@ -23,7 +23,7 @@ from benchmarks.gpu_projections import (
     time_two_of_four,
     triton_calls,
 )
-from benchmarks.gpu_timing import Timing, time_calls
+from reports.measuring.cuda_clock import Timing, time_calls
 from sslc.runtime.cuda_kernels import FEW_TOKENS, MANY_TOKENS, LaunchShape, kernel_cubin
 
 Report = dict[str, Any]

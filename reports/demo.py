@@ -8,10 +8,11 @@ import accelerator_sim
 import sslc
 from accelerator_sim.machine.catalog import load_accelerator
 from accelerator_sim.models.by_name import DISTINCT_MODELS
-from reports.measured import measure_artifact
+from reports.measuring.operands import artifact_source
+from reports.measuring.runtimes import measure_source
 from reports.paper.table4 import reproduce_table4
-from reports.report import report_tables, write_report
-from reports.stored.files import AnyResult, load_results, save_result
+from reports.report import gather, tables_of, write_report
+from reports.stored.files import AnyResult, save_result
 from sslc.model.devices import find_device
 from workloads.artifact.read import Artifact
 from workloads.results.table import Table
@@ -58,10 +59,11 @@ def run_demo(model: str, out: Path, *, overwrite: bool, progress: Progress) -> D
     for reading in table4.readings:
         save_result(out / "table4", reading.result)
     directories = [out / "dense", *(artifact.path for artifact in artifacts.values())]
-    written = write_report(directories, table4.tables, out / "report")
+    material = gather(directories)
+    written = write_report(material, table4.tables, out / "report")
     return Demo(
-        [*report_tables(directories), *table4.tables],
-        [result for directory in directories for result in load_results(directory)],
+        [*tables_of(material), *table4.tables],
+        material.results,
         [*directories, *written],
     )
 
@@ -79,11 +81,11 @@ def _compress(
 
 def _measure(artifact: Artifact, progress: Progress) -> None:
     last = len(artifact.blocks) - 1
-    result = measure_artifact(
-        artifact,
+    result = measure_source(
+        artifact_source(artifact, (0, last // 2, last)),
         tokens=MEASURED_TOKENS,
-        blocks=sorted({0, last // 2, last}),
         device=find_device("cpu"),
+        threads=1,
         seconds=0.05,
         progress=progress,
     )

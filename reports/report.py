@@ -2,39 +2,76 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from accelerator_sim.models.results import SIMULATED, CyclesResult, Simulation, in_order
 from reports.page import write_page
 from reports.stored.files import AnyResult, load_results
+from reports.stored.recorded import Recorded, read_recorded
 from reports.tables.cycles import speedup_table, whole_model_table
 from reports.tables.energy import energy_table
 from reports.tables.explained import explained_table
 from reports.tables.perplexity import perplexity_table
+from reports.tables.recorded import recorded_tables
 from reports.tables.runtime import runtime_table
+from reports.tables.side_by_side import SideBySide, pair_up, side_by_side_table
 from reports.tables.zero_shot import zero_shot_table
 from workloads.results.identity import SHORT, digest
-from workloads.results.kinds import PerplexityResult, RuntimeResult, ZeroShotResult
+from workloads.results.kinds import PerplexityResult, ZeroShotResult
+from workloads.results.runtime import RuntimeResult
 from workloads.results.table import Table, write_tables
 
 
-def report_tables(directories: Sequence[Path]) -> list[Table]:
-    """Tables of the results of some directories; what differs between rows has a column.
+@dataclass(frozen=True)
+class Material:
+    """What a report is made from.
+
+    Attributes:
+        results: Of directories and files.
+        recorded: Runs of the benchmarks.
+    """
+
+    results: tuple[AnyResult, ...]
+    recorded: tuple[Recorded, ...] = ()
+
+
+def gather(directories: Sequence[Path], measured: Sequence[Path] = ()) -> Material:
+    """Read what a report is made from.
 
     Args:
         directories: Artifacts, or others that hold ``results``.
+        measured: Files of the benchmarks or of ``sslc measure``.
 
     Raises:
-        InputError: A directory has no results, or one of them is not whole.
+        InputError: A directory has no results, or one of them or a file is not whole.
     """
-    return _tables(_loaded(directories))
+    files = [read_recorded(path) for path in measured]
+    results = [result for directory in directories for result in load_results(directory)]
+    results += [file for file in files if isinstance(file, RuntimeResult)]
+    return Material(tuple(results), tuple(file for file in files if isinstance(file, Recorded)))
 
 
-def _loaded(directories: Sequence[Path]) -> list[AnyResult]:
-    return [result for directory in directories for result in load_results(directory)]
+def report_tables(directories: Sequence[Path], measured: Sequence[Path] = ()) -> list[Table]:
+    """Tables of the results of some directories; what differs between rows has a column.
+
+    Args:
+        directories: As for ``gather``.
+        measured: Likewise.
+
+    Raises:
+        InputError: As for ``gather``.
+    """
+    return tables_of(gather(directories, measured))
 
 
-def _tables(results: Sequence[AnyResult]) -> list[Table]:
+def tables_of(material: Material) -> list[Table]:
+    """Tables of what a report is made from.
+
+    Args:
+        material: From ``gather``.
+    """
+    results = material.results
     cycles = [result for result in results if isinstance(result, CyclesResult)]
     tables = [
         perplexity_table([result for result in results if isinstance(result, PerplexityResult)]),
@@ -44,34 +81,55 @@ def _tables(results: Sequence[AnyResult]) -> list[Table]:
         explained_table(cycles),
         energy_table(cycles),
         runtime_table([result for result in results if isinstance(result, RuntimeResult)]),
+        side_by_side_table(_pairs(material)),
+        *recorded_tables(material.recorded),
     ]
     return [table for table in tables if table.rows]
 
 
-def write_report(directories: Sequence[Path], extra: Sequence[Table], out: Path) -> list[Path]:
+def _pairs(material: Material) -> list[SideBySide]:
+    results = material.results
+    return pair_up(
+        [result for result in results if isinstance(result, CyclesResult)],
+        [result for result in results if isinstance(result, RuntimeResult)],
+    )
+
+
+def write_report(material: Material, extra: Sequence[Table], out: Path) -> list[Path]:
     """Write every table in every format, the figures, and one HTML page.
 
     Args:
-        directories: Where the results are.
+        material: From ``gather``.
         extra: Further tables for the end of the page.
         out: Where to.
 
     Returns:
         The paths, the page first.
-
-    Raises:
-        InputError: A directory has no results, or one of them is not whole.
     """
-    results = _loaded(directories)
-    tables = [*_tables(results), *extra]
-    cycles = [result for result in results if isinstance(result, CyclesResult)]
-    paths = [*write_tables(tables, out), *_write_figures(cycles, out)]
+    tables = [*tables_of(material), *extra]
+    paths = [*write_tables(tables, out), *_write_figures(material, out)]
     page = out / "index.html"
     write_page(page, "SSLC report", tables, [path for path in paths if path.suffix == ".svg"])
     return [page, *paths]
 
 
-def _write_figures(results: Sequence[CyclesResult], out: Path) -> list[Path]:
+def _write_figures(material: Material, out: Path) -> list[Path]:
+    """Figures of cycles, and of what was simulated and measured."""
+    from reports.figures.side_by_side import side_by_side_figure
+    from reports.figures.style import write_figure
+
+    cycles = [result for result in material.results if isinstance(result, CyclesResult)]
+    paths = _write_cycles(cycles, out)
+    for pair in _pairs(material):
+        identity = pair.runtime.identity
+        sha256 = digest([identity, pair.tokens, pair.dtype])
+        name = f"side-by-side-{identity.subject.method}-{pair.tokens}-{pair.dtype}"
+        name = f"{name.replace(' ', '-')}-{sha256[:SHORT]}"
+        paths += write_figure(side_by_side_figure(pair), out, name)
+    return paths
+
+
+def _write_cycles(results: Sequence[CyclesResult], out: Path) -> list[Path]:
     """One pair of figures for what differs in the cycle model alone.
 
     ``event`` and ``compiled`` have the same stalls: one figure for both.

@@ -1,45 +1,133 @@
-"""``sslc measure``: runtimes on the device at hand."""
+"""``sslc measure``: runtimes on the device at hand, and a machine of the simulator from it."""
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reports.commands.options import ArtifactPath, DeviceName, JsonFlag, Style
+from reports.commands.options import DeviceName, JsonFlag, Style
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from reports.measuring.operands import MeasuredSource
 
 
 def measure(
-    directory: ArtifactPath,
-    tokens: Annotated[list[int] | None, typer.Option(min=1, help="May be repeated.")] = None,
-    block: Annotated[list[int] | None, typer.Option(min=0, help="May be repeated.")] = None,
+    directory: Annotated[Path | None, typer.Argument(metavar="DIR", help="An artifact.")] = None,
+    shape: Annotated[
+        str | None, typer.Option(help="In place of DIR: a model's shape, with synthetic masks.")
+    ] = None,
+    kept: Annotated[
+        float, typer.Option(min=0, max=1, help="With --shape: kept share, factors included.")
+    ] = 0.5,
+    rank_share: Annotated[
+        float, typer.Option(min=0, max=1, help="With --shape: share of parameters in U and V.")
+    ] = 0.0625,
+    tokens: Annotated[
+        list[int] | None, typer.Option(min=1, help="May be repeated [1, 128].")
+    ] = None,
+    block: Annotated[list[int] | None, typer.Option(min=0, help="May be repeated [0].")] = None,
+    dtype: Annotated[
+        list[str] | None, typer.Option(help="bf16, fp32 or int8; may be repeated [bf16].")
+    ] = None,
+    backend: Annotated[
+        list[str] | None,
+        typer.Option(help="Beside the dense ones, by name; may be repeated [all of the device]."),
+    ] = None,
     device: DeviceName = "cpu",
-    seconds: Annotated[float, typer.Option(min=0.001, help="Measuring time per kernel.")] = 0.1,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="On a processor [torch's number].")
+    ] = None,
+    seconds: Annotated[float, typer.Option(min=0.001, help="Measuring time per backend.")] = 0.1,
+    save: Annotated[
+        Path | None, typer.Option(help="Directory for the result; an artifact's own unless said.")
+    ] = None,
+    calibrate: Annotated[
+        bool,
+        typer.Option(
+            "--calibrate",
+            help="In place of DIR: measure this machine, and how well the simulator predicts it.",
+        ),
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="With --calibrate: write the machine to this TOML file.")
+    ] = None,
     style: Style = "text",
     as_json: JsonFlag = False,
 ) -> None:
-    """Runtimes on the device at hand: the dense product against what the artifact runs.
+    """Runtimes on the device at hand: dense products beside what runs S + U V^T.
 
-    By default block 0 at 1 and 128 tokens. The result is saved in the artifact; on another device,
-    or with other tokens or blocks, it is saved beside it.
+    By default block 0 at 1 and 128 tokens in bf16. The result is saved in the artifact; on another
+    device, or with other tokens or blocks, it is saved beside it.
 
     Example: sslc measure runs/sslc --tokens 1 --tokens 128 --block 0 --device cuda
+
+    Example: sslc measure --shape llama2-7b --kept 0.5 --dtype bf16 --dtype int8 --threads 1
+
+    Example: sslc measure --calibrate --out here.toml
     """
     from reports.console import Reporter, say, show
-    from reports.measured import measure_artifact
+    from reports.measuring.runtimes import DEFAULT_TOKENS, measure_source
     from reports.stored.files import save_result
-    from reports.tables.runtime import runtime_table
+    from reports.tables.runtime import projection_runtime_table, runtime_table
     from sslc.model.devices import find_device
+
+    _check_one(directory, shape, calibrate)
+    if calibrate:
+        _calibrate(threads, seconds, out, style, as_json)
+        return
+    target = find_device(device)
+    source = _source(directory, shape, block or (0,), kept, rank_share)
+    with Reporter() as reporter:
+        result = measure_source(
+            source, tokens=tokens or DEFAULT_TOKENS, dtypes=dtype or ("bf16",), backends=backend,
+            device=target, threads=threads, seconds=seconds, progress=reporter,
+        )  # fmt: skip
+    tables = [projection_runtime_table([result]), runtime_table([result])]
+    show(tables, style, as_json=as_json, results=[result])
+    where = save or directory
+    if where is not None:
+        say(f"wrote {save_result(where, result)}")
+
+
+def _check_one(directory: Path | None, shape: str | None, calibrate: bool) -> None:
+    from workloads.support.errors import InputError
+
+    if sum((directory is not None, shape is not None, calibrate)) != 1:
+        raise InputError("measure: give one of DIR (an artifact), --shape NAME or --calibrate")
+
+
+def _source(
+    directory: Path | None,
+    shape: str | None,
+    blocks: "Sequence[int]",
+    kept: float,
+    rank_share: float,
+) -> "MeasuredSource":
+    from reports.measuring.operands import artifact_source, shape_source
     from workloads.artifact.read import open_artifact
 
-    target = find_device(device)
-    artifact = open_artifact(directory)
+    if directory is not None:
+        return artifact_source(open_artifact(directory), blocks)
+    assert shape is not None
+    return shape_source(shape, blocks, kept_fraction=kept, rank_share=rank_share)
+
+
+def _calibrate(
+    threads: int | None, seconds: float, out: Path | None, style: str, as_json: bool
+) -> None:
+    from reports.console import Reporter, say, show
+    from reports.measuring.calibration import calibrate, machine_toml
+    from reports.measuring.prediction import predict
+    from reports.tables.prediction import calibration_table, prediction_tables
+    from workloads.support.files import write_atomic
+
     with Reporter() as reporter:
-        result = measure_artifact(
-            artifact,
-            tokens=tokens or (1, 128),
-            blocks=block or (0,),
-            device=target,
-            seconds=seconds,
-            progress=reporter,
-        )
-    show([runtime_table([result])], style, as_json=as_json, results=[result])
-    say(f"wrote {save_result(directory, result)}")
+        calibration = calibrate(threads=threads)
+        prediction = predict(calibration, seconds=seconds, progress=reporter)
+    tables = [calibration_table(calibration), *prediction_tables(prediction)]
+    show(tables, style, as_json=as_json, details=prediction)
+    if out is not None:
+        write_atomic(out, machine_toml(calibration).encode())
+        say(f"wrote {out}")

@@ -10,8 +10,14 @@ from reports.commands.options import JsonFlag, Style
 
 def report(
     directories: Annotated[
-        list[Path], typer.Argument(metavar="DIR...", help="Artifacts with results.")
-    ],
+        list[Path] | None, typer.Argument(metavar="DIR...", help="Artifacts with results.")
+    ] = None,
+    measured: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="A file of sslc measure or of a benchmark, as in docs/measured; may be repeated."
+        ),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Directory for tables, figures and a page.")
     ] = None,
@@ -21,13 +27,22 @@ def report(
     """Tables, figures and one HTML page from what evaluate, simulate and measure left.
 
     Example: sslc report runs/wanda runs/sslc --format latex
-    """
-    from reports.console import say, show
-    from reports.report import report_tables, write_report
-    from reports.stored.files import load_results
 
-    results = [result for directory in directories for result in load_results(directory)]
-    show(report_tables(directories), style, as_json=as_json, results=results)
+    Example: sslc report --measured docs/measured/nvidia-h100-80gb-hbm3.json
+    """
+    from dataclasses import replace
+
+    from reports.console import say, show
+    from reports.report import gather, tables_of, write_report
+    from workloads.support.errors import InputError
+
+    if not directories and not measured:
+        raise InputError("report: give directories with results, or --measured FILE")
+    material = gather(directories or (), measured or ())
+    show(
+        tables_of(material), style, as_json=as_json, results=material.results,
+        details=replace(material, results=()) if material.recorded else None,
+    )  # fmt: skip
     if out is not None:
-        for path in write_report(directories, [], out):
+        for path in write_report(material, [], out):
             say(f"wrote {path}")

@@ -11,7 +11,8 @@ from accelerator_sim.design_space.results import SweepResult
 from accelerator_sim.models.results import CyclesResult
 from accelerator_sim.serving.results import WholeModelResult
 from workloads.results.envelope import file_name, result_from_json, result_to_json
-from workloads.results.kinds import PerplexityResult, RuntimeResult, ZeroShotResult
+from workloads.results.kinds import PerplexityResult, ZeroShotResult
+from workloads.results.runtime import RuntimeResult
 from workloads.support.errors import InputError
 from workloads.support.files import read_json, write_json
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from reports.report import report_tables, write_report
+from reports.report import gather, report_tables, write_report
 from reports.stored.files import save_result
 from tests.accelerator_sim.machines import projection, random_mask, small_machine
 from tests.reports.results import cycles, cycles_of
@@ -17,7 +17,7 @@ def test_write_report_compiled_results_have_the_cycles_of_event_and_a_stalls_fig
     assert compiled.basis == "simulated (compiled)"
     assert compiled.mean_per_block == event.mean_per_block
     save_result(tmp_path / "a", compiled)
-    paths = write_report([tmp_path / "a"], [], tmp_path / "out")
+    paths = write_report(gather([tmp_path / "a"]), [], tmp_path / "out")
     assert paths[0] == tmp_path / "out" / "index.html"
     stalls = [path.name for path in paths if path.name.startswith("stalls-wanda-")]
     assert sorted(name.rpartition(".")[2] for name in stalls) == ["png", "svg"]

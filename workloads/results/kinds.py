@@ -4,7 +4,6 @@ Cycles, attention and sweeps are defined where they are computed (``accelerator_
 what runs on a model, and the identities that both sides share.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
@@ -17,7 +16,6 @@ from workloads.results.identity import (
     digest,
 )
 from workloads.results.table import Column, Table
-from workloads.shapes.gemm import Module
 
 if TYPE_CHECKING:
     import pandas
@@ -252,77 +250,6 @@ class ZeroShotResult:
             InputError: pandas is not installed.
         """
         return self.to_table().to_frame()
-
-
-@dataclass(frozen=True)
-class ProjectionRuntime:
-    """Median seconds of one projection at one number of tokens.
-
-    Attributes:
-        block: Which block.
-        name: Projection.
-        module: MHA or FFN.
-        tokens: Columns of X.
-        dense_seconds: W' X as one dense product.
-        sparse_seconds: S X.
-        low_rank_seconds: U (Vᵀ X); 0 when the rank is 0.
-    """
-
-    block: int
-    name: str
-    module: Module
-    tokens: int
-    dense_seconds: float
-    sparse_seconds: float
-    low_rank_seconds: float
-
-
-@dataclass(frozen=True)
-class RuntimeIdentity:
-    """All that determines a measured runtime, the device with it.
-
-    Attributes:
-        subject: The model.
-        blocks: Which were measured.
-        tokens: Columns of X.
-        dtype: Of the arithmetic.
-        device: By the name that its vendor gives it.
-        threads: Used.
-        libraries: Versions by name.
-        kernel: What ran S.
-    """
-
-    subject: Subject
-    blocks: tuple[int, ...]
-    tokens: tuple[int, ...]
-    dtype: str
-    device: str
-    threads: int
-    libraries: Mapping[str, str]
-    kernel: str
-
-
-@dataclass(frozen=True)
-class RuntimeResult:
-    """Runtimes measured on the device at hand.
-
-    Attributes:
-        identity: What determines them.
-        provenance: Where they came from.
-        projections: One entry per projection and number of tokens.
-    """
-
-    KIND: ClassVar[str] = "runtime"
-    COMMAND: ClassVar[str] = "sslc measure"
-
-    identity: RuntimeIdentity
-    provenance: Provenance
-    projections: tuple[ProjectionRuntime, ...]
-
-    @property
-    def stem(self) -> str:
-        """The device."""
-        return self.identity.device
 
 
 def _called(subject: Subject) -> str:

@@ -7,7 +7,8 @@ import pytest
 from tests.workloads.results.results import PROVENANCE, TEXT, perplexity, runtime, zero_shot
 from workloads.results.envelope import file_name, result_from_json, result_schema, result_to_json
 from workloads.results.identity import Provenance
-from workloads.results.kinds import PerplexityResult, Result, RuntimeResult, ZeroShotResult
+from workloads.results.kinds import PerplexityResult, Result, ZeroShotResult
+from workloads.results.runtime import RuntimeResult
 from workloads.support.errors import InputError
 
 KINDS = (PerplexityResult, ZeroShotResult, RuntimeResult)
