@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from accelerator_sim.machine.catalog import accelerator_names, load_accelerator
     from accelerator_sim.machine.hardware import Accelerator
     from accelerator_sim.models.results import CyclesResult, Simulation
-    from accelerator_sim.operations import simulate, simulate_whole, sweep
+    from accelerator_sim.operations import simulate, simulate_whole, sweep, what_if
+    from accelerator_sim.sensitivity.results import WhatIfResult
     from accelerator_sim.serving.results import WholeModelResult
     from workloads.support.errors import InputError
 
@@ -28,6 +29,7 @@ __all__ = [
     "InputError",
     "Simulation",
     "Sweep",
+    "WhatIfResult",
     "WholeModelResult",
     "Workload",
     "__version__",
@@ -36,6 +38,7 @@ __all__ = [
     "simulate",
     "simulate_whole",
     "sweep",
+    "what_if",
 ]
 _HOMES = {
     "Accelerator": "accelerator_sim.machine.hardware",
@@ -43,6 +46,7 @@ _HOMES = {
     "InputError": "workloads.support.errors",
     "Simulation": "accelerator_sim.models.results",
     "Sweep": "accelerator_sim.design_space.results",
+    "WhatIfResult": "accelerator_sim.sensitivity.results",
     "WholeModelResult": "accelerator_sim.serving.results",
     "Workload": "accelerator_sim.design_space.workload",
     "accelerator_names": "accelerator_sim.machine.catalog",
@@ -50,6 +54,7 @@ _HOMES = {
     "simulate": "accelerator_sim.operations",
     "simulate_whole": "accelerator_sim.operations",
     "sweep": "accelerator_sim.operations",
+    "what_if": "accelerator_sim.operations",
 }
 
 

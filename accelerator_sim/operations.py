@@ -19,6 +19,8 @@ from accelerator_sim.machine.identity import changes_of, cost_identity, machine_
 from accelerator_sim.models.by_name import DISTINCT_MODELS, Model, check_models
 from accelerator_sim.models.cycles import BlockCycles
 from accelerator_sim.models.results import CyclesResult, Simulation
+from accelerator_sim.sensitivity.rerun import Reruns
+from accelerator_sim.sensitivity.results import WhatIfResult
 from accelerator_sim.serving.phases import Setting
 from accelerator_sim.serving.results import Requests, WholeModelIdentity, WholeModelResult
 from accelerator_sim.serving.whole import check_served, run_whole
@@ -151,6 +153,50 @@ def simulate_whole(
         cycle_model=model,
     )
     return WholeModelResult(identity, provenance(), whole.parts, whole.error_cycles)
+
+
+def what_if(
+    source: Simulated | Source,
+    accelerator: str | Path | Accelerator = "array-64x64",
+    *,
+    model: Model = "compiled",
+    tokens: int | None = None,
+    blocks: int | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    progress: Progress = silent,
+) -> WhatIfResult:
+    """What every resource of a machine would gain, doubled or ideal: projections only.
+
+    Args:
+        source: As for ``simulate``.
+        accelerator: As for ``simulate``.
+        model: ``event``, ``compiled`` or ``roofline``.
+        tokens: As for ``simulate``.
+        blocks: Only the first so many.
+        overrides: As for ``simulate``.
+        progress: Told after every block.
+
+    Raises:
+        InputError: As for ``simulate``.
+    """
+    check_models((model,))
+    machine, opened = named_machine(accelerator, overrides), open_source(source)
+    count, seen, reruns = _block_count(opened, blocks), Seen(), Reruns(machine, model)
+    stage = f"what if ({model})"
+    progress(stage, 0, count)
+    _at_least_one("tokens", tokens)
+    by_block = itertools.groupby(opened.projections(tokens), key=lambda item: item[0])
+    for block, members in itertools.islice(by_block, count):
+        items = [item for _, item in members]
+        reruns.add(items)
+        seen.add(block, items)
+        progress(stage, seen.blocks, count)
+    work = WorkloadIdentity(seen.hash.hexdigest(), count, opened.of_blocks, seen.tokens)
+    about = machine_identity(machine, changes_of(accelerator, machine, overrides))
+    identity = CyclesIdentity(
+        opened.subject(seen.contents), work, about, cost_identity(load_cost_table()), model
+    )
+    return WhatIfResult(identity, provenance(), reruns.base, reruns.gains)
 
 
 def sweep(

@@ -69,6 +69,13 @@ def simulate(
         int | None,
         typer.Option(min=1, max=64, help="With --whole: width of keys and values [activations']."),
     ] = None,
+    what_if: Annotated[
+        bool,
+        typer.Option(
+            "--what-if",
+            help="Run again with each resource doubled or ideal, and print the gain of each.",
+        ),
+    ] = False,
     energy: CostTableName = "28nm",
     trace: Annotated[
         Path | None,
@@ -97,26 +104,30 @@ def simulate(
 
     Example: sslc simulate runs/sslc --whole --prompt 512 --output 128 --batch 4
 
+    Example: sslc simulate runs/sslc --what-if --blocks 1 --tokens 16
+
     Example: sslc simulate --mask layer3.npy --rank 64 --module FFN --cycle-model roofline
     """
     import accelerator_sim
     from accelerator_sim.machine.catalog import load_accelerator
-    from reports.commands.whole import Ask, check_whole, finish_whole, run_whole
+    from reports.commands.whole import Ask, check_whole, finish, refuse, run_what_if, run_whole
     from reports.console import Reporter, say
 
-    overrides, requests = (
-        parse_settings(settings),
-        {"prompt": prompt, "output": output, "batch": batch},
-    )
+    overrides = parse_settings(settings)
+    requests = {"prompt": prompt, "output": output, "batch": batch}
     own = {**{f"--{name}": value for name, value in requests.items()}, "--kv-bits": kv_bits}
-    others = {"--mask": mask, "--context": context, "--trace": trace, "--tokens": tokens > 1}
-    check_whole(whole, own, others)
-    if whole:
+    others = {"--context": context, "--trace": trace}
+    check_whole(whole, own, {**others, "--mask": mask, "--tokens": tokens > 1})
+    if whole or what_if:
         ask = Ask(accelerator, cycle_model, overrides, blocks, energy)
-        served = run_whole(
-            _source(directory, mask, rank, module, tokens), ask, requests=requests, kv_bits=kv_bits
-        )
-        finish_whole(served, save, directory, style=style, as_json=as_json)
+        source = _source(directory, mask, rank, module, tokens)
+        if what_if:
+            refuse("--what-if", {**others, "--whole": whole})
+            gains = run_what_if(source, ask, tokens=tokens)
+            finish(gains, save, directory, style=style, as_json=as_json)
+        else:
+            served = run_whole(source, ask, requests=requests, kv_bits=kv_bits)
+            finish(served, save, directory, style=style, as_json=as_json)
         return
     machine, models = load_accelerator(accelerator, overrides), cycle_models(cycle_model)
     if mask is not None and directory is None:

@@ -1,4 +1,4 @@
-"""``sslc simulate --whole``: a whole model that serves a batch of requests."""
+"""``sslc simulate --whole`` and ``--what-if``: a whole model that serves, gains of resources."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from accelerator_sim.models.by_name import Model
+    from accelerator_sim.sensitivity.results import WhatIfResult
     from accelerator_sim.serving.results import WholeModelResult
     from accelerator_sim.sources import Simulated
 
@@ -32,6 +33,23 @@ class Ask:
     costs: str
 
 
+def refuse(option: str, others: Mapping[str, Any]) -> None:
+    """Refuse options that do not go with another one.
+
+    Args:
+        option: That is given.
+        others: By name; None or False where not given.
+
+    Raises:
+        InputError: One is given.
+    """
+    from workloads.support.errors import InputError
+
+    for name, value in others.items():
+        if value not in (None, False):
+            raise InputError(f"simulate: {name} does not go with {option}")
+
+
 def check_whole(whole: bool, own: Mapping[str, Any], others: Mapping[str, Any]) -> None:
     """Refuse options that do not go together.
 
@@ -45,13 +63,12 @@ def check_whole(whole: bool, own: Mapping[str, Any], others: Mapping[str, Any]) 
     """
     from workloads.support.errors import InputError
 
-    for name, value in (others if whole else own).items():
-        if value not in (None, False):
-            raise InputError(
-                f"simulate: {name} does not go with --whole"
-                if whole
-                else f"simulate: {name} belongs to --whole; add it, or leave {name} out"
-            )
+    if whole:
+        refuse("--whole", others)
+        return
+    for name, value in own.items():
+        if value is not None:
+            raise InputError(f"simulate: {name} belongs to --whole; add it, or leave {name} out")
 
 
 def run_whole(
@@ -83,8 +100,31 @@ def run_whole(
         )
 
 
-def finish_whole(
-    result: "WholeModelResult",
+def run_what_if(source: "Simulated", ask: Ask, *, tokens: int) -> "WhatIfResult":
+    """Simulate the projections on every changed machine, with a bar of its blocks.
+
+    Args:
+        source: An artifact, a checkpoint or a mask.
+        ask: Machine and model.
+        tokens: Per product.
+    """
+    import accelerator_sim
+    from reports.console import Reporter
+
+    with Reporter() as reporter:
+        return accelerator_sim.what_if(
+            source,
+            ask.accelerator,
+            model=_model(ask.cycle_model),
+            tokens=tokens,
+            blocks=ask.blocks,
+            overrides=ask.overrides,
+            progress=reporter,
+        )
+
+
+def finish(
+    result: "WholeModelResult | WhatIfResult",
     save: Path | None,
     directory: Path | None,
     *,
@@ -94,19 +134,21 @@ def finish_whole(
     """Print what came of it, and save it with its figure.
 
     Args:
-        result: From ``run_whole``.
+        result: From ``run_whole`` or ``run_what_if``.
         save: Where results go; None: into an artifact.
         directory: What was simulated; nothing is written into what others made.
         style: Of the tables.
         as_json: As JSON, whatever the style.
     """
-    from accelerator_sim.serving.results import parts_table, served_table
+    from accelerator_sim.serving.results import WholeModelResult, parts_table
     from accelerator_sim.sources import AS_GIVEN
     from reports.console import say, show
     from reports.figures.style import write_figure
     from reports.stored.files import FOLDER, save_result
 
-    tables = [served_table([result]), parts_table(result)]
+    tables = [result.to_table()]
+    if isinstance(result, WholeModelResult):
+        tables.append(parts_table(result))
     show(tables, style, as_json=as_json, results=[result])
     foreign = result.identity.subject.method == AS_GIVEN
     where = save or (None if foreign else directory)

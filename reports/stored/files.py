@@ -9,6 +9,7 @@ from pathlib import Path
 from accelerator_sim.attention.results import AttentionResult
 from accelerator_sim.design_space.results import SweepResult
 from accelerator_sim.models.results import CyclesResult
+from accelerator_sim.sensitivity.results import WhatIfResult
 from accelerator_sim.serving.results import WholeModelResult
 from workloads.results.envelope import file_name, result_from_json, result_to_json
 from workloads.results.kinds import PerplexityResult, ZeroShotResult
@@ -24,6 +25,7 @@ AnyResult = (
     | AttentionResult
     | SweepResult
     | WholeModelResult
+    | WhatIfResult
 )
 KINDS: tuple[type[AnyResult], ...] = (
     PerplexityResult,
@@ -33,6 +35,7 @@ KINDS: tuple[type[AnyResult], ...] = (
     AttentionResult,
     SweepResult,
     WholeModelResult,
+    WhatIfResult,
 )
 """Every kind of result that a file may hold."""
 FOLDER = "results"

@@ -39,3 +39,18 @@ def test_simulate_whole_options_that_do_not_go_together_are_refused(
     done = sslc("simulate", artifact, *options)
     assert done.returncode == 2
     assert message in done.stderr
+
+
+def test_simulate_what_if_prints_and_saves_the_gains(
+    sslc: Run, artifact: Path, tmp_path: Path
+) -> None:
+    run = ("simulate", artifact, "--what-if", "--blocks", 1, "--cycle-model", "roofline")
+    [result] = results_of(sslc(*run, "--save", tmp_path, "--json"))
+    assert result["kind"] == "what_if"
+    held = {
+        (gain["change"]["resource"], gain["change"]["step"]): gain["held"]["dense"]
+        for gain in result["gains"]
+    }
+    assert held["DRAM bandwidth", "doubled"] < result["base"]["dense"]
+    assert [value["sha256"] for value in stored(tmp_path).values()] == [result["sha256"]]
+    assert len(list(tmp_path.glob("results/*.svg"))) == 1

@@ -1,0 +1,76 @@
+"""Gains against whole simulations of the changed machine, and plans that are held."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from accelerator_sim import simulate, what_if
+from accelerator_sim.machine.catalog import with_overrides
+from accelerator_sim.mapping.candidates import plan_projection
+from accelerator_sim.sensitivity.changes import MUCH, changes_to
+from accelerator_sim.sensitivity.rerun import hold
+from accelerator_sim.sensitivity.results import WhatIfResult
+from tests.accelerator_sim.machines import projection, random_mask, small_machine
+from workloads.results.envelope import result_from_json, result_to_json
+
+ITEM = projection(random_mask(16, 24, 0.4, seed=3), rank=2)
+
+
+def result() -> WhatIfResult:
+    return what_if(ITEM, small_machine(), model="compiled")
+
+
+def test_what_if_bandwidth_doubled_is_a_run_on_that_machine() -> None:
+    """The tile of this machine is given, so held and planned anew are one plan."""
+    made = result()
+    changed = with_overrides(small_machine(), {"dram.bytes_per_second": 8000})
+    alone = simulate(ITEM, changed, models="compiled")["compiled"].total["MHA"]
+    [gain] = [g for g in made.gains if g.change.overrides == {"dram.bytes_per_second": 8000}]
+    assert (gain.change.resource, gain.change.step) == ("DRAM bandwidth", "doubled")
+    for cycles in (gain.held, gain.anew):
+        assert (cycles.dense, cycles.compressed) == (alone.dense_cycles, alone.sum_cycles)
+    base = simulate(ITEM, small_machine(), models="compiled")["compiled"].total["MHA"]
+    assert (made.base.dense, made.base.compressed) == (base.dense_cycles, base.sum_cycles)
+    [row] = [row for row in made.to_table().rows if row[:2] == ("DRAM bandwidth", "doubled")]
+    assert row[5] == base.sum_cycles / alone.sum_cycles
+
+
+def test_hold_the_same_machine_repeats_its_plan() -> None:
+    machine = with_overrides(small_machine(), {"tile.rows": "auto", "tile.columns": "auto"})
+    plan = plan_projection(ITEM, machine)
+    again = plan_projection(ITEM, hold(plan, machine)).program
+    assert again.tiled.tile == plan.program.tiled.tile
+    assert again.denser_lines == plan.program.denser_lines
+    assert again.configuration == plan.program.configuration
+
+
+def test_hold_more_lines_keep_the_share_of_each_engine() -> None:
+    machine = replace(small_machine(lines=4, denser_lines=1, dense_threshold=0.4))
+    plan = plan_projection(ITEM, machine)
+    assert plan.program.denser_lines == 1
+    assert hold(plan, replace(machine, lines=8)).denser_lines == 2
+
+
+def test_changes_to_leave_out_what_changes_nothing() -> None:
+    ideal = with_overrides(small_machine(), {"dram.latency_cycles": 0})
+    names = {change.resource for change, _ in changes_to(ideal)}
+    assert "DRAM latency" not in names
+    steps = {
+        (change.resource, change.step): machine for change, machine in changes_to(small_machine())
+    }
+    assert steps["DRAM bandwidth", "ideal"].dram.bytes_per_second == 4000 * MUCH
+    assert steps["DRAM latency", "doubled"].dram.latency_cycles == 1
+    assert steps["lines", "doubled"].lines == 4
+    assert ("lines", "ideal") not in steps
+
+
+def test_what_if_result_is_read_back_from_its_json_and_drawn() -> None:
+    made = result()
+    value = json.loads(json.dumps(result_to_json(made), allow_nan=False))
+    assert result_from_json(value, [WhatIfResult], "here") == made
+    [axes] = made.plot().axes
+    assert len(axes.patches) == 2 * len(made.gains)
+    widths = [patch.get_width() for patch in axes.patches[: len(made.gains)]]  # type: ignore[attr-defined]
+    gains = [made.base.compressed / g.held.compressed - 1 for g in made.gains]
+    assert widths == pytest.approx(gains)
