@@ -21,6 +21,7 @@ from reports.commands import (
     verify,
 )
 from reports.commands.list import list_names
+from reports.interruption import Interrupted, end, interruptible
 from workloads.support.errors import InputError, InputWarning
 
 _python_shows = warnings.showwarning
@@ -87,11 +88,14 @@ def _in_one_line(
 def main() -> None:
     """Run the command line.
 
-    Exit codes: 0 done, 2 bad input (one sentence on standard error), 130 interrupted.
+    Exit codes: 0 done, 2 bad input (one sentence on standard error), 130 and 143 ended by a signal.
     """
     warnings.showwarning = _in_one_line
     try:
-        app()
+        with interruptible():
+            app()
+    except Interrupted as interruption:
+        end(interruption.number)
     except (InputError, OSError) as error:
         print(f"sslc: {error}", file=sys.stderr)
         sys.exit(2)

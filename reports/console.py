@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections import deque
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
@@ -17,6 +18,14 @@ from workloads.results.table import Table
 
 _SECONDS_BETWEEN_LINES = 5.0
 _BARS_SHOWN = 8
+
+
+_last: deque[str] = deque(maxlen=1)
+
+
+def last_step() -> str:
+    """The stage that was last heard of and how much of it is done; empty before the first."""
+    return _last[0] if _last else ""
 
 
 class Reporter:
@@ -54,6 +63,7 @@ class Reporter:
 
     def __call__(self, stage: str, done: int, total: int) -> None:
         """Show that a stage has done so many of its steps."""
+        _last.append(f"{stage}, {done} of {total}")
         if not self._drawn:
             self._line(stage, done, total)
         elif stage not in self._tasks:
