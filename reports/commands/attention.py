@@ -57,6 +57,10 @@ def attention(
 
     Example: sslc attention deit-base --mask masks.npy --set dense_threshold=0.5 --json
     """
+    from accelerator_sim.machine.catalog import load_accelerator
+
+    overrides = {"dense_threshold": _DENSE_THRESHOLD, **parse_settings(settings)}
+    load_accelerator(accelerator, overrides)  # refused before anything large is imported
     from reports.attended import simulate_attention
     from reports.console import Reporter, say, show
     from reports.stored.files import save_result
@@ -71,7 +75,7 @@ def attention(
             masks,
             accelerator=accelerator,
             models=models,
-            overrides={"dense_threshold": _DENSE_THRESHOLD, **parse_settings(settings)},
+            overrides=overrides,
             costs=energy,
             progress=reporter,
         )
