@@ -3,6 +3,7 @@
 First in the flow: ``catalog`` fills these from TOML, ``mapping`` reads them.
 """
 
+import math
 from collections.abc import Collection
 from dataclasses import dataclass
 from fractions import Fraction
@@ -30,6 +31,8 @@ MAX_BYTES = 2**50
 """Bytes of a buffer."""
 MAX_CYCLES = 10**9
 """Cycles of latency."""
+MAX_NANOSECONDS = 10**9
+"""Nanoseconds of latency: a second."""
 MAX_HERTZ = 10**12
 MAX_BYTES_PER_SECOND = 2**62
 
@@ -53,6 +56,16 @@ def _one_of(field: str, value: object, choices: Collection[str]) -> None:
 def _fraction(field: str, value: float, low_excluded: bool) -> None:
     if not (0 <= value <= 1) or (low_excluded and value == 0):
         raise ValueError(f"{field} must be in {'(' if low_excluded else '['}0, 1], got {value!r}")
+
+
+def _nanoseconds(field: str, value: object) -> None:
+    if value is None:
+        return
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not 0 <= value <= MAX_NANOSECONDS:  # type: ignore[operator]
+        raise ValueError(
+            f"{field} must be a number from 0 to {MAX_NANOSECONDS}, got {shown(value)}"
+        )
 
 
 @dataclass(frozen=True)
@@ -158,10 +171,14 @@ class Dram:
     Attributes:
         bytes_per_second: Peak of all channels together; GB = 10⁹ bytes.
         efficiency: Sustained share of the peak.
-        latency_cycles: From the last byte at the port to its arrival; pipelined.
+        latency_cycles: From the last byte at the port to its arrival; pipelined. Not asked where
+            ``latency_ns`` is given.
         burst_bytes: Smallest unit of one channel.
         channels: Channels that a transfer is striped over, burst by burst.
         technology: What energy tables call it.
+        latency_ns: The same for reads in nanoseconds, so that it stays when the clock changes.
+        write_latency_ns: For writes; None: as for reads.
+        refresh_share: Share of the time in which the DRAM refreshes and serves nothing.
     """
 
     bytes_per_second: int
@@ -170,6 +187,9 @@ class Dram:
     burst_bytes: int
     channels: int
     technology: str = "ddr4"
+    latency_ns: float | None = None
+    write_latency_ns: float | None = None
+    refresh_share: float = 0.0
 
     def __post_init__(self) -> None:
         _whole("bytes_per_second", self.bytes_per_second, 1, MAX_BYTES_PER_SECOND)
@@ -177,6 +197,10 @@ class Dram:
         _whole("latency_cycles", self.latency_cycles, 0, MAX_CYCLES)
         _whole("burst_bytes", self.burst_bytes, 1, MAX_PER_CYCLE)
         _whole("channels", self.channels, 1, MAX_UNITS)
+        for field in ("latency_ns", "write_latency_ns"):
+            _nanoseconds(field, getattr(self, field))
+        if not 0 <= self.refresh_share < 1:
+            raise ValueError(f"refresh_share must be in [0, 1), got {self.refresh_share!r}")
 
 
 @dataclass(frozen=True)
@@ -253,9 +277,14 @@ class Accelerator:
         _whole("softmax_elements_per_cycle", self.softmax_elements_per_cycle, 1, MAX_PER_CYCLE)
         if self.bytes_per_cycle.denominator > _LARGEST_DENOMINATOR:
             raise ValueError(
-                "bytes_per_second * efficiency / clock_hz must be a fraction with a denominator of "
-                f"at most {_LARGEST_DENOMINATOR}, got {self.bytes_per_cycle}; round efficiency"
+                "bytes_per_second * efficiency * (1 - refresh_share) / clock_hz must be a fraction "
+                f"with a denominator of at most {_LARGEST_DENOMINATOR}, got {self.bytes_per_cycle};"
+                " round efficiency or refresh_share"
             )
+        for field in ("latency_ns", "write_latency_ns"):
+            cycles = self._cycles_of(getattr(self.dram, field) or 0.0)
+            if cycles > MAX_CYCLES:
+                raise ValueError(f"dram.{field} must be at most {MAX_CYCLES} cycles, got {cycles}")
 
     @property
     def peak_macs(self) -> int:
@@ -269,5 +298,24 @@ class Accelerator:
 
     @cached_property
     def bytes_per_cycle(self) -> Fraction:
-        """DRAM bytes per cycle that are sustained: exact for the efficiency as written."""
-        return self.peak_bytes_per_cycle * Fraction(str(self.dram.efficiency))
+        """DRAM bytes per cycle that are sustained: exact for both shares as written."""
+        awake = 1 - Fraction(str(self.dram.refresh_share))
+        return self.peak_bytes_per_cycle * Fraction(str(self.dram.efficiency)) * awake
+
+    @cached_property
+    def read_latency_cycles(self) -> int:
+        """From the last byte of a load at the port to its arrival."""
+        if self.dram.latency_ns is None:
+            return self.dram.latency_cycles
+        return self._cycles_of(self.dram.latency_ns)
+
+    @cached_property
+    def write_latency_cycles(self) -> int:
+        """From the last byte of a write-back at the port until it is in DRAM."""
+        if self.dram.write_latency_ns is None:
+            return self.read_latency_cycles
+        return self._cycles_of(self.dram.write_latency_ns)
+
+    def _cycles_of(self, nanoseconds: float) -> int:
+        """Whole cycles that a time takes, rounded up."""
+        return math.ceil(Fraction(str(nanoseconds)) * self.clock_hz / 10**9)

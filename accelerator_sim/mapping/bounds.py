@@ -61,7 +61,8 @@ def lower_bound(program: Program, storage: Storage) -> int:
     the slots.
     """
     accelerator = program.accelerator
-    scale, latency = ticks_per_cycle(accelerator), accelerator.dram.latency_cycles
+    scale, latency = ticks_per_cycle(accelerator), accelerator.read_latency_cycles
+    written = accelerator.write_latency_cycles
     write_backs = dram_ticks(write_back_bytes(program), accelerator)
     loads = int(dram_ticks(activation_loads(program, storage), accelerator).sum())
     terms = []
@@ -76,9 +77,9 @@ def lower_bound(program: Program, storage: Storage) -> int:
         last.append(_shortest_part(stream))
         terms.extend(_fill(program, int(port[0])) + busy for busy in _busy(stream, accelerator))
     if last:
-        after = min(last) + latency + 2 * accelerator.handoff_cycles
+        after = min(last) + written + 2 * accelerator.handoff_cycles
         terms.append(ceil_div(loads + int(write_backs.min()), scale) + latency + after)
-    return max([*terms, ceil_div(loads + int(write_backs.sum()), scale) + latency])
+    return max([*terms, ceil_div(loads + int(write_backs.sum()), scale) + written])
 
 
 def _held(stream: Stream, uses: int) -> Counts:
@@ -95,9 +96,9 @@ def _shortest_part(stream: Stream) -> int:
 
 
 def _fill(program: Program, first_ticks: int) -> int:
-    dram = program.accelerator.dram
-    arrival = ceil_div(first_ticks, ticks_per_cycle(program.accelerator)) + dram.latency_cycles
-    return arrival + program.accelerator.handoff_cycles
+    accelerator = program.accelerator
+    arrival = ceil_div(first_ticks, ticks_per_cycle(accelerator)) + accelerator.read_latency_cycles
+    return arrival + accelerator.handoff_cycles
 
 
 def _busy(stream: Stream, accelerator: Accelerator) -> tuple[int, int, int]:

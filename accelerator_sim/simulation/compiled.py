@@ -53,8 +53,9 @@ def run_compiled(plan: Plan) -> EventResult:
         InputError: A time of the run may not fit 64 bits.
         RuntimeError: The machine stopped with outputs missing: a defect of this program.
     """
-    dram = plan.program.accelerator.dram
-    if max(ticks_per_cycle(plan.program.accelerator), dram.latency_cycles) >= NEVER:
+    accelerator = plan.program.accelerator
+    latencies = (accelerator.read_latency_cycles, accelerator.write_latency_cycles)
+    if max(ticks_per_cycle(accelerator), *latencies) >= NEVER:
         raise _too_long(plan)
     state = _state(plan, build_tables(plan))
     if kernel.longest_run(state) >= NEVER:
@@ -126,7 +127,8 @@ def _machine(plan: Plan, tables: Tables, scale: int) -> NDArray[np.void]:
     accelerator = plan.program.accelerator
     machine = np.zeros(1, dtype=machine_state.MACHINE)
     machine["scale"] = scale
-    machine["latency"] = accelerator.dram.latency_cycles
+    machine["latency"] = accelerator.read_latency_cycles
+    machine["write_latency"] = accelerator.write_latency_cycles
     machine["handoff"] = accelerator.handoff_cycles
     machine["freed"] = 1
     machine["resident"] = plan.storage.activations_resident

@@ -45,7 +45,7 @@ def run(state: State) -> None:
         while machine.granted < machine.requested:
             block = state.blocks[machine.granted]
             transfer = state.blocks[block.queued]
-            block.seen_at = _grant(machine, transfer.cycles, transfer.ticks)
+            block.seen_at = _grant(machine, transfer.cycles, transfer.ticks, machine.write_latency)
             machine.granted += 1
         machine.now = _next_cycle(state, machine, denser, sparser)
 
@@ -54,7 +54,7 @@ def run(state: State) -> None:
 def longest_run(state: State) -> float:
     """Cycles if nothing ever overlapped: what a run may take at most, without overflow."""
     machine, tiles = state.machine[0], state.tiles
-    wait = 1.0 + machine.latency + 2 * machine.handoff
+    wait = 1.0 + max(machine.latency, machine.write_latency) + 2 * machine.handoff
     cycles = 0.0
     for tile in range(len(tiles.parts)):
         cycles += tiles.weight_cycles[tile] + float(tiles.input_cycles[tile]) + 3 * wait
@@ -77,7 +77,7 @@ def _next_cycle(state: State, machine: Record, denser: Record, sparser: Record) 
 
 
 @compiled
-def _grant(machine: Record, cycles: int, ticks: int) -> int:
+def _grant(machine: Record, cycles: int, ticks: int, latency: int) -> int:
     """Serve one transfer at the port; the cycle in which it is seen."""
     if machine.port_cycle < machine.now:
         machine.port_cycle = machine.now
@@ -87,7 +87,7 @@ def _grant(machine: Record, cycles: int, ticks: int) -> int:
     if machine.port_ticks >= machine.scale:
         machine.port_ticks -= machine.scale
         machine.port_cycle += 1
-    machine.last_arrival = machine.port_cycle + (machine.port_ticks > 0) + machine.latency
+    machine.last_arrival = machine.port_cycle + (machine.port_ticks > 0) + latency
     seen_at: int = machine.last_arrival + machine.handoff
     return seen_at
 
@@ -264,7 +264,7 @@ def _load(state: State, machine: Record, stream: Record) -> None:
 def _load_weights(state: State, machine: Record, tile: int) -> None:
     """Load a tile's weights."""
     state.tiles.weights_at[tile] = _grant(
-        machine, state.tiles.weight_cycles[tile], state.tiles.weight_ticks[tile]
+        machine, state.tiles.weight_cycles[tile], state.tiles.weight_ticks[tile], machine.latency
     )
 
 
@@ -283,7 +283,7 @@ def _load_inputs(state: State, machine: Record, stream: Record, tile: int) -> bo
     else:
         return False
     state.arrivals[state.tiles.input_key[tile]] = _grant(
-        machine, state.tiles.input_cycles[tile], state.tiles.input_ticks[tile]
+        machine, state.tiles.input_cycles[tile], state.tiles.input_ticks[tile], machine.latency
     )
     return True
 

@@ -13,8 +13,9 @@ def _record(*names: str) -> np.dtype[np.void]:
 
 
 MACHINE = _record(
-    "now", "scale", "latency", "handoff", "port_cycle", "port_ticks", "last_arrival", "freed",
-    "outstanding", "link_free", "sent", "crossed", "weight_slots", "resident", "input_slots",
+    "now", "scale", "latency", "write_latency", "handoff", "port_cycle", "port_ticks",
+    "last_arrival", "freed", "outstanding", "link_free", "sent", "crossed",
+    "weight_slots", "resident", "input_slots",
     "inputs_opened", "inputs_closed", "output_slots", "outputs_opened", "outputs_closed",
     "group_blocks", "requested", "granted", "written",
 )  # fmt: skip

@@ -21,20 +21,11 @@ from accelerator_sim.simulation.conventions import (
     complete_gate,
     free_gate,
 )
+from accelerator_sim.simulation.loading import Inputs, Loader, Tiles
+from accelerator_sim.simulation.port import FACTORS, WEIGHTS, Dram, Link, Observe
 from accelerator_sim.simulation.result import EventResult
 from accelerator_sim.simulation.tables import StreamTable, Tables, build_tables
-from accelerator_sim.simulation.units import (
-    FACTORS,
-    WEIGHTS,
-    Dram,
-    Engine,
-    Inputs,
-    Link,
-    Loader,
-    Observe,
-    Outputs,
-    Tiles,
-)
+from accelerator_sim.simulation.units import Engine, Outputs
 
 
 def run_event(plan: Plan, trace: Observe | None = None) -> EventResult:
@@ -69,8 +60,8 @@ class Machine:
         self._thin_parts = tables.thin_parts.tolist()
         self._wide_tiles = tables.wide_tiles.tolist()
         scale = ticks_per_cycle(accelerator)
-        latency = accelerator.dram.latency_cycles
-        self._dram = Dram(self._env, scale, latency, self._handoff)
+        latencies = (accelerator.read_latency_cycles, accelerator.write_latency_cycles)
+        self._dram = Dram(self._env, scale, latencies, self._handoff)
         self._link = Link(self._env, self._handoff, self._credit)
         never = [NEVER] * (tables.arrivals - 1)
         self._inputs = Inputs(

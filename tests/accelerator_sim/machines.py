@@ -145,6 +145,9 @@ def machines(draw: st.DrawFn) -> Accelerator:
                 st.integers(0, 7),
                 st.sampled_from([1, 2, 8]),
                 st.integers(1, 3),
+                latency_ns=st.sampled_from([None, 0.0, 5_500_000.0]),
+                write_latency_ns=st.sampled_from([None, 0, 3e6]),
+                refresh_share=st.sampled_from([0.0, 0.0625]),
             )
         ),
     )

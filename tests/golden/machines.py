@@ -1,4 +1,4 @@
-"""Small random machines and masks whose results are kept, by number; and the script that keeps them.
+"""Small random machines and masks whose results are kept, by number; the script that keeps them.
 
 python -m tests.golden.machines FILE
 
@@ -50,6 +50,7 @@ def _machine(draw: random.Random, number: int, index: Index) -> Accelerator:
     lines, group = draw.randint(1, 5), (index.n_of_m or (1, 1))[1]
     split = draw.choice(["auto", "auto", "proportional", draw.randint(0, lines)])
     rate = draw.choice([700, 1500, 4000, 4001, 20000])
+    columns = group * draw.randint(1, 7 // group)
     return Accelerator(
         name="random",
         clock_hz=1000,
@@ -63,7 +64,7 @@ def _machine(draw: random.Random, number: int, index: Index) -> Accelerator:
         loop_order=_ORDERS[number % 3],
         link_elements_per_cycle=draw.randint(1, 5),
         handoff_cycles=draw.randint(0, 1),
-        tile=TileChoice(draw.randint(1, 7), group * draw.randint(1, 7 // group), draw.randint(1, 4)),
+        tile=TileChoice(draw.randint(1, 7), columns, draw.randint(1, 4)),
         bits=Bits(*(draw.randint(1, 17) for _ in range(4))),
         index=index,
         weight_buffer=_buffer(draw, 40, 160),
@@ -107,10 +108,9 @@ def numbers(result: EventResult) -> list[int]:
 
 
 FIELDS = frozenset(
-    "compute imbalance index_decode output_space weights activations accumulation fill drain idle "
-    "factors outputs refetched macs executed_zeros factor_macs decoded link_elements "
-    "dram_read_bytes dram_write_bytes weight_buffer_bytes activation_buffer_bytes "
-    "output_buffer_bytes".split()
+    """compute imbalance index_decode output_space weights activations accumulation fill drain idle
+    factors outputs refetched macs executed_zeros factor_macs decoded link_elements dram_read_bytes
+    dram_write_bytes weight_buffer_bytes activation_buffer_bytes output_buffer_bytes""".split()  # noqa: SIM905
 )
 
 

@@ -45,6 +45,17 @@ def mac_cycles(products: int, tokens: int, acc: Accelerator) -> int:
     return products * ceil(tokens / acc.macs_per_line)
 
 
+def latency_cycles(acc: Accelerator, write: bool) -> int:
+    """Nanoseconds in whole cycles; a write without its own takes as long as a read."""
+    dram = acc.dram
+    nanoseconds = dram.latency_ns
+    if write and dram.write_latency_ns is not None:
+        nanoseconds = dram.write_latency_ns
+    if nanoseconds is None:
+        return dram.latency_cycles
+    return ceil(Fraction(str(nanoseconds)) * acc.clock_hz / 10**9)
+
+
 def run_entries(kept: Sequence[bool], run_bits: int) -> int:
     """Entries of one row: a nonzero each, and one for every full run of zeros before it."""
     entries = run = 0
@@ -468,18 +479,20 @@ class SlowMachine:
         """Move a cycle's worth of bytes, first come first served."""
         dram = self.acc.dram
         stripe = dram.burst_bytes * dram.channels
-        for _, _, _, size, (action, *arguments) in sorted(self.dram_queue, key=lambda r: r[:3]):
-            self.queue.append([Fraction(ceil(size / stripe) * stripe), action, arguments])
+        for kind, _, _, size, (action, *arguments) in sorted(self.dram_queue, key=lambda r: r[:3]):
+            latency = latency_cycles(self.acc, write=kind == 3)
+            self.queue.append([Fraction(ceil(size / stripe) * stripe), latency, action, arguments])
             self.bytes_moved += ceil(size / dram.burst_bytes) * dram.burst_bytes
         self.dram_queue.clear()
         budget = Fraction(dram.bytes_per_second, self.acc.clock_hz) * Fraction(str(dram.efficiency))
+        budget *= 1 - Fraction(str(dram.refresh_share))
         while budget and self.queue:
             moved = min(budget, self.queue[0][0])
             budget -= moved
             self.queue[0][0] -= moved
             if not self.queue[0][0]:
-                _, action, arguments = self.queue.pop(0)
-                arrival = self.now + 1 + dram.latency_cycles
+                _, latency, action, arguments = self.queue.pop(0)
+                arrival = self.now + 1 + latency
                 self.at(arrival + self.acc.handoff_cycles, action, *arguments)
                 self.last_arrival = arrival
 

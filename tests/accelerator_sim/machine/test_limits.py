@@ -13,6 +13,7 @@ from accelerator_sim.machine.hardware import (
     MAX_BYTES_PER_SECOND,
     MAX_CYCLES,
     MAX_HERTZ,
+    MAX_NANOSECONDS,
     MAX_PER_CYCLE,
     MAX_UNITS,
 )
@@ -39,6 +40,8 @@ LIMITS = {
     "dram.latency_cycles": MAX_CYCLES,
     "dram.burst_bytes": MAX_PER_CYCLE,
     "dram.channels": MAX_UNITS,
+    "dram.latency_ns": MAX_NANOSECONDS,
+    "dram.write_latency_ns": MAX_NANOSECONDS,
 }
 
 
