@@ -18,7 +18,7 @@ from accelerator_sim.mapping.candidates import PLANS, Plan, plan_dense, plan_pro
 from accelerator_sim.mapping.configuration import Configuration, allowed_flows
 from accelerator_sim.mapping.program import Program, build_program
 from accelerator_sim.mapping.split import choose_denser_lines
-from accelerator_sim.mapping.storage import Need, Storage
+from accelerator_sim.mapping.storage import Need, Storage, held
 from accelerator_sim.mapping.tiling import (
     TileShape,
     choose_dense_columns,
@@ -36,7 +36,7 @@ def scores_stay(scores: int, accelerator: Accelerator) -> bool:
     """Whether a head's scores stay on chip: at the accumulators' width in one slot of two."""
     buffer = accelerator.output_buffer
     needed = ceil_div(scores * accelerator.bits.accumulator, 8)
-    return buffer.buffering == "double" and needed <= buffer.capacity_bytes // 2
+    return buffer.slot_choice != 1 and needed <= buffer.capacity_bytes // 2
 
 
 def plan_sddmm(
@@ -201,11 +201,28 @@ def _storage(program: Program) -> Storage:
          accelerator.activation_buffer),
         ("scores", _bytes(int(scores), accelerator.bits.accumulator), accelerator.output_buffer),
     )  # fmt: skip
-    needs = tuple(
-        Need(operand, size, buffer.capacity_bytes // buffer.slots)
-        for operand, size, buffer in needed
+    divided = [
+        held(
+            buffer.capacity_bytes,
+            buffer.slot_choice,
+            piece_bytes=size,
+            whole_bytes=size,
+            wholes=1,
+        )
+        for _, size, buffer in needed
+    ]
+    weights, keys, outputs = divided
+    return Storage(
+        activations_resident=True,
+        outputs_resident=program.results_stay,
+        weight_slots=(weights.slots, 1),
+        input_slots=keys.slots,
+        output_slots=outputs.slots,
+        needs=tuple(
+            Need(operand, size, part.slot_bytes)
+            for (operand, size, _), part in zip(needed, divided, strict=True)
+        ),
     )
-    return Storage(True, program.results_stay, needs)
 
 
 def _bytes(elements: int, bits: int) -> int:

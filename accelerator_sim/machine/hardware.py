@@ -15,6 +15,8 @@ from workloads.support.errors import shown
 
 Dataflow = Literal["reduction", "token", "auto"]
 Buffering = Literal["single", "double"]
+Slots = int | Literal["auto"]
+Limit = int | Literal["unlimited"]
 RowAssignment = Literal["static", "next_free"]
 Schedule = Literal["sequential", "overlapped"]
 LoopOrder = Literal["output_stationary", "weight_stationary", "activation_stationary"]
@@ -148,19 +150,27 @@ class Buffer:
 
     Attributes:
         capacity_bytes: All of it.
-        buffering: ``single``: one slot; ``double``: two slots of half the capacity.
+        buffering: ``single``: one slot; ``double``: two slots of half the capacity. Not asked where
+            ``slots`` is given.
+        slots: How many slots of ⌊capacity / slots⌋ bytes; ``auto``: as many as the largest stored
+            tile leaves room for.
     """
 
     capacity_bytes: int
     buffering: Buffering
+    slots: Slots | None = None
 
     def __post_init__(self) -> None:
         _whole("capacity_bytes", self.capacity_bytes, 1, MAX_BYTES)
         _one_of("buffering", self.buffering, ("single", "double"))
+        if self.slots is not None and self.slots != "auto":
+            _whole('slots (unless "auto")', self.slots, 1, MAX_UNITS)
 
     @property
-    def slots(self) -> int:
-        """1 or 2."""
+    def slot_choice(self) -> Slots:
+        """The number of slots, or ``auto``."""
+        if self.slots is not None:
+            return self.slots
         return 2 if self.buffering == "double" else 1
 
 
@@ -179,6 +189,8 @@ class Dram:
         latency_ns: The same for reads in nanoseconds, so that it stays when the clock changes.
         write_latency_ns: For writes; None: as for reads.
         refresh_share: Share of the time in which the DRAM refreshes and serves nothing.
+        requests_per_cycle: Requests that join the port's queue in a cycle.
+        outstanding_requests: Requests of a stream that are raised and whose transfer has not begun.
     """
 
     bytes_per_second: int
@@ -190,6 +202,8 @@ class Dram:
     latency_ns: float | None = None
     write_latency_ns: float | None = None
     refresh_share: float = 0.0
+    requests_per_cycle: Limit = "unlimited"
+    outstanding_requests: Limit = "unlimited"
 
     def __post_init__(self) -> None:
         _whole("bytes_per_second", self.bytes_per_second, 1, MAX_BYTES_PER_SECOND)
@@ -201,6 +215,15 @@ class Dram:
             _nanoseconds(field, getattr(self, field))
         if not 0 <= self.refresh_share < 1:
             raise ValueError(f"refresh_share must be in [0, 1), got {self.refresh_share!r}")
+        for field in ("requests_per_cycle", "outstanding_requests"):
+            value = getattr(self, field)
+            if value != "unlimited":
+                _whole(f'{field} (unless "unlimited")', value, 1, MAX_UNITS)
+
+    @property
+    def limits_requests(self) -> bool:
+        """Whether requests are raised one by one; else all that have a slot, by class."""
+        return (self.requests_per_cycle, self.outstanding_requests) != ("unlimited",) * 2
 
 
 @dataclass(frozen=True)

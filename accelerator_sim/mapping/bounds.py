@@ -67,13 +67,15 @@ def lower_bound(program: Program, storage: Storage) -> int:
     loads = int(dram_ticks(activation_loads(program, storage), accelerator).sum())
     terms = []
     last: list[int] = []
-    for stream in program.streams:
+    for stream, slots in zip((program.main, program.factors), storage.weight_slots, strict=True):
+        if not len(stream):
+            continue
         port = dram_ticks(stream.weight_bytes, accelerator)
         loads += int(port.sum())
         held = _held(stream, program.weight_uses)
         round_trip = latency + 2 * accelerator.handoff_cycles
         occupied = scale * int((held + round_trip).sum()) + int(port.sum())
-        terms.append(occupied // scale // accelerator.weight_buffer.slots)
+        terms.append(occupied // scale // slots)
         last.append(_shortest_part(stream))
         terms.extend(_fill(program, int(port[0])) + busy for busy in _busy(stream, accelerator))
     if last:

@@ -122,7 +122,8 @@ def _units(search: Search) -> tuple[int, int]:
     rows, buffer = accelerator.lines, search.configuration.output_buffer(accelerator)
     if accelerator.loop_order == "weight_stationary":
         column_bits = search.gemm.tokens * accelerator.bits.accumulator
-        slot_bits = (8 * buffer.capacity_bytes - (rank or 0) * column_bits) // buffer.slots
+        slots = 1 if buffer.slot_choice == "auto" else buffer.slot_choice
+        slot_bits = (8 * buffer.capacity_bytes - (rank or 0) * column_bits) // slots
         while rows > 1 and rows * column_bits > slot_bits:
             rows = -(-rows // 2)
     group = None if rank is None else accelerator.index.n_of_m

@@ -24,6 +24,7 @@ from accelerator_sim.simulation.conventions import (
     SPARSER,
     WAITS,
     closed_gates,
+    limit,
 )
 from accelerator_sim.simulation.result import EventResult
 from accelerator_sim.simulation.tables import StreamTable, Tables, build_tables
@@ -101,6 +102,7 @@ def _state(plan: Plan, tables: Tables) -> machine_state.State:
         engines["left"][number] = sum(parts)
     streams = np.zeros(2, dtype=machine_state.STREAM)
     streams["end"] = (main, both)
+    streams["weight_slots"] = plan.storage.weight_slots
     streams["weights_next"] = streams["inputs_next"] = (0, main)
     lanes = np.zeros(4, dtype=machine_state.QUEUE)
     lanes["next"] = (0, main, 0, main)
@@ -120,6 +122,7 @@ def _state(plan: Plan, tables: Tables) -> machine_state.State:
         arrivals=arrivals,
         sharers=tables.sharers.copy(),
         crossings=np.zeros(2, dtype=machine_state.CROSSING),
+        credits=_credits(plan, both),
     )
 
 
@@ -132,11 +135,20 @@ def _machine(plan: Plan, tables: Tables, scale: int) -> NDArray[np.void]:
     machine["handoff"] = accelerator.handoff_cycles
     machine["freed"] = 1
     machine["resident"] = plan.storage.activations_resident
-    machine["weight_slots"] = accelerator.weight_buffer.slots
-    machine["input_slots"] = accelerator.activation_buffer.slots
-    machine["output_slots"] = plan.program.output_buffer.slots
+    machine["input_slots"] = plan.storage.input_slots
+    machine["output_slots"] = plan.storage.output_slots
+    machine["next_join"] = NEVER
+    machine["one_by_one"] = accelerator.dram.limits_requests
+    machine["requests_per_cycle"] = limit(accelerator.dram.requests_per_cycle)
     machine["group_blocks"] = tables.group_blocks
     return machine
+
+
+def _credits(plan: Plan, tiles: int) -> machine_state.Whole:
+    """Room for the cycles from which the credits of each stream are back; 0 columns: no limit."""
+    outstanding = plan.program.accelerator.dram.outstanding_requests
+    kept = 0 if outstanding == "unlimited" else min(outstanding, 2 * tiles + 1)
+    return np.zeros((2, kept), dtype=np.int64)
 
 
 def _tiles(streams: tuple[StreamTable, StreamTable], scale: int) -> machine_state.Tiles:

@@ -8,6 +8,7 @@ starts of their cycle: every transfer arrives in a later cycle, so that changes 
 Port time is a pair, whole cycles and ticks of the next, so that a grant only adds.
 """
 
+from accelerator_sim.simulation.compiled_loading import join, load, write_back
 from accelerator_sim.simulation.compiled_state import Record, State
 from accelerator_sim.simulation.conventions import (
     DENSER,
@@ -28,6 +29,7 @@ def run(state: State) -> None:
         _skip_to_part(state, state.lanes[2 * number], number)
         _skip_to_part(state, state.lanes[2 * number + 1], number)
     while machine.now < NEVER:
+        machine.fresh = machine.requested
         _ends(state, machine, denser, DENSER)
         _ends(state, machine, sparser, SPARSER)
         _crossings(state, machine)
@@ -36,17 +38,19 @@ def run(state: State) -> None:
             machine.freed = 0
             _advance_outputs(state, machine)
             _advance_inputs(state, machine)
-            _load(state, machine, state.streams[0])
-            _load(state, machine, state.streams[1])
+            if machine.one_by_one > 0:
+                machine.next_join = machine.now
+            else:
+                load(state, machine, state.streams[0])
+                load(state, machine, state.streams[1])
+        if machine.one_by_one > 0:
+            join(state, machine)
         if not denser.running and denser.left > 0:
             _start(state, machine, denser, DENSER)
         if not sparser.running and sparser.left > 0:
             _start(state, machine, sparser, SPARSER)
-        while machine.granted < machine.requested:
-            block = state.blocks[machine.granted]
-            transfer = state.blocks[block.queued]
-            block.seen_at = _grant(machine, transfer.cycles, transfer.ticks, machine.write_latency)
-            machine.granted += 1
+        while machine.one_by_one == 0 and machine.granted < machine.requested:
+            write_back(state, machine)
         machine.now = _next_cycle(state, machine, denser, sparser)
 
 
@@ -69,27 +73,12 @@ def _next_cycle(state: State, machine: Record, denser: Record, sparser: Record) 
     """The next cycle in which a part ends or is seen, a transfer is seen, or an engine starts."""
     after: int = min(min(denser.end, sparser.end), min(denser.seen_at, sparser.seen_at))
     after = min(after, min(denser.ready, sparser.ready))
+    after = min(after, machine.next_join)
     if machine.crossed < machine.sent:
         after = min(after, state.crossings[machine.crossed & 1].seen_at)
     if machine.written < machine.granted:
         after = min(after, state.blocks[machine.written].seen_at)
     return after
-
-
-@compiled
-def _grant(machine: Record, cycles: int, ticks: int, latency: int) -> int:
-    """Serve one transfer at the port; the cycle in which it is seen."""
-    if machine.port_cycle < machine.now:
-        machine.port_cycle = machine.now
-        machine.port_ticks = 0
-    machine.port_cycle += cycles
-    machine.port_ticks += ticks
-    if machine.port_ticks >= machine.scale:
-        machine.port_ticks -= machine.scale
-        machine.port_cycle += 1
-    machine.last_arrival = machine.port_cycle + (machine.port_ticks > 0) + latency
-    seen_at: int = machine.last_arrival + machine.handoff
-    return seen_at
 
 
 @compiled
@@ -171,7 +160,7 @@ def _credit(state: State, machine: Record, target: int) -> None:
 def _request_write_back(state: State, machine: Record, block: int) -> None:
     """Queue a write-back, in the order of the blocks within one cycle."""
     slot = machine.requested
-    while slot > machine.granted and state.blocks[slot - 1].queued > block:
+    while slot > machine.fresh and state.blocks[slot - 1].queued > block:
         state.blocks[slot].queued = state.blocks[slot - 1].queued
         slot -= 1
     state.blocks[slot].queued = block
@@ -231,61 +220,6 @@ def _advance_inputs(state: State, machine: Record) -> None:
     ):
         machine.inputs_closed += state.tokens[machine.inputs_opened].users == 0
         machine.inputs_opened += 1
-
-
-@compiled
-def _load(state: State, machine: Record, stream: Record) -> None:
-    """Load what has a slot: weights of S, then activations no further than weights, then factors.
-
-    Only the main stream has tiles of S and activations, so both streams in turn keep the order of
-    classes.
-    """
-    first = stream.weights_next
-    while stream.weights_next < stream.end and stream.weights_held < machine.weight_slots:
-        tile = stream.weights_next
-        if state.tiles.factor[tile] == 0:
-            _load_weights(state, machine, tile)
-        stream.weights_next += 1
-        while state.tiles.follows[stream.weights_next] > 0:
-            stream.weights_next += 1
-        stream.weights_held += 1
-    while stream.inputs_next < stream.weights_next:
-        if not _load_inputs(state, machine, stream, stream.inputs_next):
-            break
-        stream.inputs_next += 1
-    for tile in range(first, stream.weights_next):
-        if state.tiles.follows[tile] > 0:
-            state.tiles.weights_at[tile] = state.tiles.weights_at[tile - 1]
-        elif state.tiles.factor[tile] > 0:
-            _load_weights(state, machine, tile)
-
-
-@compiled
-def _load_weights(state: State, machine: Record, tile: int) -> None:
-    """Load a tile's weights."""
-    state.tiles.weights_at[tile] = _grant(
-        machine, state.tiles.weight_cycles[tile], state.tiles.weight_ticks[tile], machine.latency
-    )
-
-
-@compiled
-def _load_inputs(state: State, machine: Record, stream: Record, tile: int) -> bool:
-    """Load a tile's activations; False if they have no slot yet."""
-    if state.tiles.input_cycles[tile] + state.tiles.input_ticks[tile] == 0:
-        return True
-    if machine.resident > 0:
-        if state.tiles.holder[tile] >= machine.inputs_opened:
-            return False
-        if state.arrivals[state.tiles.input_key[tile]] < NEVER:
-            return True
-    elif stream.inputs_held < machine.input_slots:
-        stream.inputs_held += 1
-    else:
-        return False
-    state.arrivals[state.tiles.input_key[tile]] = _grant(
-        machine, state.tiles.input_cycles[tile], state.tiles.input_ticks[tile], machine.latency
-    )
-    return True
 
 
 @compiled

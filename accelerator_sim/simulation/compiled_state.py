@@ -15,16 +15,19 @@ def _record(*names: str) -> np.dtype[np.void]:
 MACHINE = _record(
     "now", "scale", "latency", "write_latency", "handoff", "port_cycle", "port_ticks",
     "last_arrival", "freed", "outstanding", "link_free", "sent", "crossed",
-    "weight_slots", "resident", "input_slots",
+    "resident", "input_slots",
     "inputs_opened", "inputs_closed", "output_slots", "outputs_opened", "outputs_closed",
-    "group_blocks", "requested", "granted", "written",
+    "group_blocks", "requested", "fresh", "granted", "written",
+    "one_by_one", "requests_per_cycle", "next_join", "begun",
 )  # fmt: skip
 ENGINE = _record(
     "running", "left", "tile", "end", "seen_tile", "seen_at", "ready", "started", "busy", "fill",
     "last_end", *WAITS,
 )  # fmt: skip
 QUEUE = _record("next", "end")
-STREAM = _record("weights_next", "inputs_next", "end", "weights_held", "inputs_held")
+STREAM = _record(
+    "weights_next", "inputs_next", "end", "weights_held", "inputs_held", "weight_slots", "raised",
+)  # fmt: skip
 BLOCK = _record("pending", "cycles", "ticks", "queued", "seen_at")
 GROUP = _record("opened_at", "unwritten")
 TOKENS = _record("users", "thin_parts", "wide_tiles")
@@ -77,6 +80,8 @@ class State(NamedTuple):
         arrivals: When inputs are visible; the last: no inputs.
         sharers: Tiles that still need what came at each arrival; empty if resident.
         crossings: CROSSING: the two transfers that can be on the link.
+        credits: When each credit of a stream is back, by the request that last took it; without
+            columns where requests are not limited.
     """
 
     machine: Records
@@ -91,3 +96,4 @@ class State(NamedTuple):
     arrivals: Whole
     sharers: Whole
     crossings: Records
+    credits: Whole

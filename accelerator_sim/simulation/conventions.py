@@ -7,6 +7,7 @@ complete. Every token block has one of each; the last gate is always open, for a
 import numpy as np
 from numpy.typing import NDArray
 
+from accelerator_sim.machine.hardware import Limit
 from workloads.support.compiled import compiled
 
 DENSER, SPARSER = 0, 1
@@ -15,6 +16,11 @@ ENGINES = ("denser", "sparser")
 WAITS = ("output_space", "weights", "activations", "accumulation")
 """What an engine waits for between two tiles, in the order in which a wait is charged."""
 NEVER = 1 << 62
+
+
+def limit(field: Limit) -> int:
+    """A limit of requests; ``NEVER`` where there is none."""
+    return NEVER if field == "unlimited" else field
 
 
 @compiled

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import simpy
 
+from accelerator_sim.machine.hardware import Dram as DramFields
 from accelerator_sim.mapping.candidates import Plan
 from accelerator_sim.mapping.timing import ticks_per_cycle
 from accelerator_sim.simulation.accounting import event_result
@@ -20,8 +21,9 @@ from accelerator_sim.simulation.conventions import (
     closed_gates,
     complete_gate,
     free_gate,
+    limit,
 )
-from accelerator_sim.simulation.loading import Inputs, Loader, Tiles
+from accelerator_sim.simulation.loading import Arbiter, Inputs, Loader, Tiles
 from accelerator_sim.simulation.port import FACTORS, WEIGHTS, Dram, Link, Observe
 from accelerator_sim.simulation.result import EventResult
 from accelerator_sim.simulation.tables import StreamTable, Tables, build_tables
@@ -68,13 +70,14 @@ class Machine:
             [*never, 0],
             tables.users.tolist(),
             tables.sharers.tolist(),
-            accelerator.activation_buffer.slots,
+            plan.storage.input_slots,
         )
-        slots = accelerator.weight_buffer.slots
+        slots = plan.storage.weight_slots
         self._loaders = [
-            Loader(stream, tiles, self._dram, slots, self._inputs, self._wake)
+            Loader(stream, tiles, self._dram, slots[stream], self._inputs, self._wake)
             for stream, tiles in enumerate(self._tiles)
         ]
+        self._arbiter = self._make_arbiter(accelerator.dram)
         self._outputs = self._make_outputs(tables, plan)
         lanes = list(zip(self._tiles, self._loaders, strict=True))
         self.denser = Engine(self._env, DENSER, lanes, self._link, self._part_ended)
@@ -104,12 +107,19 @@ class Machine:
                 f"{self._blocks - self._outputs.written} of {self._blocks} output blocks missing"
             )
 
+    def _make_arbiter(self, dram: DramFields) -> Arbiter | None:
+        """None where requests are not limited: all join at once, by class."""
+        if not dram.limits_requests:
+            return None
+        limits = (limit(dram.requests_per_cycle), limit(dram.outstanding_requests))
+        return Arbiter(self._env, self._dram, self._loaders, limits, self._wake)
+
     def _make_outputs(self, tables: Tables, plan: Plan) -> Outputs:
         groups = np.arange(self._blocks).reshape(-1, tables.group_blocks).tolist()
         return Outputs(
             self._env,
             self._dram,
-            plan.program.output_buffer.slots,
+            plan.storage.output_slots,
             groups,
             tables.pending.tolist(),
             tables.write_back_ticks.tolist(),
@@ -137,12 +147,15 @@ class Machine:
             self._freed = False
             self._outputs.advance()
             self._inputs.advance()
-            for loader in self._loaders:
-                loader.advance()
+            if not self._arbiter:
+                for loader in self._loaders:
+                    loader.advance()
         for engine in (self.denser, self.sparser):
             if not engine.running:
                 engine.start(self._outputs.opened_at, self._inputs.arrival, gates=self._gates)
-        if self._dram.requests:
+        if self._arbiter:
+            self._arbiter.advance()
+        elif self._dram.requests:
             self._dram.grant()
 
     def _part_ended(self, engine: int, stream: int, tile: int) -> None:

@@ -3,14 +3,14 @@
 Between ``port`` and ``units``.
 """
 
-from collections.abc import Callable
+from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
 import simpy
 
 from accelerator_sim.simulation.conventions import NEVER
-from accelerator_sim.simulation.port import ACTIVATIONS, Dram, Wake
+from accelerator_sim.simulation.port import ACTIVATIONS, Dram, Request, Wake
 
 
 @dataclass
@@ -107,21 +107,42 @@ class Loader:
 
     def advance(self) -> None:
         """Ask for what has a slot: weights tile by tile, activations no further than weights."""
-        tiles, dram = self._tiles, self._dram
-        while self._weights_next < len(tiles.parts) and self._weights_held < self._slots:
-            tile = self._weights_next
-            ticks = tiles.weight_ticks[tile]
-            dram.request(
-                tiles.priority[tile],
-                self._stream,
-                tag=tile,
-                ticks=ticks,
-                arrived=self._weights_arrived,
-            )
-            self._weights_next = self._after(tile)
-            self._weights_held += 1
-        while self._inputs_next < self._weights_next and self._ask_inputs(self._inputs_next):
+        while self._weights_next < len(self._tiles.parts) and self._weights_held < self._slots:
+            self._dram.requests.append(self._ask_weights())
+        while self._inputs_next < self._weights_next:
+            wanted = self._wants_inputs(self._inputs_next)
+            if wanted is None:
+                return
+            if wanted:
+                self._dram.requests.append(self._ask_inputs(self._inputs_next))
             self._inputs_next += 1
+
+    def has_request(self) -> bool:
+        """Whether the next request in tile order, weights before inputs, has a slot."""
+        while self._inputs_next < len(self._tiles.parts):
+            if self._inputs_next == self._weights_next:
+                return self._weights_held < self._slots
+            wanted = self._wants_inputs(self._inputs_next)
+            if wanted is None:
+                return False
+            if wanted:
+                return True
+            self._inputs_next += 1
+        return False
+
+    def next_request(self) -> Request:
+        """Raise the request that ``has_request`` found."""
+        if self._inputs_next == self._weights_next:
+            return self._ask_weights()
+        self._inputs_next += 1
+        return self._ask_inputs(self._inputs_next - 1)
+
+    def _ask_weights(self) -> Request:
+        tile, tiles = self._weights_next, self._tiles
+        self._weights_next = self._after(tile)
+        self._weights_held += 1
+        ticks = tiles.weight_ticks[tile]
+        return (tiles.priority[tile], self._stream, tile, ticks, self._weights_arrived)
 
     def _after(self, tile: int) -> int:
         """The next tile that does not use the weights of this one."""
@@ -130,26 +151,21 @@ class Loader:
             tile += 1
         return tile
 
-    def _ask_inputs(self, tile: int) -> bool:
-        """Ask for a tile's activations; False if they have no slot yet."""
+    def _wants_inputs(self, tile: int) -> bool | None:
+        """Whether a tile's activations are to be loaded; None if they have no slot yet."""
         tiles, inputs = self._tiles, self._inputs
         if not tiles.input_ticks[tile]:
-            return True
-        if inputs.users:
-            if tiles.holder[tile] >= inputs.opened:
-                return False
-            if tiles.input_key[tile] in inputs.requested:
-                return True
-            inputs.requested.add(tiles.input_key[tile])
-        elif self._inputs_held < inputs.slots:
-            self._inputs_held += 1
-        else:
             return False
-        ticks = tiles.input_ticks[tile]
-        self._dram.request(
-            ACTIVATIONS, self._stream, tag=tile, ticks=ticks, arrived=self._inputs_arrived
-        )
-        return True
+        if inputs.users:
+            opened = tiles.holder[tile] < inputs.opened
+            return tiles.input_key[tile] not in inputs.requested if opened else None
+        return True if self._inputs_held < inputs.slots else None
+
+    def _ask_inputs(self, tile: int) -> Request:
+        self._inputs_held += not self._inputs.users
+        self._inputs.requested.add(self._tiles.input_key[tile])
+        ticks = self._tiles.input_ticks[tile]
+        return (ACTIVATIONS, self._stream, tile, ticks, self._inputs_arrived)
 
     def release(self, tile: int) -> None:
         """Both engines are done with a tile: slots that no other tile needs are free."""
@@ -170,4 +186,59 @@ class Loader:
 
     def _inputs_arrived(self, event: Any) -> None:
         self._inputs.arrival[self._tiles.input_key[event.value]] = event.env.now
+        self._wake()
+
+
+class Arbiter:
+    """Lets a few requests a cycle join the port's queue: write-backs, the main stream, then U.
+
+    A credit of a stream is back in the cycle after the one in which its transfer begins.
+    """
+
+    def __init__(
+        self,
+        env: simpy.Environment,
+        dram: Dram,
+        loaders: list[Loader],
+        limits: tuple[int, int],
+        wake: Wake,
+    ):
+        self._env = env
+        self._dram = dram
+        self._loaders = loaders
+        self._per_cycle, self._credits = limits
+        self._wake = wake
+        self._write_backs: deque[Request] = deque()
+        self._outstanding = [0] * len(loaders)
+        self._cycle, self._left = -1, 0
+
+    def advance(self) -> None:
+        """Let this cycle's requests join; what is left over is looked at in the next cycle."""
+        self._write_backs.extend(sorted(self._dram.requests))
+        self._dram.requests.clear()
+        if self._cycle < self._env.now:  # a transfer of nothing may arrive within its cycle
+            self._cycle, self._left = int(self._env.now), self._per_cycle
+        while self._left and self._write_backs:
+            self._dram.serve(self._write_backs.popleft())
+            self._left -= 1
+        more = bool(self._write_backs)
+        for stream, loader in enumerate(self._loaders):
+            while loader.has_request() and self._outstanding[stream] < self._credits:
+                if not self._left:
+                    more = True
+                    break
+                self._raise(stream, loader)
+                self._left -= 1
+        if more:
+            self._env.timeout(1).callbacks.append(lambda _: self._wake())
+
+    def _raise(self, stream: int, loader: Loader) -> None:
+        begun = self._dram.serve(loader.next_request())
+        if self._credits < NEVER:
+            self._outstanding[stream] += 1
+            delay = begun + 1 - int(self._env.now)
+            self._env.timeout(delay, stream).callbacks.append(self._credit_back)
+
+    def _credit_back(self, event: Any) -> None:
+        self._outstanding[event.value] -= 1
         self._wake()

@@ -10,6 +10,8 @@ WEIGHTS, ACTIVATIONS, FACTORS, WRITE_BACK = range(4)
 Wake = Callable[[], None]
 Observe = Callable[[str, int, float, float], None]
 """Told of every operation as it is scheduled: unit, tile (or target), start, cycles."""
+Request = tuple[int, int, int, int, Callable[[Any], None]]
+"""Class, stream, tile or block, ticks, and what is told of the arrival."""
 _PORT_UNITS = ("dram weights", "dram activations", "dram factors", "dram write-back")
 
 
@@ -26,7 +28,7 @@ class Dram:
         self._read_latency, self._write_latency = latencies
         self._handoff = handoff
         self._port_free = 0
-        self.requests: list[tuple[int, int, int, int, Callable[[Any], None]]] = []
+        self.requests: list[Request] = []
 
     def request(
         self,
@@ -42,19 +44,24 @@ class Dram:
 
     def grant(self) -> None:
         """Serve this cycle's requests: by class, then stream, then order within the stream."""
-        now = int(self._env.now)
-        self.requests.sort()
-        for priority, _, tag, ticks, arrived in self.requests:
-            start = max(self._port_free, now * self._scale)
-            self._port_free = start + ticks
-            if self.observe:
-                scale = self._scale
-                self.observe(_PORT_UNITS[priority], tag, start / scale, ticks / scale)
-            latency = self._write_latency if priority == WRITE_BACK else self._read_latency
-            self.last_arrival = -(-self._port_free // self._scale) + latency
-            delay = self.last_arrival + self._handoff - now
-            self._env.timeout(delay, tag).callbacks.append(arrived)
+        for request in sorted(self.requests):
+            self.serve(request)
         self.requests.clear()
+
+    def serve(self, request: Request) -> int:
+        """Let a transfer follow those at the port; the cycle in which it begins."""
+        now = int(self._env.now)
+        priority, _, tag, ticks, arrived = request
+        start = max(self._port_free, now * self._scale)
+        self._port_free = start + ticks
+        if self.observe:
+            scale = self._scale
+            self.observe(_PORT_UNITS[priority], tag, start / scale, ticks / scale)
+        latency = self._write_latency if priority == WRITE_BACK else self._read_latency
+        self.last_arrival = -(-self._port_free // self._scale) + latency
+        delay = self.last_arrival + self._handoff - now
+        self._env.timeout(delay, tag).callbacks.append(arrived)
+        return start // self._scale
 
 
 class Link:

@@ -1,9 +1,9 @@
 """The units of the machine that compute and keep results: outputs, engines. simpy owns the time.
 
 With ``port`` and ``loading`` between ``program`` (what takes how long) and ``event`` (which wires
-the units and runs the phases of a cycle). A unit schedules the end of an operation as one simpy timeout; at that end it
-notes what has become visible and calls ``wake``, so that the phases of that cycle run once, after
-all ends of the cycle. ``docs/event_model.md`` walks one tile through these units.
+the units and runs the phases of a cycle). A unit schedules the end of an operation as one simpy
+timeout; at that end it notes what has become visible and calls ``wake``, so that the phases of that
+cycle run once, after all ends of the cycle. ``docs/event_model.md`` walks one tile through them.
 """
 
 from collections.abc import Callable

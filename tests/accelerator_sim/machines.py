@@ -103,7 +103,8 @@ def n_of_m_part(mask: np.ndarray, most: int, group: int) -> np.ndarray:
 def buffers(smallest: int, largest: int) -> st.SearchStrategy[Buffer]:
     tight = st.integers(smallest // 2, largest // 4)
     sizes = st.one_of(st.just(PLENTY), st.integers(smallest, largest), tight)
-    return st.builds(Buffer, sizes, st.sampled_from(["single", "double"]))
+    slots = st.sampled_from([None, 1, 2, 3, 5, "auto"])
+    return st.builds(Buffer, sizes, st.sampled_from(["single", "double"]), slots)
 
 
 @st.composite
@@ -148,6 +149,8 @@ def machines(draw: st.DrawFn) -> Accelerator:
                 latency_ns=st.sampled_from([None, 0.0, 5_500_000.0]),
                 write_latency_ns=st.sampled_from([None, 0, 3e6]),
                 refresh_share=st.sampled_from([0.0, 0.0625]),
+                requests_per_cycle=st.sampled_from(["unlimited", 1, 2]),
+                outstanding_requests=st.sampled_from(["unlimited", 1, 2, 4]),
             )
         ),
     )

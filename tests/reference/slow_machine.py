@@ -206,6 +206,21 @@ def turn(t: Tile, order: str) -> tuple[int, ...]:
     return (t["q"], "VSU".index(t["kind"]), t["j"], t["i"])
 
 
+def slot_count(buffer: Buffer, room: int, unit: int) -> int:
+    if buffer.slots is None:
+        return {"single": 1, "double": 2}[buffer.buffering]
+    return max(room // max(unit, 1), 1) if buffer.slots == "auto" else buffer.slots
+
+
+def divide(buffer: Buffer, room: int, rounds: int, piece: int, whole: int) -> tuple[bool, int]:
+    """Whether whole token blocks stay, and the number of slots."""
+    if buffer.slots != "auto":
+        slots = slot_count(buffer, room, piece)
+        return whole <= room // slots, slots
+    stays = whole * min(rounds, 2) <= room
+    return stays, slot_count(buffer, room, whole if stays else piece)
+
+
 def share(tiles: list[Tile], keys: tuple[str, ...], name: str) -> None:
     """Give tiles in a row that agree in some keys one list of them; without keys, each its own."""
     run: list[Tile] = []
@@ -248,11 +263,27 @@ class SlowMachine:
             for q, (a, b) in enumerate(pieces(tokens, tile[2]))
             for i, (c, d) in enumerate(pieces(m, tile[0]))
         }
-        slot = acc.activation_buffer.capacity_bytes // acc.activation_buffer.slots
-        self.inputs_stay = ceil(n * held_tokens * acc.bits.activation / 8) <= slot
+        rounds = 1 if self.weights_stay else len(pieces(tokens, tile[2]))
+        room = acc.weight_buffer.capacity_bytes // (1 + bool(self.streams[1]))
+        self.weight_slots = [
+            slot_count(acc.weight_buffer, room,
+                       max((t["bytes"] for t in stream), default=1))
+            for stream in self.streams
+        ]  # fmt: skip
+        chunk = max((t["input_bytes"] for t in self.streams[0]), default=0)
+        self.inputs_stay, self.input_slots = divide(
+            acc.activation_buffer, acc.activation_buffer.capacity_bytes, rounds, chunk,
+            ceil(n * held_tokens * acc.bits.activation / 8),
+        )  # fmt: skip
         thin = ceil(rank * held_tokens * acc.bits.accumulator / 8)
-        slot = (acc.output_buffer.capacity_bytes - thin) // acc.output_buffer.slots
-        self.outputs_stay = ceil(m * held_tokens * acc.bits.accumulator / 8) <= slot
+        whole = ceil(m * held_tokens * acc.bits.accumulator / 8)
+        block = ceil(tile[0] * held_tokens * acc.bits.accumulator / 8)
+        self.outputs_stay, self.output_slots = divide(
+            acc.output_buffer, acc.output_buffer.capacity_bytes - thin,
+            1 if self.chunks_stay else rounds, block, whole,
+        )  # fmt: skip
+        self.waiting_writes: list[tuple[int, int, int, int, tuple[Any, ...]]] = []
+        self.raised, self.begun = [0, 0], [0, 0]
         self.missing = dict.fromkeys(self.blocks, 0)
         self.thin_missing = [0] * len(pieces(tokens, tile[2]))
         self.prepare_tiles()
@@ -326,7 +357,8 @@ class SlowMachine:
         for block in self.blocks:
             if block in self.open_blocks and not self.missing[block] and block not in self.asked:
                 self.asked.add(block)
-                self.dram_queue.append(
+                finished = self.waiting_writes if self.acc.dram.limits_requests else self.dram_queue
+                finished.append(
                     (
                         3,
                         0,
@@ -335,25 +367,53 @@ class SlowMachine:
                         (self.written.add, block),
                     )
                 )
-        for stream in self.streams:
+        if self.acc.dram.limits_requests:
+            self.one_by_one()
+            return
+        for number, stream in enumerate(self.streams):
             for t in stream:
                 if t["weights"] != "no":
                     continue
-                if self.held(stream, "weights", "alike") >= self.acc.weight_buffer.slots:
+                if self.held(stream, "weights", "alike") >= self.weight_slots[number]:
                     break
-                self.set_all(t["alike"], "weights", "asked")
-                self.dram_queue.append(
-                    (
-                        0 if t["kind"] == "S" else 2,
-                        t["stream"],
-                        t["place"],
-                        t["bytes"],
-                        (self.set_all, t["alike"], "weights", "here"),
-                    )
-                )
+                self.ask_weights(t)
             for t in stream:
                 if t["weights"] == "no" or not self.ask_inputs(t, stream):
                     break
+
+    def ask_weights(self, t: Tile) -> None:
+        self.set_all(t["alike"], "weights", "asked")
+        target = (self.set_all, t["alike"], "weights", "here")
+        kind = 0 if t["kind"] == "S" else 2
+        self.dram_queue.append((kind, t["stream"], t["place"], t["bytes"], target))
+
+    def one_by_one(self) -> None:
+        """Requests that join the queue in this cycle: write-backs, the main stream, U."""
+        room, most = (
+            float("inf") if limit == "unlimited" else limit
+            for limit in (self.acc.dram.requests_per_cycle, self.acc.dram.outstanding_requests)
+        )
+        while room and self.waiting_writes:
+            self.dram_queue.append(self.waiting_writes.pop(0))
+            room -= 1
+        for number in (0, 1):
+            while room and self.raised[number] - self.begun[number] < most:
+                if not self.raise_next(number):
+                    break
+                self.raised[number] += 1
+                room -= 1
+
+    def raise_next(self, number: int) -> bool:
+        """Raise the first request of a stream that is left, if it has a slot."""
+        stream, before = self.streams[number], len(self.dram_queue)
+        for t in stream:
+            if t["weights"] == "no":
+                if self.held(stream, "weights", "alike") < self.weight_slots[number]:
+                    self.ask_weights(t)
+            elif self.ask_inputs(t, stream) and len(self.dram_queue) == before:
+                continue
+            return len(self.dram_queue) > before
+        return False
 
     def held(self, stream: list[Tile], state: str, sharing: str) -> int:
         """Slots that tiles have asked for and still need, each counted once."""
@@ -374,7 +434,7 @@ class SlowMachine:
                 for g in groups
                 if any(group(b) == g and b not in self.written for b in self.blocks)
             }
-            if group(block) in groups or len(live) < self.acc.output_buffer.slots:
+            if group(block) in groups or len(live) < self.output_slots:
                 self.open_blocks.add(block)
             else:
                 return
@@ -382,7 +442,7 @@ class SlowMachine:
     def ask_inputs(self, t: Tile, stream: list[Tile]) -> bool:
         if t["inputs"] != "no":
             return True
-        slots = self.acc.activation_buffer.slots
+        slots = self.input_slots
         if self.inputs_stay:
             readers = [o for s in self.streams for o in s if o["input_bytes"]]
             live = {o["q"] for o in readers if o["q"] < t["q"] and not o["done"]}
@@ -409,8 +469,8 @@ class SlowMachine:
         if t["weights"] != "here":
             return "weights"
         inputs = t["inputs"]
-        if inputs == "shared":
-            inputs = self.chunks[t["q"], t["j"]]
+        if t["input_bytes"] and self.inputs_stay:
+            inputs = self.chunks.get((t["q"], t["j"]))
         if inputs != "here":
             return "activations"
         everything = [o for s in self.streams for o in s]
@@ -479,19 +539,26 @@ class SlowMachine:
         """Move a cycle's worth of bytes, first come first served."""
         dram = self.acc.dram
         stripe = dram.burst_bytes * dram.channels
-        for kind, _, _, size, (action, *arguments) in sorted(self.dram_queue, key=lambda r: r[:3]):
+        if not self.acc.dram.limits_requests:
+            self.dram_queue.sort(key=lambda r: r[:3])
+        for kind, stream, _, size, (action, *arguments) in self.dram_queue:
             latency = latency_cycles(self.acc, write=kind == 3)
-            self.queue.append([Fraction(ceil(size / stripe) * stripe), latency, action, arguments])
+            left = Fraction(ceil(size / stripe) * stripe)
+            owner = None if kind == 3 else stream
+            self.queue.append([left, owner, latency, action, arguments])
             self.bytes_moved += ceil(size / dram.burst_bytes) * dram.burst_bytes
         self.dram_queue.clear()
         budget = Fraction(dram.bytes_per_second, self.acc.clock_hz) * Fraction(str(dram.efficiency))
         budget *= 1 - Fraction(str(dram.refresh_share))
         while budget and self.queue:
+            if self.queue[0][1] is not None:
+                self.begun[self.queue[0][1]] += 1
+                self.queue[0][1] = None
             moved = min(budget, self.queue[0][0])
             budget -= moved
             self.queue[0][0] -= moved
             if not self.queue[0][0]:
-                _, latency, action, arguments = self.queue.pop(0)
+                _, _, latency, action, arguments = self.queue.pop(0)
                 arrival = self.now + 1 + latency
                 self.at(arrival + self.acc.handoff_cycles, action, *arguments)
                 self.last_arrival = arrival

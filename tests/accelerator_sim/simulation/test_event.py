@@ -45,6 +45,16 @@ def plan_or_skip(item: SparseLowRankGemm, machine: Accelerator) -> Plan:
         raise
 
 
+def without_limits(machine: Accelerator) -> Accelerator:
+    """The same machine with one or two slots, and every request raised at once."""
+    buffers = ("weight_buffer", "activation_buffer", "output_buffer")
+    changes = {name: dataclasses.replace(getattr(machine, name), slots=None) for name in buffers}
+    dram = dataclasses.replace(
+        machine.dram, requests_per_cycle="unlimited", outstanding_requests="unlimited"
+    )
+    return dataclasses.replace(machine, dram=dram, **changes)
+
+
 def test_run_event_one_tile_on_two_lines_matches_hand_count() -> None:
     """A 4x8 tile whose rows keep 4, 1, 2, 1 columns; 2 lines of 2 MACs; 4 bytes a cycle.
 
@@ -137,13 +147,13 @@ def test_run_event_one_stream_and_more_hardware_takes_no_longer(
     case: tuple[SparseLowRankGemm, Accelerator],
 ) -> None:
     item, machine = case
-    machine = dataclasses.replace(machine, schedule="sequential")
+    machine = without_limits(dataclasses.replace(machine, schedule="sequential"))
     base = run_event(plan_or_skip(item, machine))
     machine = dataclasses.replace(machine, denser_lines=base.denser_lines)
     dram = machine.dram
     for better in (
         {"dram": dataclasses.replace(dram, bytes_per_second=2 * dram.bytes_per_second)},
-        {"dram": dataclasses.replace(dram, latency_cycles=0)},
+        {"dram": dataclasses.replace(dram, latency_ns=0.0)},
         {"handoff_cycles": 0},
         {"weight_buffer": Buffer(PLENTY, machine.weight_buffer.buffering)},
         {"activation_buffer": Buffer(PLENTY, machine.activation_buffer.buffering)},

@@ -1,0 +1,169 @@
+"""Loads and write-backs of the compiled machine: slots, credits, the port. Beside the kernel."""
+
+from accelerator_sim.simulation.compiled_state import Record, State
+from accelerator_sim.simulation.conventions import NEVER
+from workloads.support.compiled import compiled
+
+NO_SLOT, NOTHING, READY = 0, 1, 2
+"""What a loader finds for a tile: no slot yet, nothing to load, or a request that can be raised."""
+
+
+@compiled
+def _grant(machine: Record, cycles: int, ticks: int, latency: int) -> int:
+    """Serve one transfer at the port; the cycle in which it is seen."""
+    if machine.port_cycle < machine.now:
+        machine.port_cycle = machine.now
+        machine.port_ticks = 0
+    machine.begun = machine.port_cycle
+    machine.port_cycle += cycles
+    machine.port_ticks += ticks
+    if machine.port_ticks >= machine.scale:
+        machine.port_ticks -= machine.scale
+        machine.port_cycle += 1
+    machine.last_arrival = machine.port_cycle + (machine.port_ticks > 0) + latency
+    seen_at: int = machine.last_arrival + machine.handoff
+    return seen_at
+
+
+@compiled
+def write_back(state: State, machine: Record) -> None:
+    """Serve the write-back that has waited longest."""
+    block = state.blocks[machine.granted]
+    transfer = state.blocks[block.queued]
+    block.seen_at = _grant(machine, transfer.cycles, transfer.ticks, machine.write_latency)
+    machine.granted += 1
+
+
+@compiled
+def load(state: State, machine: Record, stream: Record) -> None:
+    """Load what has a slot: weights of S, then activations no further than weights, then factors.
+
+    Only the main stream has tiles of S and activations, so both streams in turn keep the order of
+    classes.
+    """
+    first = stream.weights_next
+    while stream.weights_next < stream.end and stream.weights_held < stream.weight_slots:
+        tile = stream.weights_next
+        if state.tiles.factor[tile] == 0:
+            _load_weights(state, machine, tile)
+        stream.weights_next += 1
+        while state.tiles.follows[stream.weights_next] > 0:
+            stream.weights_next += 1
+        stream.weights_held += 1
+    while stream.inputs_next < stream.weights_next:
+        if not _load_inputs(state, machine, stream, stream.inputs_next):
+            break
+        stream.inputs_next += 1
+    for tile in range(first, stream.weights_next):
+        if state.tiles.follows[tile] > 0:
+            state.tiles.weights_at[tile] = state.tiles.weights_at[tile - 1]
+        elif state.tiles.factor[tile] > 0:
+            _load_weights(state, machine, tile)
+
+
+@compiled
+def _load_weights(state: State, machine: Record, tile: int) -> None:
+    """Load a tile's weights."""
+    state.tiles.weights_at[tile] = _grant(
+        machine, state.tiles.weight_cycles[tile], state.tiles.weight_ticks[tile], machine.latency
+    )
+
+
+@compiled
+def _load_inputs(state: State, machine: Record, stream: Record, tile: int) -> bool:
+    """Load a tile's activations; False if they have no slot yet."""
+    wanted = _wants_inputs(state, machine, stream, tile)
+    if wanted != READY:
+        return wanted == NOTHING
+    _raise_inputs(state, machine, stream, tile)
+    return True
+
+
+@compiled
+def _wants_inputs(state: State, machine: Record, stream: Record, tile: int) -> int:
+    """Whether a tile's activations are to be loaded and have a slot."""
+    if state.tiles.input_cycles[tile] + state.tiles.input_ticks[tile] == 0:
+        return NOTHING
+    if machine.resident > 0:
+        if state.tiles.holder[tile] >= machine.inputs_opened:
+            return NO_SLOT
+        return READY if state.arrivals[state.tiles.input_key[tile]] == NEVER else NOTHING
+    return READY if stream.inputs_held < machine.input_slots else NO_SLOT
+
+
+@compiled
+def _raise_inputs(state: State, machine: Record, stream: Record, tile: int) -> None:
+    """Grant a tile's activations."""
+    stream.inputs_held += machine.resident == 0
+    state.arrivals[state.tiles.input_key[tile]] = _grant(
+        machine, state.tiles.input_cycles[tile], state.tiles.input_ticks[tile], machine.latency
+    )
+
+
+@compiled
+def join(state: State, machine: Record) -> None:
+    """Let requests join the port's queue: write-backs, then the main stream, then U.
+
+    Grants at the port are in the order of joining, so a request is granted as it joins.
+    """
+    if machine.next_join > machine.now and machine.granted == machine.requested:
+        return
+    machine.next_join = NEVER
+    left = machine.requests_per_cycle
+    while machine.granted < machine.requested and left > 0:
+        write_back(state, machine)
+        left -= 1
+    for number in range(2):
+        left = _join_stream(state, machine, number, left)
+    if machine.granted < machine.requested:
+        machine.next_join = machine.now + 1
+
+
+@compiled
+def _join_stream(state: State, machine: Record, number: int, left: int) -> int:
+    """Raise a stream's requests while they have slots, credits and room; what room is left."""
+    stream, credits = state.streams[number], state.credits[number]
+    while _has_request(state, machine, stream):
+        if len(credits) > 0 and credits[stream.raised % len(credits)] > machine.now:
+            back_at = credits[stream.raised % len(credits)]
+            machine.next_join = min(machine.next_join, back_at)
+            break
+        if left == 0:
+            machine.next_join = machine.now + 1
+            break
+        _raise_next(state, machine, stream)
+        if len(credits) > 0:
+            credits[stream.raised % len(credits)] = machine.begun + 1
+        stream.raised += 1
+        left -= 1
+    return left
+
+
+@compiled
+def _has_request(state: State, machine: Record, stream: Record) -> bool:
+    """Move to the next tile that has something to load; whether it has a slot."""
+    while stream.inputs_next < stream.end:
+        tile = stream.inputs_next
+        if tile == stream.weights_next:
+            return bool(stream.weights_held < stream.weight_slots)
+        wanted = _wants_inputs(state, machine, stream, tile)
+        if wanted != NOTHING:
+            return wanted == READY
+        stream.inputs_next += 1
+    return False
+
+
+@compiled
+def _raise_next(state: State, machine: Record, stream: Record) -> None:
+    """Raise the weights of the next tile, or its inputs once its weights are raised."""
+    tile = stream.inputs_next
+    if tile < stream.weights_next:
+        _raise_inputs(state, machine, stream, tile)
+        stream.inputs_next += 1
+        return
+    _load_weights(state, machine, tile)
+    stream.weights_held += 1
+    stream.weights_next += 1
+    while state.tiles.follows[stream.weights_next] > 0:
+        state.tiles.weights_at[stream.weights_next] = state.tiles.weights_at[tile]
+        stream.weights_next += 1
