@@ -33,6 +33,8 @@ MAX_BYTES = 2**50
 """Bytes of a buffer."""
 MAX_CYCLES = 10**9
 """Cycles of latency."""
+MAX_PIPELINE = 1024
+"""Stages of a line."""
 MAX_NANOSECONDS = 10**9
 """Nanoseconds of latency: a second."""
 MAX_HERTZ = 10**12
@@ -257,6 +259,7 @@ class Accelerator:
         loop_order: What stays while the tiles that use it run: the accumulators of an output block
             (``output_stationary``), a weight tile for all tokens (``weight_stationary``), or an
             activation chunk for all rows (``activation_stationary``).
+        pipeline_cycles: From the last issue of a tile on an engine until its results are there.
         description: What it stands for, and whether anyone has validated it.
     """
 
@@ -280,6 +283,7 @@ class Accelerator:
     dram: Dram
     softmax_elements_per_cycle: int = 64
     loop_order: LoopOrder = "output_stationary"
+    pipeline_cycles: int = 0
     description: str = ""
 
     def __post_init__(self) -> None:
@@ -297,6 +301,7 @@ class Accelerator:
         _one_of("loop_order", self.loop_order, get_args(LoopOrder))
         _whole("link_elements_per_cycle", self.link_elements_per_cycle, 1, MAX_PER_CYCLE)
         _whole("handoff_cycles", self.handoff_cycles, 0, 1)
+        _whole("pipeline_cycles", self.pipeline_cycles, 0, MAX_PIPELINE)
         _whole("softmax_elements_per_cycle", self.softmax_elements_per_cycle, 1, MAX_PER_CYCLE)
         if self.bytes_per_cycle.denominator > _LARGEST_DENOMINATOR:
             raise ValueError(

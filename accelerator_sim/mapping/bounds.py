@@ -79,7 +79,7 @@ def lower_bound(program: Program, storage: Storage) -> int:
         last.append(_shortest_part(stream))
         terms.extend(_fill(program, int(port[0])) + busy for busy in _busy(stream, accelerator))
     if last:
-        after = min(last) + written + 2 * accelerator.handoff_cycles
+        after = min(last) + accelerator.pipeline_cycles + written + 2 * accelerator.handoff_cycles
         terms.append(ceil_div(loads + int(write_backs.min()), scale) + latency + after)
     return max([*terms, ceil_div(loads + int(write_backs.sum()), scale) + written])
 

@@ -49,7 +49,7 @@ def event_result(
     bound, traffic = roofline(program), _traffic(plan)
     last = max(denser.last_end, sparser.last_end)
     if program.results_stay:
-        cycles = last + accelerator.handoff_cycles
+        cycles = last + accelerator.handoff_cycles + accelerator.pipeline_cycles
     denser_compute = sum(int(stream.denser_compute.sum()) for stream in program.streams)
     sparser_compute = int(program.main.sparser_compute.sum())
     decode = int(program.main.decode.sum())

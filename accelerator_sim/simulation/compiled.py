@@ -123,6 +123,9 @@ def _state(plan: Plan, tables: Tables) -> machine_state.State:
         sharers=tables.sharers.copy(),
         crossings=np.zeros(2, dtype=machine_state.CROSSING),
         credits=_credits(plan, both),
+        results=np.zeros(
+            (2, plan.program.accelerator.pipeline_cycles + 1), dtype=machine_state.RESULT
+        ),
     )
 
 
@@ -134,6 +137,7 @@ def _machine(plan: Plan, tables: Tables, scale: int) -> NDArray[np.void]:
     machine["write_latency"] = accelerator.write_latency_cycles
     machine["handoff"] = accelerator.handoff_cycles
     machine["freed"] = 1
+    machine["pipeline"] = accelerator.pipeline_cycles
     machine["resident"] = plan.storage.activations_resident
     machine["input_slots"] = plan.storage.input_slots
     machine["output_slots"] = plan.storage.output_slots
@@ -205,5 +209,5 @@ def _tokens(tables: Tables) -> NDArray[np.void]:
     tokens = np.zeros(len(tables.thin_parts), dtype=machine_state.TOKENS)
     tokens["users"] = tables.users if len(tables.users) else 0
     tokens["thin_parts"] = tables.thin_parts
-    tokens["wide_tiles"] = tables.wide_tiles
+    tokens["wide_parts"] = tables.wide_parts
     return tokens

@@ -58,7 +58,9 @@ def run(state: State) -> None:
 def longest_run(state: State) -> float:
     """Cycles if nothing ever overlapped: what a run may take at most, without overflow."""
     machine, tiles = state.machine[0], state.tiles
-    wait = 1.0 + max(machine.latency, machine.write_latency) + 2 * machine.handoff
+    wait = (
+        1.0 + max(machine.latency, machine.write_latency) + 2 * machine.handoff + machine.pipeline
+    )
     cycles = 0.0
     for tile in range(len(tiles.parts)):
         cycles += tiles.weight_cycles[tile] + float(tiles.input_cycles[tile]) + 3 * wait
@@ -74,6 +76,11 @@ def _next_cycle(state: State, machine: Record, denser: Record, sparser: Record) 
     after: int = min(min(denser.end, sparser.end), min(denser.seen_at, sparser.seen_at))
     after = min(after, min(denser.ready, sparser.ready))
     after = min(after, machine.next_join)
+    for number in (DENSER, SPARSER):
+        engine = state.engines[number]
+        if engine.finished < engine.issued:
+            first = state.results[number, engine.finished % state.results.shape[1]]
+            after = min(after, first.seen_at)
     if machine.crossed < machine.sent:
         after = min(after, state.crossings[machine.crossed & 1].seen_at)
     if machine.written < machine.granted:
@@ -83,7 +90,13 @@ def _next_cycle(state: State, machine: Record, denser: Record, sparser: Record) 
 
 @compiled
 def _ends(state: State, machine: Record, engine: Record, number: int) -> None:
-    """The end of an engine's part, and what is seen of the one before."""
+    """The end of an engine's part, and what is seen of those before."""
+    while engine.finished < engine.issued:
+        result = state.results[number, engine.finished % state.results.shape[1]]
+        if result.seen_at > machine.now:
+            break
+        engine.finished += 1
+        _results(state, machine, result.tile, number)
     if engine.seen_at == machine.now:
         engine.seen_at = NEVER
         _hand_off(state, machine, engine.seen_tile, number)
@@ -103,10 +116,28 @@ def _ends(state: State, machine: Record, engine: Record, number: int) -> None:
 
 @compiled
 def _hand_off(state: State, machine: Record, tile: int, number: int) -> None:
-    """A part of a tile is seen to be done: slots, link and accumulators."""
+    """A part of a tile is seen to have issued: slots; its results are there a pipeline later."""
     state.tiles.parts[tile] -= 1
     if state.tiles.parts[tile] == 0:
         _release(state, machine, tile)
+    if machine.pipeline == 0:
+        _results(state, machine, tile, number)
+        return
+    engine = state.engines[number]
+    result = state.results[number, engine.issued % state.results.shape[1]]
+    result.seen_at = machine.now + machine.pipeline
+    result.tile = tile
+    engine.issued += 1
+
+
+@compiled
+def _results(state: State, machine: Record, tile: int, number: int) -> None:
+    """The results of a part of a tile are there: gates, link and accumulators."""
+    token_block = state.tiles.wide[tile]
+    if token_block >= 0:
+        state.tokens[token_block].wide_parts -= 1
+        if state.tokens[token_block].wide_parts == 0:
+            state.gates[free_gate(token_block + 1)] = machine.now
     if number == DENSER and state.tiles.link[tile] > 0:
         machine.link_free = max(machine.link_free, machine.now) + state.tiles.link[tile]
         crossing = state.crossings[machine.sent & 1]
@@ -121,7 +152,7 @@ def _hand_off(state: State, machine: Record, tile: int, number: int) -> None:
 def _release(state: State, machine: Record, tile: int) -> None:
     """Both engines are done with a tile: slots that no other tile needs are free.
 
-    After the last U so is Vᵀx. Of tiles with the same weights the last is done last (``Loader``).
+    Of tiles with the same weights the last is done last (``Loader``).
     """
     machine.freed = 1
     stream = state.streams[1 if tile >= state.streams[0].end else 0]
@@ -135,11 +166,6 @@ def _release(state: State, machine: Record, tile: int) -> None:
         else:
             state.sharers[key] -= 1
             stream.inputs_held -= state.sharers[key] == 0
-    token_block = state.tiles.wide[tile]
-    if token_block >= 0:
-        state.tokens[token_block].wide_tiles -= 1
-        if state.tokens[token_block].wide_tiles == 0:
-            state.gates[free_gate(token_block + 1)] = machine.now
 
 
 @compiled

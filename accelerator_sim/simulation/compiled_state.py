@@ -18,11 +18,11 @@ MACHINE = _record(
     "resident", "input_slots",
     "inputs_opened", "inputs_closed", "output_slots", "outputs_opened", "outputs_closed",
     "group_blocks", "requested", "fresh", "granted", "written",
-    "one_by_one", "requests_per_cycle", "next_join", "begun",
+    "one_by_one", "requests_per_cycle", "next_join", "begun", "pipeline",
 )  # fmt: skip
 ENGINE = _record(
     "running", "left", "tile", "end", "seen_tile", "seen_at", "ready", "started", "busy", "fill",
-    "last_end", *WAITS,
+    "last_end", "issued", "finished", *WAITS,
 )  # fmt: skip
 QUEUE = _record("next", "end")
 STREAM = _record(
@@ -30,8 +30,9 @@ STREAM = _record(
 )  # fmt: skip
 BLOCK = _record("pending", "cycles", "ticks", "queued", "seen_at")
 GROUP = _record("opened_at", "unwritten")
-TOKENS = _record("users", "thin_parts", "wide_tiles")
+TOKENS = _record("users", "thin_parts", "wide_parts")
 CROSSING = _record("seen_at", "target")
+RESULT = _record("seen_at", "tile")
 
 Record = Any
 """One record of the types above; numba knows its fields, mypy does not."""
@@ -82,6 +83,7 @@ class State(NamedTuple):
         crossings: CROSSING: the two transfers that can be on the link.
         credits: When each credit of a stream is back, by the request that last took it; without
             columns where requests are not limited.
+        results: RESULT: parts of each engine in its pipeline.
     """
 
     machine: Records
@@ -97,3 +99,4 @@ class State(NamedTuple):
     sharers: Whole
     crossings: Records
     credits: Whole
+    results: Records

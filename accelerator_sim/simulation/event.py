@@ -55,12 +55,13 @@ class Machine:
         self._awake = False
         self._freed = True
         self._handoff = accelerator.handoff_cycles
+        self._pipeline = accelerator.pipeline_cycles
         tables = build_tables(plan)
         self._blocks = len(tables.pending)
         self._tiles = [_tiles(table) for table in tables.streams]
         self._gates = closed_gates(len(tables.thin_parts)).tolist()
         self._thin_parts = tables.thin_parts.tolist()
-        self._wide_tiles = tables.wide_tiles.tolist()
+        self._wide_parts = tables.wide_parts.tolist()
         scale = ticks_per_cycle(accelerator)
         latencies = (accelerator.read_latency_cycles, accelerator.write_latency_cycles)
         self._dram = Dram(self._env, scale, latencies, self._handoff)
@@ -170,24 +171,37 @@ class Machine:
         self._hand_off(*event.value)
 
     def _hand_off(self, engine: int, stream: int, tile: int) -> None:
-        """A part of a tile is seen to be done: slots, link and accumulators."""
+        """A part of a tile is seen to have issued: slots; results come a pipeline later."""
         tiles = self._tiles[stream]
         tiles.parts[tile] -= 1
         if not tiles.parts[tile]:
-            self._tile_done(stream, tile)
+            self._loaders[stream].release(tile)
+            self._freed = True
+        if self._pipeline:
+            part = self._env.timeout(self._pipeline, (engine, stream, tile))
+            part.callbacks.append(self._results_seen)
+        else:
+            self._results(engine, stream, tile)
+        self._wake()
+
+    def _results_seen(self, event: Any) -> None:
+        self._results(*event.value)
+
+    def _results(self, engine: int, stream: int, tile: int) -> None:
+        """The results of a part of a tile are there: gates, link and accumulators."""
+        tiles = self._tiles[stream]
+        self._unread_factor(tiles.wide[tile])
         if engine == DENSER and tiles.link_cycles[tile]:
             self._link.send(tiles.link_cycles[tile], tiles.target[tile])
         else:
             self._credit(tiles.target[tile])
         self._wake()
 
-    def _tile_done(self, stream: int, tile: int) -> None:
-        self._loaders[stream].release(tile)
-        self._freed = True
-        token_block = self._tiles[stream].wide[tile]
+    def _unread_factor(self, token_block: int) -> None:
+        """A part of U has its results: after the last, Vᵀx may be overwritten."""
         if token_block >= 0:
-            self._wide_tiles[token_block] -= 1
-            if not self._wide_tiles[token_block]:
+            self._wide_parts[token_block] -= 1
+            if not self._wide_parts[token_block]:
                 self._gates[free_gate(token_block + 1)] = int(self._env.now)
 
     def _credit(self, target: int) -> None:

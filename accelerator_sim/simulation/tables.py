@@ -30,7 +30,7 @@ class StreamTable:
 
     Attributes:
         factor: Whether the weights are of the factors' class at the DRAM.
-        wide: Entry of ``wide_tiles`` of a tile of U that V waits for; -1: none.
+        wide: Entry of ``wide_parts`` of a tile of U that V waits for; -1: none.
         follows: Whether the tile uses the weights of the tile before; one more entry at the end: 0.
         weight_ticks: Port time of the weights.
         input_ticks: Port time of the activations; 0: none, or those of a tile before.
@@ -73,7 +73,7 @@ class Tables:
         write_back_ticks: Port time of each output block.
         group_blocks: Output blocks that share a slot.
         thin_parts: Parts of Vᵀx in each token block.
-        wide_tiles: Tiles of U in each token block.
+        wide_parts: Parts of tiles of U in each token block.
     """
 
     streams: tuple[StreamTable, StreamTable]
@@ -84,7 +84,7 @@ class Tables:
     write_back_ticks: Counts
     group_blocks: int
     thin_parts: Counts
-    wide_tiles: Counts
+    wide_parts: Counts
 
 
 def build_tables(plan: Plan) -> Tables:
@@ -96,8 +96,8 @@ def build_tables(plan: Plan) -> Tables:
     program = plan.program
     token_blocks, row_blocks = len(program.tiled.token_sizes), len(program.tiled.row_sizes)
     pending = np.zeros(token_blocks * row_blocks, dtype=np.int64)
-    thin_parts, wide_tiles, users = np.zeros((3, token_blocks), dtype=np.int64)
-    counts = (pending, thin_parts, wide_tiles, users)
+    thin_parts, wide_parts, users = np.zeros((3, token_blocks), dtype=np.int64)
+    counts = (pending, thin_parts, wide_parts, users)
     layout = _layout(plan)
     main, factors = (
         _stream_table(stream, plan, layout, counts) for stream in (program.main, program.factors)
@@ -112,7 +112,7 @@ def build_tables(plan: Plan) -> Tables:
         write_back_ticks=dram_ticks(write_back_bytes(program), program.accelerator),
         group_blocks=len(pending) // layout.groups,
         thin_parts=thin_parts,
-        wide_tiles=wide_tiles,
+        wide_parts=wide_parts,
     )
 
 
@@ -218,7 +218,7 @@ def _fill_fields(
     kind, token_block, row_block, column_block, holder = tiles
     bits, no_inputs, column_blocks, resident = reads
     factor, wide, key, output, gate, target, parts = fields
-    pending, thin_parts, wide_tiles, users = counts
+    pending, thin_parts, wide_parts, users = counts
     always = open_gate(len(thin_parts))
     for tile in range(len(kind)):
         tokens, row = token_block[tile], row_block[tile]
@@ -228,7 +228,7 @@ def _fill_fields(
         parts[tile] = (cycles[DENSER][tile] > 0) + (cycles[SPARSER][tile] > 0)
         key[tile] = no_inputs
         if wide[tile] >= 0:
-            wide_tiles[tokens] += 1
+            wide_parts[tokens] += parts[tile]
         if bits[tile] > 0:
             key[tile] = tokens * column_blocks + column_block[tile] if resident else tile
             users[holder[tile]] += 1

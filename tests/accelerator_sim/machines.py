@@ -132,6 +132,7 @@ def machines(draw: st.DrawFn) -> Accelerator:
         loop_order=draw(st.sampled_from(get_args(LoopOrder))),
         link_elements_per_cycle=draw(st.integers(1, 5)),
         handoff_cycles=draw(st.integers(0, 1)),
+        pipeline_cycles=draw(st.sampled_from([0, 0, 1, 2, 6])),
         tile=TileChoice(draw(st.integers(1, 7)), columns, draw(st.integers(1, 4))),
         bits=draw(st.builds(Bits, *[st.integers(1, 17)] * 4)),
         index=index,

@@ -312,7 +312,7 @@ class SlowMachine:
             for index, t in enumerate(stream):
                 t |= {"stream": number, "place": index, "left": sum(p > 0 for p in t["parts"])}
                 t |= {"weights": "no", "inputs": "no" if t["input_bytes"] else "here"}
-                t["done"] = False
+                t["done"], t["unfinished"] = False, t["left"]
                 if t["kind"] == "V":
                     self.thin_missing[t["q"]] += t["left"]
                 else:
@@ -327,6 +327,13 @@ class SlowMachine:
         t["left"] -= 1
         if not t["left"]:
             t["done"] = True
+        if self.acc.pipeline_cycles:
+            self.at(self.now + self.acc.pipeline_cycles, self.results_seen, engine, t)
+        else:
+            self.results_seen(engine, t)
+
+    def results_seen(self, engine, t):
+        t["unfinished"] -= 1
         if engine == 0 and t["link"]:
             self.link_queue.append([ceil(t["link"] / self.acc.link_elements_per_cycle), t])
         else:
@@ -475,7 +482,7 @@ class SlowMachine:
             return "activations"
         everything = [o for s in self.streams for o in s]
         wide_left = any(
-            o["kind"] == "U" and o["q"] == t["q"] - 1 and not o["done"] for o in everything
+            o["kind"] == "U" and o["q"] == t["q"] - 1 and o["unfinished"] for o in everything
         )
         if (
             (t["kind"] == "V" and wide_left and not self.weights_stay)
