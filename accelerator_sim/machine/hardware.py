@@ -15,6 +15,7 @@ from workloads.support.errors import shown
 
 Dataflow = Literal["reduction", "token", "auto"]
 Buffering = Literal["single", "double"]
+Decode = Literal["ideal", "queue"]
 Slots = int | Literal["auto"]
 Limit = int | Literal["unlimited"]
 RowAssignment = Literal["static", "next_free"]
@@ -124,11 +125,18 @@ class Index:
             ``N:M`` such as ``2:4`` (N entries per row and group of M columns, padded with zeros).
         decode_per_cycle: Entries that one line decodes per cycle: bitmap bits, indices, runs.
         run_bits: Bits of a run; only ``run_length`` has them.
+        decode: ``ideal``: a row takes the longer of its MACs and its decode; ``queue``: chunks of
+            entries pass through a queue of products, one a cycle. ``csc`` stays ideal: it arrives
+            by columns.
+        decode_queue: Products that wait at most, at least ``decode_per_cycle`` − 1 so that any
+            chunk can be taken; ``auto``: 2·P, or ``decode_per_cycle`` if that is more.
     """
 
     format: str
     decode_per_cycle: int
     run_bits: int = 4
+    decode: Decode = "ideal"
+    decode_queue: Extent = "auto"
 
     def __post_init__(self) -> None:
         if self.format not in _INDEX_FORMATS and self.n_of_m is None:
@@ -138,6 +146,15 @@ class Index:
             )
         _whole("decode_per_cycle", self.decode_per_cycle, 1, MAX_PER_CYCLE)
         _whole("run_bits", self.run_bits, 1, 16)
+        _one_of("decode", self.decode, get_args(Decode))
+        if self.decode_queue != "auto":
+            least = max(self.decode_per_cycle - 1, 1)
+            _whole('decode_queue (unless "auto")', self.decode_queue, least, MAX_PER_CYCLE)
+
+    @property
+    def queued(self) -> bool:
+        """Whether rows pass through a decode queue."""
+        return self.decode == "queue" and self.format != "csc"
 
     @cached_property
     def n_of_m(self) -> tuple[int, int] | None:

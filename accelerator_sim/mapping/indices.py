@@ -4,6 +4,7 @@ After ``tiling``, before ``timing``. A tile without nonzeros stores nothing in a
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,8 +63,7 @@ def stored_tiles(tiled: TiledProjection, index: Index) -> StoredTiles:
     return StoredTiles(entries, values, bits)
 
 
-@dataclass(frozen=True, eq=False)
-class RowDecode:
+class RowDecode(NamedTuple):
     """Cycles to decode one row of a tile: the larger of two looks into tables.
 
     Attributes:

@@ -6,6 +6,7 @@ take.
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from workloads.support.compiled import compiled
 from workloads.support.errors import InputError
 
 Counts = NDArray[np.int64]
+_Whole = TypeVar("_Whole", np.int32, np.int64)
 
 # Line cycles and bits of a whole projection are counted in 64 bits; a value has at most 64 bits.
 _LARGEST_WORK = 1 << 55
@@ -87,6 +89,10 @@ class TiledProjection:
         """Nonzeros outside the dense columns."""
         return int(self.tile_nonzeros.sum())
 
+    def rows_in_blocks(self, cycles: Counts) -> Counts:
+        """As ``by_row_block``, for 64 bits."""
+        return np.asarray(_by_row_block(cycles, len(self.row_sizes), self.tile.rows))
+
     def by_row_block(self, counts: NDArray[np.int32]) -> NDArray[np.int32]:
         """Counts per row and column block, shape (m, J), as (I, R, J) with zeros at the end."""
         return _by_row_block(counts, len(self.row_sizes), self.tile.rows)
@@ -99,7 +105,7 @@ def tile_sums(counts: NDArray[np.int32]) -> Counts:
     return sums
 
 
-def _by_row_block(counts: NDArray[np.int32], blocks: int, rows: int) -> NDArray[np.int32]:
+def _by_row_block(counts: NDArray[_Whole], blocks: int, rows: int) -> NDArray[_Whole]:
     short = blocks * rows - len(counts)
     padded = np.pad(counts, ((0, short), (0, 0))) if short else counts
     return padded.reshape(blocks, rows, -1)

@@ -4,13 +4,14 @@ Every duration of every engine comes from here; nothing here knows about events.
 """
 
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from accelerator_sim.machine.hardware import Accelerator
 from accelerator_sim.mapping.configuration import Flow
+from accelerator_sim.mapping.decode_queue import Line, first_pass
 from accelerator_sim.mapping.indices import row_decode
 from accelerator_sim.mapping.tiling import Counts, TiledProjection
 from workloads.support.compiled import compiled
@@ -59,9 +60,10 @@ def sparse_tiles(
 ) -> SparseTiles:
     """Tiles on the sparser engine: rows of MACs, never less than their index decode, on lines.
 
-    The indices of a row are decoded once per tile, whatever its tokens. A bitmap is read whole, and
-    so are the groups of N:M with their padding: an empty row of a tile that has nonzeros takes
-    time; a tile without nonzeros takes none. Row i
+    With a decode queue a row's first token passes through it (``decode_queue``), and further tokens
+    take their MACs alone. The indices of a row are decoded once per tile, whatever its tokens. A
+    bitmap is read whole, and so are the groups of N:M with their padding: an empty row of a tile
+    that has nonzeros takes time; a tile without nonzeros takes none. Row i
     is on line i mod lines (``static``), or each row in turn on a line that is free first
     (``next_free``).
 
@@ -75,13 +77,21 @@ def sparse_tiles(
     cycles, compute, held = np.zeros((3, *tiled.tile_nonzeros.shape), dtype=np.int64)
     if tiled.sparse_nonzeros:
         counts = np.arange(tiled.tile.columns + 1)
-        decode = row_decode(tiled, accelerator.index)
+        index, macs = accelerator.index, accelerator.macs_per_line
+        decode = row_decode(tiled, index)
+        entries: NDArray[np.integer[Any]] = decode.entries
+        by_entries, least, further = decode.by_entries, decode.least, np.zeros_like(counts)
+        if index.queued:
+            entries = first_pass(tiled, index, _line(accelerator, tokens, flow))
+            by_entries, least = by_entries[:0], np.zeros_like(least)
+            if flow == "reduction":
+                further = columns_cycles(counts, tokens - 1, macs=macs, flow=flow)
         _deal_rows(
             tiled.counts,
-            decode.entries,
+            entries,
             tiled.row_sizes,
-            columns_cycles(counts, tokens, macs=accelerator.macs_per_line, flow=flow),
-            (decode.by_entries, decode.least),
+            columns_cycles(counts, tokens, macs=macs, flow=flow),
+            (by_entries, least, further),
             accelerator.row_assignment == "next_free",
             np.zeros((min(lines, tiled.tile.rows), cycles.shape[1]), dtype=np.int64),
             (cycles, compute, held),
@@ -89,18 +99,28 @@ def sparse_tiles(
     return SparseTiles(cycles, compute, held - compute)
 
 
+def _line(accelerator: Accelerator, tokens: int, flow: Flow) -> Line:
+    index, macs = accelerator.index, accelerator.macs_per_line
+    given = index.decode_queue
+    queue = max(2 * macs, index.decode_per_cycle) if given == "auto" else given
+    width, service = (macs, 1) if flow == "reduction" else (1, ceil_div(tokens, macs))
+    return Line(index.decode_per_cycle, queue, width, service)
+
+
 @compiled
 def _deal_rows(
     counts: NDArray[np.int32],
-    entries: NDArray[np.int32],
+    entries: NDArray[np.integer[Any]],
     row_sizes: Counts,
     macs: Counts,
-    decode: tuple[Counts, Counts],
+    decode: tuple[Counts, Counts, Counts],
     next_free: bool,
     loads: Counts,
     sums: tuple[Counts, Counts, Counts],
 ) -> None:
     """Fill cycles, compute and held line cycles of every tile; tables go by a row's counts.
+
+    Without a table by entries these are cycles, to which those of further tokens are added.
 
     ``loads``, (lines, J), is scratch: more lines than rows would stay empty.
     """
@@ -112,7 +132,10 @@ def _deal_rows(
             for tile in range(counts.shape[2]):
                 count = np.uint32(counts[block, row, tile])
                 busy = macs[count]
-                read = decode[0][np.uint32(entries[block, row, tile])]
+                if len(decode[0]) > 0:
+                    read = decode[0][np.uint32(entries[block, row, tile])]
+                else:
+                    read = entries[block, row, tile] + decode[2][count]
                 time = max(busy, max(read, decode[1][block, tile]))
                 compute[block, tile] += busy
                 held[block, tile] += time

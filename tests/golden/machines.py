@@ -6,15 +6,25 @@ python -m tests.golden.machines FILE
 and gathers were modelled: what a machine without them does must not change.
 """
 
+import contextlib
 import dataclasses
 import json
 import random
 import sys
 from pathlib import Path
+from typing import Any, get_args
 
 import numpy as np
 
-from accelerator_sim.machine.hardware import Accelerator, Bits, Buffer, Dram, Index, TileChoice
+from accelerator_sim.machine.hardware import (
+    Accelerator,
+    Bits,
+    Buffer,
+    Dram,
+    Index,
+    LoopOrder,
+    TileChoice,
+)
 from accelerator_sim.mapping.candidates import Plan, plan_dense, plan_projection
 from accelerator_sim.simulation.compiled import run_compiled
 from accelerator_sim.simulation.result import EventResult
@@ -24,7 +34,7 @@ from workloads.support.errors import InputError
 
 CASES = 1200
 _FORMATS = ("bitmap", "csr", "csc", "run_length", "2:4", "1:2", "3:5")
-_ORDERS = ("output_stationary", "weight_stationary", "activation_stationary")
+_ORDERS: tuple[LoopOrder, ...] = get_args(LoopOrder)
 _PLENTY = 1 << 20
 
 
@@ -48,7 +58,7 @@ def case(number: int) -> tuple[SparseLowRankGemm, Accelerator]:
 
 def _machine(draw: random.Random, number: int, index: Index) -> Accelerator:
     lines, group = draw.randint(1, 5), (index.n_of_m or (1, 1))[1]
-    split = draw.choice(["auto", "auto", "proportional", draw.randint(0, lines)])
+    split: Any = draw.choice(["auto", "auto", "proportional", draw.randint(0, lines)])
     rate = draw.choice([700, 1500, 4000, 4001, 20000])
     columns = group * draw.randint(1, 7 // group)
     return Accelerator(
@@ -84,11 +94,10 @@ def plans(number: int) -> list[Plan]:
     """The plans of a case that fit its machine: compressed and dense."""
     item, machine = case(number)
     made = []
-    for plan in (lambda: plan_projection(item, machine), lambda: plan_dense(item.gemm, machine)):
-        try:
-            made.append(plan())
-        except InputError:
-            continue
+    with contextlib.suppress(InputError):
+        made.append(plan_projection(item, machine))
+    with contextlib.suppress(InputError):
+        made.append(plan_dense(item.gemm, machine))
     return made
 
 

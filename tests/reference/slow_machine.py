@@ -11,7 +11,7 @@ from itertools import pairwise
 from math import ceil, log2
 from typing import Any
 
-from accelerator_sim.machine.hardware import Accelerator, Index
+from accelerator_sim.machine.hardware import Accelerator, Buffer, Index
 
 Mask = Sequence[Sequence[bool]]
 Range = tuple[int, int]
@@ -79,6 +79,53 @@ def row_entries(kept: Sequence[bool], width: int, original_width: int, index: In
     return sum(kept)
 
 
+def products_of(row: list[tuple[bool, bool]], acc: Accelerator) -> list[bool]:
+    """Entries of a row, (kept, dense) by column, in storage order: whether each has a product."""
+    index, entries = acc.index, list[bool]()
+    if ":" in index.format:
+        most, group = map(int, index.format.split(":"))
+        for a, b in pieces(len(row), group):
+            kept = sum(place and not dense for place, dense in row[a:b])
+            entries += [True] * kept + [False] * (min(most, b - a) - kept)
+        return entries
+    places = [place for place, dense in row if not dense]
+    if index.format == "bitmap":
+        return places
+    if index.format == "csr":
+        return [True] * sum(places)
+    zeros = 0
+    for place in places:
+        if place:
+            entries += [False] * (zeros // (2**index.run_bits - 1)) + [True]
+        zeros = 0 if place else zeros + 1
+    return entries
+
+
+def queued_cycles(entries: list[bool], tokens: int, acc: Accelerator) -> int:
+    """Cycle by cycle: the decoder offers its next chunk, the MACs take what they can."""
+    rate, macs = acc.index.decode_per_cycle, acc.macs_per_line
+    chunks = [sum(entries[a:b]) for a, b in pieces(len(entries), rate)] if entries else []
+    given = acc.index.decode_queue
+    room = max(2 * macs, rate) if given == "auto" else given
+    most, held = (macs, 1) if acc.dataflow == "reduction" else (1, ceil(tokens / macs))
+    cycle = waiting = free_at = 0
+    while chunks or waiting:
+        free = free_at <= cycle
+        if chunks:
+            taken = min(most, waiting + chunks[0]) * free
+            if waiting + chunks[0] - taken <= room:
+                waiting += chunks.pop(0)
+        taken = min(most, waiting) * free
+        waiting -= taken
+        if taken:
+            free_at = cycle + held
+        cycle += 1
+    cycle = max(cycle, free_at)
+    if acc.dataflow == "reduction":
+        cycle += ceil(sum(entries) / macs) * (tokens - 1)
+    return cycle
+
+
 def bits_of_places(rows: int, columns: int, nonzeros: int, entries: int, index: Index) -> int:
     kind = index.format
     pointer = ceil(log2(rows * columns + 1))
@@ -118,6 +165,9 @@ def sparse_tile(
         entries += read
         need = ceil(read / acc.index.decode_per_cycle)
         macs = mac_cycles(count, tokens, acc)
+        if acc.index.decode == "queue" and acc.index.format != "csc":
+            row = [(mask[row_range[0] + place][c], dense[c]) for c in columns]
+            need = queued_cycles(products_of(row, acc), tokens, acc) if any(counts) else 0
         line = place % max(ls, 1)
         if acc.row_assignment == "next_free":
             line = lines.index(min(lines))
@@ -332,7 +382,7 @@ class SlowMachine:
         else:
             self.results_seen(engine, t)
 
-    def results_seen(self, engine, t):
+    def results_seen(self, engine: int, t: Tile) -> None:
         t["unfinished"] -= 1
         if engine == 0 and t["link"]:
             self.link_queue.append([ceil(t["link"] / self.acc.link_elements_per_cycle), t])
