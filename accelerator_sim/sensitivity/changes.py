@@ -44,7 +44,7 @@ def _twice(value: int) -> int:
 
 
 def _half(value: float) -> float:
-    return value // 2
+    return value / 2 if isinstance(value, float) else value // 2
 
 
 def _always(value: object) -> Callable[[Any], Any]:
@@ -77,7 +77,7 @@ def changes_to(machine: Accelerator) -> Iterator[tuple[Change, Accelerator]]:
     """
     fields = flat(accelerator_table(machine))
     for resource in _RESOURCES:
-        values = {key: fields[key] for key in resource.keys if key in fields}
+        values = {key: fields[key] for key in resource.keys if fields.get(key) is not None}
         for step, change in _steps(resource):
             overrides = {key: change(value) for key, value in values.items()}
             if overrides == values:

@@ -57,7 +57,7 @@ def embedding_amount(tokens: int, embedding: Embedding, setting: Setting) -> Amo
     row = ceil_div(embedding.hidden * machine.bits.activation, 8)
     rows = np.full(tokens, row, dtype=np.int64)
     ticks = int(dram_ticks(rows, machine).sum())
-    cycles = ceil_div(ticks, ticks_per_cycle(machine)) + machine.dram.latency_cycles
+    cycles = ceil_div(ticks, ticks_per_cycle(machine)) + machine.read_latency_cycles
     moved = int(dram_bytes(rows, machine).sum())
     per_byte = costs.energy.dram_pj_per_byte[machine.dram.technology]
     return Amount(float(cycles), moved * per_byte if _counts_energy(setting) else None)

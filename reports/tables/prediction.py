@@ -22,7 +22,7 @@ def calibration_table(calibration: "Calibration") -> Table:
     rows: tuple[tuple[Cell, ...], ...] = (
         ("GMAC/s of a bf16 product", calibration.macs_per_second / 1e9, lanes),
         ("Stream, GB/s", calibration.stream_bytes_per_second / 1e9, "DRAM bandwidth"),
-        ("Latency, ns", calibration.latency_seconds * 1e9, f"{machine.dram.latency_cycles} cycles"),
+        ("Latency, ns", calibration.latency_seconds * 1e9, f"{machine.read_latency_cycles} cycles"),
         (
             "Positions of S in cache, 1/ns",
             calibration.positions_per_second / 1e9,
