@@ -22,7 +22,7 @@ from reports.commands import (
 )
 from reports.commands.list import list_names
 from reports.interruption import Interrupted, end, interruptible
-from workloads.support.errors import InputError, InputWarning
+from workloads.support.errors import InputError, InputWarning, printable
 
 _python_shows = warnings.showwarning
 app = typer.Typer(
@@ -80,7 +80,7 @@ def _in_one_line(
 ) -> None:
     """Remarks about input as a sentence; other warnings as Python writes them."""
     if issubclass(category, InputWarning):
-        print(f"sslc: note: {message}", file=sys.stderr)
+        print(f"sslc: note: {printable(str(message))}", file=sys.stderr)
     else:
         _python_shows(message, category, filename, lineno, file, line)
 
@@ -97,7 +97,10 @@ def main() -> None:
     except Interrupted as interruption:
         end(interruption.number)
     except (InputError, OSError) as error:
-        print(f"sslc: {error}", file=sys.stderr)
+        print(f"sslc: {printable(str(error))}", file=sys.stderr)
+        sys.exit(2)
+    except MemoryError as error:
+        print(f"sslc: not enough memory here ({printable(str(error))})", file=sys.stderr)
         sys.exit(2)
 
 

@@ -15,6 +15,7 @@ from rich.progress import Progress as Bars
 from workloads.results.document import render_all
 from workloads.results.kinds import Result
 from workloads.results.table import Table
+from workloads.support.errors import printable
 
 _SECONDS_BETWEEN_LINES = 5.0
 _BARS_SHOWN = 8
@@ -63,6 +64,7 @@ class Reporter:
 
     def __call__(self, stage: str, done: int, total: int) -> None:
         """Show that a stage has done so many of its steps."""
+        stage = printable(stage)
         _last.append(f"{stage}, {done} of {total}")
         if not self._drawn:
             self._line(stage, done, total)
@@ -108,4 +110,4 @@ def show(
 
 def say(text: str) -> None:
     """A remark for people, on standard error."""
-    typer.echo(text, err=True)
+    typer.echo(printable(text), err=True)

@@ -9,6 +9,7 @@ import contextlib
 import functools
 import time
 from collections.abc import Iterator
+from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -221,16 +222,31 @@ def _evaluated(space: Space, batches: list[int], workers: int) -> Iterator[tuple
         for batch in batches
     )
     if workers == 1:
-        yield from (function(*arguments) for function, arguments, _ in jobs)
+        with _no_worker_lost():
+            yield from (function(*arguments) for function, arguments, _ in jobs)
         return
-    yield from joblib.Parallel(
+    parallel = joblib.Parallel(
         n_jobs=workers,
         backend="loky",
         batch_size=1,
         pre_dispatch="2*n_jobs",
         return_as="generator_unordered",
         idle_worker_timeout=_ORPHAN_SECONDS,
-    )(jobs)
+    )
+    with _no_worker_lost():
+        yield from parallel(jobs)
+
+
+@contextlib.contextmanager
+def _no_worker_lost() -> Iterator[None]:
+    """A worker that is killed, or has too little memory, in one sentence."""
+    try:
+        yield
+    except (BrokenExecutor, MemoryError) as error:
+        raise InputError(
+            "a worker of the sweep was killed, or had too little memory; finished batches stay: "
+            "run the same command again, with fewer --workers where memory is short"
+        ) from error
 
 
 def _numbered(batch: int, task: _Task) -> tuple[int, bytes]:

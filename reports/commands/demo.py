@@ -30,6 +30,6 @@ def demo(
     with Reporter() as reporter:
         made = run_demo(model, out, overwrite=overwrite, progress=reporter)
     show(made.tables, style, as_json=as_json, results=made.results)
-    say("\nwrote:")
+    say("wrote:")
     for path in made.paths:
         say(f"  {path}")

@@ -1,5 +1,6 @@
 """``sslc reproduce``: the paper's tables and figures for any model."""
 
+import contextlib
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -125,6 +126,7 @@ def reproduce(
     from reports.reproduce.results import unique
     from reports.reproduce.study import Simulation
     from reports.reproduce.writing import write_reproduced
+    from workloads.support.working import one_writer
 
     wanted = chosen(names, with_tasks=bool(tasks))
     simulation = Simulation(
@@ -143,13 +145,15 @@ def reproduce(
             texts=several(text) or ("embedded",), tasks=several(tasks), methods=several(method),
             calibration=calibration, data=data or "",
         )  # fmt: skip
-        made = {name: reproduce(name, study) for name in wanted}
+        writes = out is not None or study.opened is not None
+        with one_writer(directory) if writes else contextlib.nullcontext():
+            made = {name: reproduce(name, study) for name in wanted}
+            paths = write_reproduced(made, study, directory) if writes else []
     tables = [table for whole in made.values() for table in whole.tables]
     results = unique(result for whole in made.values() for result in whole.results)
     show(tables, style, as_json=as_json, results=results)
-    if out is not None or study.opened is not None:
-        for path in write_reproduced(made, study, directory):
-            say(f"wrote {path}")
+    for path in paths:
+        say(f"wrote {path}")
 
 
 def _study(

@@ -9,6 +9,7 @@ import pytest
 
 from tests.cli.conftest import Run, document, kill_when, results_of, validate
 from tests.tasks import Task, write_task
+from workloads.support.working import one_writer
 
 SMALL = ("--windows", 2, "--window-tokens", 32, "--max-tokens", 128)
 
@@ -116,6 +117,16 @@ def test_reproduce_table10_and_table1_with_a_local_task(
     assert tenth[0]["which"] == pytest.approx(100 * metrics["acc"])
     assert tenth[0]["PIQA, published"] == 78.07
     assert first[0]["Zero-shot mean"] == tenth[0]["Mean of tasks"]
+
+
+def test_reproduce_where_another_run_works_is_refused(
+    sslc: Run, llama: Path, tmp_path: Path
+) -> None:
+    with one_writer(tmp_path / "out"):
+        done = sslc("reproduce", "table1", "--model", llama, "--out", tmp_path / "out", *SMALL)
+    assert done.returncode == 2
+    assert "another run is writing there" in done.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any
 from workloads.results.codec import to_json
 from workloads.results.envelope import result_schema, result_to_json
 from workloads.results.kinds import Result
-from workloads.results.table import Cell, Table, render, to_dict
+from workloads.results.table import Cell, Table, csv_cell, render, to_dict
 
 FORMAT = "sslc-document"
 VERSION = 2
@@ -103,10 +103,10 @@ def _csv_of_all(tables: Sequence[Table]) -> str:
     names = list(dict.fromkeys(column.name for table in tables for column in table.columns))
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow([TITLE, *names])
+    writer.writerow(map(csv_cell, (TITLE, *names)))
     for table in tables:
         own = [column.name for column in table.columns]
         for row in table.rows:
             cells: dict[str, Cell] = dict(zip(own, row, strict=True))
-            writer.writerow([table.title, *(cells.get(name) for name in names)])
+            writer.writerow(map(csv_cell, (table.title, *map(cells.get, names))))
     return stream.getvalue()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tabulate import tabulate
 
-from workloads.support.errors import InputError, unknown_name
+from workloads.support.errors import InputError, printable, unknown_name
 from workloads.support.files import write_atomic
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ _LATEX = {
 }
 _LATEX_NEEDS = "% \\usepackage{booktabs,graphicx}\n"
 _TILDE = re.compile("(.)\u0303")
+_FORMULA = re.compile(r"[=+\-@\t\r].", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ def render(table: Table, style: str) -> str:
         return json.dumps(to_dict(table), indent=1) + "\n"
     if style == "latex":
         return _latex(table)
-    cells, headings = written_rows(table), [column.name for column in table.columns]
+    cells, headings = written_rows(table), [printable(column.name) for column in table.columns]
     if style == "markdown":
         cells = [[cell.replace("|", r"\|") for cell in row] for row in cells]
         headings = [heading.replace("|", r"\|") for heading in headings]
@@ -115,9 +116,10 @@ def render(table: Table, style: str) -> str:
         disable_numparse=True,
         colalign=alignment(table),
     )
-    title = f"**{table.title}**" if style == "markdown" else table.title
+    title = printable(table.title)
+    title = f"**{title}**" if style == "markdown" else title
     bullet = "- " if style == "markdown" else "  "
-    notes = "".join(f"{bullet}{note}\n" for note in table.notes)
+    notes = "".join(f"{bullet}{printable(note)}\n" for note in table.notes)
     return f"{title}\n\n{body}\n" + (f"\n{notes}" if notes else "")
 
 
@@ -151,7 +153,7 @@ def written_rows(table: Table) -> list[list[str]]:
 def _write_cell(cell: Cell, number_format: str) -> str:
     if cell is None:
         return "-"
-    return cell if isinstance(cell, str) else format(cell, number_format)
+    return printable(cell) if isinstance(cell, str) else format(cell, number_format)
 
 
 def alignment(table: Table) -> list[str]:
@@ -165,9 +167,29 @@ def alignment(table: Table) -> list[str]:
 def _csv(table: Table) -> str:
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow([column.name for column in table.columns])
-    writer.writerows(table.rows)
+    writer.writerow([csv_cell(column.name) for column in table.columns])
+    writer.writerows([csv_cell(cell) for cell in row] for row in table.rows)
     return stream.getvalue()
+
+
+def csv_cell(cell: Cell) -> Cell:
+    """A cell for CSV: words that spreadsheets would run as a formula get an apostrophe in front.
+
+    Args:
+        cell: Numbers, also those written as text, stay as they are.
+    """
+    if not isinstance(cell, str):
+        return cell
+    word = printable(cell)
+    return f"'{word}" if _FORMULA.match(word) and not _is_number(word) else word
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
 
 
 def _latex(table: Table) -> str:

@@ -1,6 +1,8 @@
 """Sweeps: every point once, the same shards whoever makes them, nothing done twice."""
 
 import fcntl
+from collections.abc import Callable, Iterator
+from concurrent.futures import BrokenExecutor
 from pathlib import Path
 from unittest import mock
 
@@ -214,3 +216,31 @@ def test_sweep_result_tolerance_thins_the_front_and_the_knee_is_marked(tmp_path:
     assert [row["lines"] for row in whole] == [64, 32, 16, 8]
     assert 1 <= len(thin) < len(whole)
     assert sum(row["knee"] for row in whole) == 1
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_run_sweep_that_loses_a_worker_is_one_sentence_and_goes_on(
+    tmp_path: Path, workers: int
+) -> None:
+    """One worker without memory; two of which one is killed, as joblib tells it."""
+    space, out = space_from(tmp_path), tmp_path / "out"
+    numbered = sweep._numbered
+
+    def short(batch: int, task: sweep._Task) -> tuple[int, bytes]:
+        if batch:
+            raise MemoryError
+        return numbered(batch, task)
+
+    def killed(jobs: Iterator[tuple[Callable[..., object], tuple[object, ...], object]]) -> object:
+        function, arguments, _ = next(jobs)
+        yield function(*arguments)
+        raise BrokenExecutor
+
+    with (
+        mock.patch.object(sweep, "_numbered", short),
+        mock.patch.object(sweep.joblib, "Parallel", return_value=killed),
+        pytest.raises(InputError, match=r"killed, or had too little memory; finished batches stay"),
+    ):
+        run_sweep(space, out, workers=workers)
+    assert len(shards(out)) == 1
+    assert run_sweep(space, out, workers=1) == run_sweep(space, tmp_path / "whole", workers=1)

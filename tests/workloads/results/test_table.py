@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from reports.page import write_page
-from workloads.results.table import Column, Table, render, write_tables
+from workloads.results.document import render_all
+from workloads.results.table import Cell, Column, Table, csv_cell, render, write_tables
 from workloads.support.errors import InputError
 
 TABLE = Table(
@@ -96,3 +97,23 @@ def test_to_frame_keeps_names_and_numbers() -> None:
     frame = Table("t", "T", (Column("A"), Column("B", ".1f")), (("x", 1.25),)).to_frame()
     assert list(frame.columns) == ["A", "B"]
     assert frame["B"][0] == 1.25
+
+
+@pytest.mark.parametrize(
+    ("cell", "written"),
+    [
+        ("=1+2", "'=1+2"), ("+cmd|' /C calc'!A0", "'+cmd|' /C calc'!A0"), ("-x", "'-x"),
+        ("@SUM(A1)", "'@SUM(A1)"), ("-1.5", "-1.5"), ("+3e4", "+3e4"), ("-", "-"), (-2.5, -2.5),
+        (None, None), ("a=b", "a=b"), ("\x1b[31mred", r"\x1b[31mred"),
+    ],
+)  # fmt: skip
+def test_csv_cell_is_no_formula_and_numbers_stay(cell: Cell, written: Cell) -> None:
+    assert csv_cell(cell) == written
+
+
+@pytest.mark.parametrize("style", ["text", "markdown", "csv", "latex"])
+def test_render_foreign_names_without_control_characters(style: str) -> None:
+    name = "a\x1b[2J\u202eb\nc"
+    table = Table("t", name, (Column(name),), ((name,), (1.5,)), (name,))
+    for written in (render(table, style), render_all([table, table], style)):
+        assert all(line.isprintable() for line in written.split("\n"))
