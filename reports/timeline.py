@@ -1,15 +1,21 @@
-"""A timeline of one projection, for ``sslc simulate --trace``: which one, its plans, its file."""
+"""One projection traced, for ``sslc simulate``: which one, its plans, its timeline and requests."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from accelerator_sim.machine.hardware import Accelerator
 from accelerator_sim.mapping.candidates import Plan
+from accelerator_sim.simulation.dram_trace import (
+    dram_requests,
+    dramsim3_lines,
+    memory_clock_hz,
+    ramulator_lines,
+)
 from accelerator_sim.simulation.trace import chrome_trace, plans_to_trace, run_traced
 from accelerator_sim.sources import Simulated, open_source
 from workloads.masks.packed import SparseLowRankGemm
 from workloads.support.errors import unknown_name
-from workloads.support.files import write_json
+from workloads.support.files import write_atomic, write_json
 
 Plans = Mapping[str, Plan]
 
@@ -47,6 +53,30 @@ def write_timeline(path: Path, plans: Plans) -> str:
     projection = plans["compressed"].program.tiled.gemm.name
     cycles = ", ".join(f"{name} {result.cycles:,} cycles" for name, result, _ in runs)
     return f"{projection} of the first block, {cycles}"
+
+
+def write_dram_trace(path: Path, plans: Plans) -> str:
+    """Run the compressed plan and write its DRAM requests for two simulators.
+
+    Args:
+        path: Of the file for DRAMsim3; beside it, with ``.ramulator`` behind, that for Ramulator 2.
+        plans: From ``plan_timeline``.
+
+    Returns:
+        What was written, in a sentence.
+    """
+    plan = plans["compressed"]
+    _, operations = run_traced(plan)
+    requests = list(dram_requests(plan, operations))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(path, "".join(dramsim3_lines(requests)).encode())
+    beside = path.with_name(f"{path.name}.ramulator")
+    write_atomic(beside, "".join(ramulator_lines(requests)).encode())
+    machine = plan.program.accelerator
+    return (
+        f"{len(requests):,} bursts of {machine.dram.burst_bytes} bytes at a memory clock of "
+        f"{memory_clock_hz(machine) / 1e6:,.0f} MHz; the same for Ramulator 2 in {beside}"
+    )
 
 
 def _find(

@@ -84,6 +84,13 @@ def simulate(
             "ui.perfetto.dev or chrome://tracing; needs the event model."
         ),
     ] = None,
+    dram_trace: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write the DRAM requests of that projection, compressed, for DRAMsim3 (FILE) and "
+            "Ramulator 2 (FILE.ramulator); needs the event model."
+        ),
+    ] = None,
     trace_projection: Annotated[
         str | None,
         typer.Option(help="Which: its name or the end of it, such as down_proj [the first]."),
@@ -106,6 +113,8 @@ def simulate(
 
     Example: sslc simulate runs/sslc --what-if --blocks 1 --tokens 16
 
+    Example: sslc simulate runs/sslc --blocks 1 --dram-trace q_proj.trc
+
     Example: sslc simulate --mask layer3.npy --rank 64 --module FFN --cycle-model roofline
     """
     import accelerator_sim
@@ -116,7 +125,7 @@ def simulate(
     overrides = parse_settings(settings)
     requests = {"prompt": prompt, "output": output, "batch": batch}
     own = {**{f"--{name}": value for name, value in requests.items()}, "--kv-bits": kv_bits}
-    others = {"--context": context, "--trace": trace}
+    others = {"--context": context, "--trace": trace, "--dram-trace": dram_trace}
     check_whole(whole, own, {**others, "--mask": mask, "--tokens": tokens > 1})
     if whole or what_if:
         ask = Ask(accelerator, cycle_model, overrides, blocks, energy)
@@ -133,15 +142,16 @@ def simulate(
     if mask is not None and directory is None:
         _refuse_with_mask({"--blocks": blocks, "--context": context})
     source = _source(directory, mask, rank, module, tokens)
-    timeline = _timeline(source, machine, models, tokens, trace, trace_projection)
+    files = {"--trace": trace, "--dram-trace": dram_trace}
+    traces = _traces(source, machine, models, tokens, files, trace_projection)
     with Reporter() as reporter:
         simulated = accelerator_sim.simulate(
             source, accelerator, models=models, tokens=tokens, blocks=blocks, context=context,
             overrides=overrides, costs=energy, progress=reporter,
         )  # fmt: skip
     _show(simulated.results, style, as_json)
-    if trace is not None:
-        say(f"wrote {trace}: {timeline()}")
+    for path, write in traces.items():
+        say(f"wrote {path}: {write()}")
     _finish(simulated.results, directory, save)
 
 
@@ -179,34 +189,36 @@ def _refuse_with_mask(given: dict[str, int | None]) -> None:
             raise InputError(f"simulate: {name} belongs to DIR; a mask is one projection, no heads")
 
 
-def _timeline(
+def _traces(
     source: "Simulated",
     machine: "Accelerator",
     models: "Sequence[Model]",
     tokens: int,
-    trace: Path | None,
+    files: dict[str, Path | None],
     name: str | None,
-) -> "Callable[[], str]":
-    """What writes the timeline, planned before anything is simulated.
+) -> "dict[Path, Callable[[], str]]":
+    """What writes the traces that are asked for, planned before anything is simulated.
 
     Raises:
-        InputError: It cannot be, or a projection is named for no file.
+        InputError: They cannot be, or a projection is named for no file.
     """
     from workloads.support.errors import InputError
 
-    if trace is None:
+    asked = {option: path for option, path in files.items() if path is not None}
+    if not asked:
         if name is not None:
             raise InputError("simulate: --trace-projection says what --trace FILE writes; give it")
-        return str
+        return {}
     if "event" not in models:
         raise InputError(
-            f"simulate: --trace needs the event model, and --cycle-model {models[0]} runs without "
-            "it; use event or all"
+            f"simulate: {next(iter(asked))} needs the event model, and --cycle-model {models[0]} "
+            "runs without it; use event or all"
         )
-    from reports.timeline import plan_timeline, write_timeline
+    from reports.timeline import plan_timeline, write_dram_trace, write_timeline
 
+    writers = {"--trace": write_timeline, "--dram-trace": write_dram_trace}
     plans = plan_timeline(source, machine, tokens=tokens, name=name)
-    return partial(write_timeline, trace, plans)
+    return {path: partial(writers[option], path, plans) for option, path in asked.items()}
 
 
 def _show(results: "Sequence[CyclesResult]", style: str, as_json: bool) -> None:

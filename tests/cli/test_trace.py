@@ -79,3 +79,19 @@ def test_simulate_trace_projection_without_trace_is_refused(sslc: Run, artifact:
     done = sslc("simulate", artifact, "--trace-projection", "q_proj")
     assert done.returncode == 2
     assert "--trace-projection says what --trace FILE writes" in done.stderr
+
+
+def test_simulate_dram_trace_has_the_bytes_of_the_result(
+    sslc: Run, artifact: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "q.trc"
+    run = ("simulate", artifact, "--blocks", 1, "--cycle-model", "event", "--save", tmp_path)
+    done = sslc(*run, "--set", "dram.channels=1", "--dram-trace", out, "--json")
+    [result] = results_of(done)
+    actions = result["blocks"][0]["projections"][0]["sum_run"]["actions"]
+    lines = [line.split() for line in out.read_text().splitlines()]
+    kinds = [kind for _, kind, _ in lines]
+    assert kinds.count("READ") * 64 == actions["dram_read_bytes"]
+    assert kinds.count("WRITE") * 64 == actions["dram_write_bytes"]
+    other = (tmp_path / "q.trc.ramulator").read_text().splitlines()
+    assert [line.split()[1] for line in other] == [address for address, _, _ in lines]
