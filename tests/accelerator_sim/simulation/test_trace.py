@@ -10,6 +10,7 @@ from hypothesis import given
 from accelerator_sim.machine.hardware import Accelerator
 from accelerator_sim.mapping.candidates import Plan, plan_projection
 from accelerator_sim.simulation import trace
+from accelerator_sim.simulation.conventions import WAITS
 from accelerator_sim.simulation.event import run_event
 from accelerator_sim.simulation.trace import chrome_trace, run_traced
 from tests.accelerator_sim.machines import (
@@ -66,7 +67,7 @@ def test_chrome_trace_random_machine_keeps_the_rules(
     assert result == run_event(plan)
     named = set()
     for event in values["traceEvents"]:
-        assert event["ph"] in ("X", "M")
+        assert event["ph"] in ("X", "M", "C")
         assert isinstance(event["pid"], int)
         assert isinstance(event["tid"], int)
         if event["ph"] == "M":
@@ -77,8 +78,11 @@ def test_chrome_trace_random_machine_keeps_the_rules(
             ]
             if event["name"] == "thread_name":
                 named.add((event["pid"], event["tid"]))
+        elif event["ph"] == "C":
+            assert set(event) == {"ph", "name", "pid", "tid", "ts", "args"}
+            assert event["args"]["value"] >= 0
         else:
-            assert set(event) == {"ph", "name", "cat", "pid", "tid", "ts", "dur"}
+            assert set(event) == {"ph", "name", "cat", "pid", "tid", "ts", "dur", "args"}
             assert event["name"]
             assert event["ts"] >= 0
             assert event["dur"] >= 0
@@ -133,3 +137,47 @@ def test_chrome_trace_says_what_a_microsecond_is() -> None:
     processes = [e for e in values["traceEvents"] if e["name"] == "process_name"]
     assert [event["args"]["name"][0] for event in processes] == ["a", "b"]
     assert {event["pid"] for event in processes} == {0, 1}
+
+
+@given(machine=machines(), item=projections())
+@SLOW
+def test_chrome_trace_waits_and_bandwidth_equal_the_accounts(
+    machine: Accelerator, item: SparseLowRankGemm
+) -> None:
+    plan = plan_or_skip(item, machine)
+    result, values = traced(plan)
+    lines = {"denser": plan.program.denser_lines, "sparser": plan.program.sparser_lines}
+    waits = [e for e in values["traceEvents"] if e["ph"] == "X" and "reason" in e["args"]]
+    for engine, account in result.stalls.items():
+        for reason in WAITS:
+            cycles = sum(
+                event["dur"]
+                for event in waits
+                if event["cat"] == engine and event["args"]["reason"] == reason.replace("_", " ")
+            )
+            assert cycles * lines[engine] == getattr(account, reason)
+    rates = [
+        event["args"]["value"]
+        for event in values["traceEvents"]
+        if event["ph"] == "C" and event["name"].startswith("DRAM")
+    ]
+    width = -(-result.cycles // trace._WINDOWS)
+    events = [event for event in values["traceEvents"] if event["ph"] == "X"]
+    moved = sum(event["args"]["bytes"] for event in events if event["cat"] == "dram")
+    assert sum(rates) * width == pytest.approx(moved, rel=0.02, abs=1)
+
+
+def test_chrome_trace_one_tile_says_rows_nonzeros_and_bytes() -> None:
+    """4 rows of 8 columns with 8 nonzeros: 8 bytes of values and 4 of bitmap."""
+    item = projection(with_rows([4, 1, 2, 1], 8))
+    _, values = traced(plan_projection(item, small_machine()))
+    events = [e for e in values["traceEvents"] if e["ph"] == "X"]
+    [tile] = [e["args"] for e in events if e["cat"] == "sparser"]
+    assert (tile["rows"], tile["nonzeros"], tile["weight bytes"]) == (4, 8, 12)
+    assert [e["args"]["bytes"] for e in events if e["cat"] == "dram"] == [12, 8, 4]
+    held = [
+        (e["ts"], e["args"]["value"])
+        for e in values["traceEvents"]
+        if e["name"] == "weights on chip (bytes)"
+    ]
+    assert held == [(0, 12), (11, 0)]
