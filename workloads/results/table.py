@@ -215,7 +215,7 @@ def _latex(table: Table) -> str:
 
 def _escape(text: str) -> str:
     """Text for LaTeX; a letter with a combining tilde becomes its accent in math."""
-    parts = _TILDE.split(text)
+    parts = _TILDE.split(printable(text))
     return "".join(
         f"$\\tilde{{{part}}}$" if place % 2 else "".join(_LATEX.get(each, each) for each in part)
         for place, part in enumerate(parts)

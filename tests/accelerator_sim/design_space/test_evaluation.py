@@ -238,7 +238,7 @@ def test_run_sweep_that_loses_a_worker_is_one_sentence_and_goes_on(
 
     with (
         mock.patch.object(sweep, "_numbered", short),
-        mock.patch.object(sweep.joblib, "Parallel", return_value=killed),
+        mock.patch("joblib.Parallel", return_value=killed),
         pytest.raises(InputError, match=r"killed, or had too little memory; finished batches stay"),
     ):
         run_sweep(space, out, workers=workers)
