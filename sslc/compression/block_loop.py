@@ -28,6 +28,7 @@ from sslc.methods.base import Method
 from sslc.model.blocks import BlockwiseModel, Replaced
 from sslc.model.checkpoint import Checkpoint
 from sslc.model.config import load_config
+from sslc.model.finite import is_finite, not_finite
 from sslc.model.names import full_name
 from sslc.model.weights import dense_weight
 from workloads.artifact.read import (
@@ -204,8 +205,12 @@ def _settings(
 
 
 def _rest(checkpoint: Checkpoint, plan: Plan) -> LazyTensors:
-    """Every tensor outside the projections."""
+    """Every tensor outside the projections, finite in its own dtype, which stays."""
     compressed = {
         f"{full_name(index, name)}.{part}" for index, name, _ in plan for part in ("weight", "bias")
     }
-    return checkpoint.arrays(sorted(checkpoint.names() - compressed))
+    names = sorted(checkpoint.names() - compressed)
+    for name in names:
+        if not is_finite(checkpoint.tensor(name)):
+            raise not_finite(checkpoint)
+    return checkpoint.arrays(names)

@@ -11,9 +11,9 @@ from sslc.calibration.statistics import InputStatistics
 from sslc.compression.plan import DENSE
 from sslc.compression.projections import input_statistics, projection_names
 from sslc.model.blocks import BlockwiseModel
+from sslc.model.finite import not_finite
 from sslc.model.names import full_name, weight_name
 from sslc.model.source import WeightSource
-from workloads.support.errors import InputError
 
 Projections = dict[str, tuple[torch.Tensor, InputStatistics]]
 
@@ -66,10 +66,7 @@ class DenseInputs:
             model, index, methods=methods, hidden=hidden
         ).items():
             if not torch.isfinite(statistics.norms).all():
-                raise InputError(
-                    f"{self._source.directory}: block {index}, {name}: the calibration inputs are "
-                    "not finite; check the weights before it"
-                )
+                raise not_finite(self._source, f"the input of block {index}, {name}")
             projections[name] = model.read(weight_name(full_name(index, name))), statistics
         return projections
 

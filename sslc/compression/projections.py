@@ -18,6 +18,7 @@ from sslc.calibration.statistics import InputStatistics, InputSums
 from sslc.compression.rounding import to_stored
 from sslc.methods.base import Method
 from sslc.model.blocks import BlockwiseModel
+from sslc.model.finite import not_finite
 from sslc.model.names import bias_name, full_name, weight_name
 from sslc.model.weights import dense_weight, row_chunks
 from workloads.artifact.read import (
@@ -114,6 +115,9 @@ def compress_block(
         except ValueError as error:
             raise InputError(f"block {index}, {name}: {error}") from error
 
+    for name, entry in statistics.items():
+        if not torch.isfinite(entry.norms).all():
+            raise not_finite(model.source, f"the input of block {index}, {name}")
     order = sorted(methods, key=lambda name: -linears[name].weight.numel())
     with one_thread_each():
         made = joblib.Parallel(workers, backend="threading")(joblib.delayed(job)(n) for n in order)
@@ -129,8 +133,6 @@ def _compress_projection(
     dtype: str,
 ) -> Made:
     weight, bias = given
-    if not torch.isfinite(statistics.norms).all():
-        raise ValueError("the calibration inputs are not finite; check the weights before it")
     stored = to_stored(method.compress(weight, statistics), dtype, bias=bias)
     m, n = weight.shape
     record = ProjectionRecord(

@@ -3,6 +3,7 @@
 import torch
 
 from sslc.methods.base import CompressedProjection
+from sslc.model.finite import is_finite
 from sslc.model.source import TORCH_DTYPES
 from sslc.model.weights import row_chunks, to_numpy
 from workloads.artifact.read import CompressedTensors
@@ -32,13 +33,14 @@ def to_stored(
         lost = projection.u[rows] @ projection.v.T - u[rows].float() @ v.float().T
         parts.append((projection.sparse[rows] + lost)[projection.mask[rows]].to(kind))
     values = torch.cat(parts)
-    for tensor in (values, u, v):
-        if not torch.isfinite(tensor).all():
+    rounded_bias = None if bias is None else bias.to(kind)
+    for tensor in (values, u, v, rounded_bias):
+        if tensor is not None and not is_finite(tensor):
             raise ValueError(f"a value is not finite in {dtype}")
     return CompressedTensors(
         PackedMask.pack(projection.mask.cpu().numpy()),
         to_numpy(values.cpu()),
         to_numpy(u.cpu()),
         to_numpy(v.cpu()),
-        None if bias is None else to_numpy(bias.to(kind).cpu()),
+        None if rounded_bias is None else to_numpy(rounded_bias.cpu()),
     )

@@ -3,14 +3,17 @@
 import math
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 
 from sslc.model.blocks import BlockwiseModel
-from sslc.model.config import load_tokenizer
+from sslc.model.config import tokenize
+from sslc.model.finite import not_finite
 from sslc.model.source import WeightSource
+from workloads.support.errors import InputError
 from workloads.support.progress import Progress, silent
 from workloads.texts.windows import ScoredWindows, Text, load_text, scored_windows
+
+_LARGEST_MEAN = 700  # nats: the exponential is still a double
 
 
 @dataclass(frozen=True)
@@ -51,8 +54,7 @@ def evaluation_windows(
     Source: GPTQ, SparseGPT and Wanda call the tokenizer so; Llama's puts its first token before
     the text, others add nothing.
     """
-    encoded = load_tokenizer(source.directory)(text.content, verbose=False)
-    tokens = np.asarray(encoded["input_ids"], dtype=np.int64)
+    tokens = tokenize(source.directory, text.content, special=True)
     return scored_windows(tokens, window_tokens, stride_tokens, max_tokens)
 
 
@@ -80,7 +82,7 @@ def perplexity(
         stride_tokens: From one window's start to the next; None for windows that do not overlap.
 
     Raises:
-        InputError: The text or the model cannot be used.
+        InputError: The text or the model cannot be used, or the outputs are not finite.
 
     Source: without overlap the evaluation loop common to GPTQ, SparseGPT and Wanda; with overlap
     the guide of transformers, every token weighing the same.
@@ -102,6 +104,13 @@ def perplexity(
     counted = losses[torch.from_numpy(cut.counted[:, 1:])]
     progress(label, model.blocks + 1, model.blocks + 1)
     mean = float(counted.mean())
-    value = math.exp(mean) if mean < 700 else math.inf
+    if not math.isfinite(mean):
+        raise not_finite(source)
+    if mean > _LARGEST_MEAN:
+        raise InputError(
+            f"{source.directory}: the mean negative log likelihood is {mean:.4g} nats, and its "
+            "exponential beyond a double: the weights are not those of a language model"
+        )
+    value = math.exp(mean)
     size = (len(counted), len(windows), window_tokens, stride, max_tokens)
     return Perplexity(value, mean, *size, text.source, text.sha256)

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 
 from sslc.model.config import load_tokenizer
+from sslc.model.finite import is_finite, not_finite
 from sslc.model.loading import load_whole
 from sslc.model.source import WeightSource, torch_dtype
 from workloads.results.kinds import Metric
@@ -101,7 +102,7 @@ def zero_shot(
         model = load_whole(source, dtype).to(device or "cpu")
         progress("load the model", 1, 1)
         tokenizer = load_tokenizer(source.directory)
-        harness = _harness(model, tokenizer, settings.batch_size, progress)
+        harness = _harness(source, model, tokenizer, settings.batch_size, progress)
         return [
             score
             for name, tasks_of_name in loaded.items()
@@ -204,7 +205,9 @@ def _with_shots(loaded: Any, shots: int | None) -> Any:
     return loaded
 
 
-def _harness(model: Any, tokenizer: Any, batch_size: int, progress: Progress) -> Any:
+def _harness(
+    source: WeightSource, model: Any, tokenizer: Any, batch_size: int, progress: Progress
+) -> Any:
     """lm-eval's wrapper of a transformers model, which says how far it is."""
     from lm_eval.models.huggingface import HFLM
 
@@ -220,6 +223,8 @@ def _harness(model: Any, tokenizer: Any, batch_size: int, progress: Progress) ->
 
         def _model_call(self, inps: torch.Tensor, **rest: Any) -> torch.Tensor:
             logits: torch.Tensor = super()._model_call(inps, **rest)
+            if not is_finite(logits):
+                raise not_finite(source)
             self.done = min(self.done + len(inps), self.total)
             progress(self.stage, self.done, self.total)
             return logits
@@ -240,6 +245,8 @@ def _run(harness: Any, name: str, loaded: Any, limit: int | None) -> list[TaskSc
     harness.stage = f"evaluate {Path(name).stem}"
     try:
         results = evaluate(lm=harness, task_dict=loaded, limit=limit, log_samples=False)
+    except InputError:
+        raise
     except _task_errors() as error:
         raise InputError(f"task {name}: {type(error).__name__}: {error}") from error
     return [

@@ -9,11 +9,13 @@ from typing import Any
 import torch
 from numpy.typing import NDArray
 
-from sslc.model.source import TORCH_DTYPES
+from sslc.model.companions import CONFIG, read_companions
+from sslc.model.finite import rounded
+from sslc.model.names import EMBEDDING, HEAD, weight_name
 from sslc.model.weights import ArtifactWeights, to_numpy
 from workloads.artifact.read import Artifact
 from workloads.support.errors import InputError
-from workloads.support.files import read_json, write_json, write_tensors
+from workloads.support.files import read_json, write_atomic, write_json, write_tensors
 from workloads.support.progress import Progress
 from workloads.support.working import fresh_name, one_writer
 
@@ -49,19 +51,25 @@ def write_checkpoint(
 ) -> None:
     """Write tensors as a checkpoint in shards, with the artifact's configuration and tokenizer.
 
+    Only companion files of the fixed list go along, without foreign fields, and a head of its own
+    is said to be one, so that every version of transformers loads the same model.
+
     Args:
         artifact: Gives the names and the companion files.
         tensor: One dense tensor by its name in the checkpoint.
         directory: Where the files go; it exists.
         dtype: Of every tensor.
         progress: Told after every tensor.
+
+    Raises:
+        InputError: A tensor is not finite, or not in that dtype.
     """
     names = sorted(ArtifactWeights(artifact).names())
     shard: dict[str, NDArray[Any]] = {}
     file_of: dict[str, str] = {}
     size = total = 0
     for done, name in enumerate(names, 1):
-        shard[name] = to_numpy(tensor(name).to(TORCH_DTYPES[dtype]))
+        shard[name] = to_numpy(rounded(tensor(name), dtype, name=f"{artifact.path}: tensor {name}"))
         size += shard[name].nbytes
         progress("export", done, len(names))
         if size >= _SHARD_BYTES or done == len(names):
@@ -71,8 +79,18 @@ def write_checkpoint(
             total, shard, size = total + size, {}, 0
     index = {"metadata": {"total_size": total}, "weight_map": file_of}
     write_json(directory / "model.safetensors.index.json", index)
-    for file in artifact.files:
-        shutil.copyfile(artifact.path / file, directory / file)
-    config = read_json(directory / "config.json")
+    for file, content in read_companions(artifact.path).items():
+        write_atomic(directory / file, content)
+    config = read_json(directory / CONFIG)
     config.pop("torch_dtype", None)
-    write_json(directory / "config.json", config | {"dtype": _CONFIG_DTYPES[dtype]})
+    if _has_other_head(artifact):
+        config["tie_word_embeddings"] = False
+    write_json(directory / CONFIG, config | {"dtype": _CONFIG_DTYPES[dtype]})
+
+
+def _has_other_head(artifact: Artifact) -> bool:
+    """Whether the head is not the embedding, whatever the configuration says of tying."""
+    weights, head = ArtifactWeights(artifact), weight_name(HEAD)
+    if head not in weights.names():
+        return False
+    return not torch.equal(weights.tensor(head), weights.tensor(weight_name(EMBEDDING)))

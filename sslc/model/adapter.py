@@ -9,8 +9,9 @@ from typing import Any
 import torch
 
 from sslc.model.checkpoint import Checkpoint
+from sslc.model.shapes import Shapes
 from sslc.model.weights import to_torch
-from workloads.support.errors import InputError
+from workloads.support.errors import InputError, shown
 from workloads.support.files import TensorFile, open_tensors, read_json
 
 FOLDER = "adapter"
@@ -68,6 +69,10 @@ class AdaptedWeights:
         """Every tensor's name."""
         return self.base.names()
 
+    def shapes(self) -> Shapes:
+        """Shape of every tensor by name."""
+        return self.base.shapes()
+
     def tensor(self, name: str) -> torch.Tensor:
         """One dense tensor on the CPU; in float32 where the adapter adds to it.
 
@@ -93,19 +98,33 @@ class AdaptedWeights:
     @functools.cached_property
     def _scales(self) -> dict[str, float]:
         """Alpha of each adapted module, by its name in the base."""
-        config, names = read_json(self.adapter / CONFIG), self.base.names()
+        config, names = _settings(self.adapter / CONFIG), self.base.names()
         modules = {name.removeprefix(_PREFIX).removesuffix(_A) for name in self._file.tensors}
         modules = {module for module in modules if not module.endswith(_B)}
         expected = {name for module in modules for name in factor_names(module)}
-        patterns: dict[str, Any] = config.get("alpha_pattern") or {}
+        patterns = config.get("alpha_pattern") or {}
         if (
             expected != set(self._file.tensors)
             or not {f"{module}.weight" for module in modules} <= names
             or not set(patterns) <= modules
-            or config.get("use_rslora")
+            or any(config.get(name) for name in ("use_rslora", "fan_in_fan_out"))
         ):
             raise InputError(
                 f"{self.adapter}: not a plain LoRA adapter of {self.directory}'s projections "
                 "with alpha by full names; merge it with PEFT and give the merged model"
             )
         return {module: patterns.get(module, config["lora_alpha"]) for module in modules}
+
+
+def _settings(path: Path) -> dict[str, Any]:
+    """An adapter's configuration, its scales numbers."""
+    config = read_json(path)
+    if not isinstance(config, dict):
+        raise InputError(f"{path}: not an object of settings")
+    patterns = config.get("alpha_pattern") or {}
+    if not isinstance(patterns, dict):
+        raise InputError(f"{path}: alpha_pattern must be an object, got {shown(patterns)}")
+    for name, alpha in {**patterns, "lora_alpha": config.get("lora_alpha")}.items():
+        if isinstance(alpha, bool) or not isinstance(alpha, int | float):
+            raise InputError(f"{path}: alpha {shown(name)} must be a number, got {shown(alpha)}")
+    return config

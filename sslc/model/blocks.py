@@ -15,8 +15,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from sslc.model.config import load_config
+from sslc.model.config import build_on_meta, load_config
 from sslc.model.names import EMBEDDING, HEAD, NORM, block_name, weight_name
+from sslc.model.shapes import check_shapes
 from sslc.model.source import WeightSource
 from workloads.support.errors import InputError
 
@@ -39,15 +40,12 @@ class BlockwiseModel:
     """
 
     def __init__(self, source: WeightSource, device: torch.device | None = None) -> None:
-        from accelerate import init_empty_weights
-        from transformers import AutoModelForCausalLM
-        from transformers.initialization import no_init_weights
-
         self.source = source
         self.device = device or torch.device("cpu")
         config = load_config(source.directory)
-        with init_empty_weights(include_buffers=False), no_init_weights(), _quiet():
-            model: Any = AutoModelForCausalLM.from_config(config, dtype=torch.float32)  # type: ignore[no-untyped-call]
+        check_shapes(source.directory, config, source.shapes())
+        with _quiet():
+            model = build_on_meta(config, torch.float32, directory=source.directory)
         self._model = model.eval()
         self._layers: nn.ModuleList = self._model.model.layers
         self._layer_arguments: list[dict[str, Any]] = []

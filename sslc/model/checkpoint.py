@@ -1,5 +1,6 @@
 """A dense checkpoint of safetensors files, read tensor by tensor: it is never whole in memory."""
 
+import functools
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -8,12 +9,14 @@ from pathlib import Path
 import torch
 from safetensors import safe_open
 
-from sslc.model.config import load_config
+from sslc.model.companions import read_companions
+from sslc.model.config import load_config, read_fields
+from sslc.model.foreign import check_no_adapter, check_plain, quantisation_of
+from sslc.model.shapes import Shapes, check_shapes
 from sslc.model.source import TORCH_DTYPES
 from workloads.support.errors import InputError
-from workloads.support.files import LazyTensors, open_tensors, sha256_file
-
-COMPANIONS = ("*.json", "*.jinja", "tokenizer.model", "merges.txt", "vocab.txt")
+from workloads.support.files import LazyTensors, TensorFile, sha256_file
+from workloads.support.weight_files import open_weights
 
 
 @dataclass(frozen=True)
@@ -23,18 +26,25 @@ class Checkpoint:
     Attributes:
         name: What the user called it, without local folders.
         directory: Where its files are.
-        files: Tensor name to the file that holds it.
-        dtypes: Tensor name to its safetensors dtype.
+        stored: Tensor name to the file that holds it.
     """
 
     name: str
     directory: Path
-    files: Mapping[str, Path]
-    dtypes: Mapping[str, str]
+    stored: Mapping[str, TensorFile]
 
     def names(self) -> frozenset[str]:
         """Every tensor's name."""
-        return frozenset(self.files)
+        return frozenset(self.stored)
+
+    @functools.cached_property
+    def dtypes(self) -> Mapping[str, str]:
+        """Tensor name to its safetensors dtype."""
+        return {name: file.tensors[name].dtype for name, file in self.stored.items()}
+
+    def shapes(self) -> Shapes:
+        """Shape of every tensor by name."""
+        return {name: file.tensors[name].shape for name, file in self.stored.items()}
 
     def tensor(self, name: str) -> torch.Tensor:
         """One dense tensor on the CPU, in its stored dtype.
@@ -43,7 +53,7 @@ class Checkpoint:
             InputError: There is no such tensor, or its dtype is not a floating-point one we read.
         """
         self._check(name)
-        with safe_open(self.files[name], framework="pt") as stream:
+        with safe_open(self.stored[name].path, framework="pt") as stream:
             tensor: torch.Tensor = stream.get_tensor(name)
         return tensor
 
@@ -56,22 +66,21 @@ class Checkpoint:
         names = tuple(names)
         for name in names:
             self._check(name)
-        opened = {file: open_tensors(file) for file in set(self.files.values())}
-        return LazyTensors({name: opened[self.files[name]] for name in names})
+        return LazyTensors({name: self.stored[name] for name in names})
 
     def _check(self, name: str) -> None:
-        if name not in self.files:
+        if name not in self.stored:
             raise InputError(f"{self.directory}: tensor {name!r} is missing")
         if self.dtypes[name] not in TORCH_DTYPES:
             raise InputError(
-                f"{self.files[name]}: tensor {name!r} has dtype {self.dtypes[name]}; "
+                f"{self.stored[name].path}: tensor {name!r} has dtype {self.dtypes[name]}; "
                 f"weights must be {', '.join(TORCH_DTYPES)}"
             )
 
     def sha256(self) -> str:
         """Hash of the configuration and of every weight file, in name order."""
         digest = hashlib.sha256()
-        files = sorted(set(self.files.values()))
+        files = sorted({file.path for file in self.stored.values()})
         for file in (self.directory / "config.json", *files):
             digest.update(f"{file.name} {sha256_file(file)}\n".encode())
         return digest.hexdigest()
@@ -82,10 +91,13 @@ class Checkpoint:
         names = (name for name in sorted(self.names()) if name.endswith("q_proj.weight"))
         return self.dtypes.get(next(names, ""), "F32")
 
-    def companions(self) -> tuple[Path, ...]:
-        """Configuration and tokenizer files, which an artifact copies."""
-        files = {file for pattern in COMPANIONS for file in self.directory.glob(pattern)}
-        return tuple(sorted(file for file in files if not file.name.endswith(".index.json")))
+    def companions(self) -> Mapping[str, bytes]:
+        """Configuration and tokenizer files by name, which an artifact takes along.
+
+        Raises:
+            InputError: One cannot be taken.
+        """
+        return read_companions(self.directory)
 
 
 def open_directory(directory: Path, name: str) -> Checkpoint:
@@ -96,18 +108,20 @@ def open_directory(directory: Path, name: str) -> Checkpoint:
         name: What the user called the model.
 
     Raises:
-        InputError: A file is missing or broken, or the family is not supported.
+        InputError: A file is missing or broken, the family is not supported, or the tensors are
+            not what the configuration implies.
     """
+    check_no_adapter(directory)
     if not (directory / "config.json").is_file():
         raise InputError(f"{directory}: not a model directory (no config.json)")
-    weights = sorted(directory.glob("*.safetensors"))
-    if not weights:
+    config = load_config(directory)
+    stored = open_weights(directory)
+    if not stored:
         raise InputError(
             f"{directory}: no *.safetensors; pickled weights (*.bin) are not read, "
             "save the model again with transformers' save_pretrained"
         )
-    opened = [open_tensors(file) for file in weights]
-    files = {tensor: stored.path for stored in opened for tensor in stored.tensors}
-    dtypes = {tensor: info.dtype for stored in opened for tensor, info in stored.tensors.items()}
-    load_config(directory)
-    return Checkpoint(name, directory, files, dtypes)
+    checkpoint = Checkpoint(name, directory, stored)
+    check_plain(directory, checkpoint.dtypes, quantisation_of(read_fields(directory)))
+    check_shapes(directory, config, checkpoint.shapes())
+    return checkpoint

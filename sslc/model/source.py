@@ -5,6 +5,7 @@ from typing import Protocol
 
 import torch
 
+from sslc.model.shapes import Shapes
 from workloads.support.errors import unknown_name
 
 TORCH_DTYPES = {"BF16": torch.bfloat16, "F16": torch.float16, "F32": torch.float32}
@@ -31,6 +32,10 @@ class WeightSource(Protocol):
 
     def names(self) -> frozenset[str]:
         """Every tensor's name."""
+        ...
+
+    def shapes(self) -> Shapes:
+        """Shape of every tensor by name."""
         ...
 
     def tensor(self, name: str) -> torch.Tensor:

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from sslc.model.names import full_name
+from sslc.model.shapes import Shapes
 from workloads.artifact.read import Artifact, CompressedTensors
 from workloads.masks.packed import PackedMask
 from workloads.support.errors import InputError
@@ -80,6 +81,17 @@ class ArtifactWeights:
     def names(self) -> frozenset[str]:
         """Every tensor's name."""
         return frozenset(self._rest.tensors) | frozenset(self._compressed)
+
+    def shapes(self) -> Shapes:
+        """Shape of every tensor by name."""
+        projections = {
+            f"{full_name(index, record.name)}.{part}": shape
+            for index, block in enumerate(self.artifact.blocks)
+            for record in block.projections
+            for part, shape in (("weight", (record.m, record.n)), ("bias", (record.m,)))
+            if part == "weight" or record.bias
+        }
+        return {name: info.shape for name, info in self._rest.tensors.items()} | projections
 
     def tensor(self, name: str) -> torch.Tensor:
         """One dense tensor on the CPU.

@@ -8,6 +8,7 @@ import torch
 from torch.nn.utils.rnn import pad_sequence
 
 from sslc.model.config import load_tokenizer, tokenize
+from sslc.model.fence import fenced
 from workloads.support.errors import InputError
 from workloads.texts.instructions import ALPACA, SUFFIX, Example, Instructions, load_instructions
 from workloads.texts.windows import load_text, scored_windows
@@ -81,10 +82,11 @@ def _tokenised(
     """
     tokenizer = load_tokenizer(directory)
     end = [] if tokenizer.eos_token_id is None else [tokenizer.eos_token_id]
-    prompts = tokenizer([example.prompt for example in examples], verbose=False)["input_ids"]
-    responses = tokenizer(
-        [example.response for example in examples], add_special_tokens=False, verbose=False
-    )["input_ids"]
+    with fenced(f"{directory}: the tokenizer fails on the examples"):
+        prompts = tokenizer([example.prompt for example in examples], verbose=False)["input_ids"]
+        responses = tokenizer(
+            [example.response for example in examples], add_special_tokens=False, verbose=False
+        )["input_ids"]
     for prompt, response in zip(prompts, responses, strict=True):
         ids = torch.tensor([*prompt, *response, *end][:window_tokens], dtype=torch.int64)
         labels = ids.clone()

@@ -84,7 +84,7 @@ def recover_artifact(
     for index in range(len(writer.blocks), len(artifact.blocks)):
         _write_block(artifact, index, writer, ranks, factors)
     rest = artifact.read_rest()
-    companions = tuple(artifact.path / file for file in artifact.files)
+    companions = {file: (artifact.path / file).read_bytes() for file in artifact.files}
     writer.finish(LazyTensors(dict.fromkeys(rest.tensors, rest)), companions, loss)
     remove_working(work)
     return open_artifact(output.directory)

@@ -75,20 +75,20 @@ class ArtifactWriter:
     def finish(
         self,
         rest: Mapping[str, NDArray[Any]],
-        files: tuple[Path, ...],
+        files: Mapping[str, bytes],
         training_loss: Mapping[str, float] | None = None,
     ) -> None:
         """Write what is left, the manifest last, and rename the directory into place.
 
         Args:
             rest: Every tensor outside the compressed projections, under its checkpoint name.
-            files: Configuration and tokenizer files to copy.
+            files: Content of configuration and tokenizer files by name.
             training_loss: Of a recovery, for the manifest.
         """
         hashes = write_tensors(self.partial / REST, rest)
-        for file in files:
-            write_atomic(self.partial / file.name, file.read_bytes())
-        names = sorted(file.name for file in files)
+        for name, content in files.items():
+            write_atomic(self.partial / name, content)
+        names = sorted(files)
         blocks = tuple(self.blocks)
         manifest = self.settings.to_json() | {
             "format": FORMAT,

@@ -256,5 +256,5 @@ def test_dense_inputs_not_finite_names_block_and_projection(
 
     monkeypatch.setattr(BlockwiseModel, "run", overflow)
     inputs = DenseInputs(open_checkpoint(str(llama)), lambda: _windows(llama))
-    with pytest.raises(InputError, match=r"block 1, self_attn\.q_proj: .* not finite"):
+    with pytest.raises(InputError, match=r"the input of block 1, self_attn\.q_proj is not"):
         inputs.at(1)

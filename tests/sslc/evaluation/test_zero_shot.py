@@ -21,6 +21,7 @@ from sslc.exporting.adapter_export import export_adapter
 from sslc.exporting.dense import export_dense
 from sslc.methods.registry import load_method
 from sslc.model.adapter import AdaptedWeights
+from sslc.model.checkpoint import open_directory
 from sslc.model.loading import SparseLowRankLinear, load_whole
 from sslc.model.opening import open_checkpoint
 from sslc.model.source import WeightSource
@@ -83,7 +84,7 @@ def test_zero_shot_adapter_export_stays_base_and_adapter(
     artifact: Artifact, task: Task, tmp_path: Path
 ) -> None:
     export_adapter(artifact, tmp_path / "base")
-    source = AdaptedWeights(open_checkpoint(str(tmp_path / "base")))
+    source = AdaptedWeights(open_directory(tmp_path / "base", "base"))
     base = AutoModelForCausalLM.from_pretrained(tmp_path / "base")
     _agree(source, PeftModel.from_pretrained(base, tmp_path / "base" / "adapter"), task)
     assert any(isinstance(module, LoraLayer) for module in load_whole(source).modules())
@@ -91,7 +92,7 @@ def test_zero_shot_adapter_export_stays_base_and_adapter(
 
 def test_perplexity_adapter_export_equals_the_artifact(artifact: Artifact, tmp_path: Path) -> None:
     export_adapter(artifact, tmp_path / "base")
-    base = open_checkpoint(str(tmp_path / "base"))
+    base = open_directory(tmp_path / "base", "base")
     ours, adapted, bare = (
         perplexity(source, window_tokens=64, max_tokens=640).perplexity
         for source in (ArtifactWeights(artifact), AdaptedWeights(base), base)
@@ -104,7 +105,7 @@ def test_adapted_weights_scale_is_alpha_over_rank(artifact: Artifact, tmp_path: 
     export_adapter(artifact, tmp_path / "base")
     config = tmp_path / "base" / "adapter" / "adapter_config.json"
     text = config.read_text()
-    source = open_checkpoint(str(tmp_path / "base"))
+    source = open_directory(tmp_path / "base", "base")
     name = "model.layers.1.mlp.up_proj.weight"
     once = AdaptedWeights(source).tensor(name) - source.tensor(name)
     rank = artifact.blocks[1].projections[0].rank

@@ -42,7 +42,10 @@ def small_artifact(folder: Path) -> Path:
     """An artifact of two blocks with one projection each."""
     (folder / "config.json").write_text("{}")
     writer = write_blocks(folder / "a")
-    writer.finish({"norm": np.ones(3, dtype=np.float32)}, (folder / "config.json",))
+    writer.finish(
+        {"norm": np.ones(3, dtype=np.float32)},
+        {"config.json": (folder / "config.json").read_bytes()},
+    )
     return folder / "a"
 
 

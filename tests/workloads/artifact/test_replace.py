@@ -28,7 +28,7 @@ def artifact(tmp_path: Path) -> Path:
 def _overwrite(target: Path) -> None:
     writer = start_artifact(target, SETTINGS, resume=False, overwrite=True)
     writer.write_block((RECORD,), {RECORD.name: _tensors(7)})
-    writer.finish({"norm": np.zeros(2, dtype=np.float32)}, ())
+    writer.finish({"norm": np.zeros(2, dtype=np.float32)}, {})
 
 
 def _tree(folder: Path) -> dict[str, bytes]:
@@ -72,7 +72,7 @@ def test_overwrite_a_users_file_with_a_new_files_name_is_kept_beside(artifact: P
     for index in range(3):
         writer.write_block((RECORD,), {RECORD.name: _tensors(index)})
     with pytest.warns(InputWarning, match=r"a\.replaced-[0-9a-f]+ keeps files"):
-        writer.finish({}, ())
+        writer.finish({}, {})
     [beside] = artifact.parent.glob("a.replaced-*")
     assert _tree(beside) == {"blocks/002.safetensors": b"mine"}
     _overwrite(artifact)
@@ -151,14 +151,14 @@ def test_overwrite_stopped_at_any_step_loses_nothing(
         for name in ("rename", "unlink", "rmdir", "replace"):
             patch.setattr(Path, name, counted(getattr(Path, name)))
         try:
-            writer.finish({}, ())
+            writer.finish({}, {})
         except StoppedError:
             found = [_tree(path) for path in artifact.parent.iterdir() if path.is_dir()]
             for name, data in kept.items():
                 assert any(tree.get(name) == data for tree in found), name
     if (writer.partial / PROGRESS).exists():
         writer = start_artifact(artifact, SETTINGS, resume=True, overwrite=True)
-        writer.finish({}, ())
+        writer.finish({}, {})
     rename_into_place(artifact)
     open_artifact(artifact).verify()
     assert len(open_artifact(artifact).blocks) == 1
