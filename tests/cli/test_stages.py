@@ -5,7 +5,6 @@ import io
 import json
 import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -124,51 +123,6 @@ def test_list_names_every_preset(sslc: Run, kind: str) -> None:
         "accelerators": "vitcod",
     }[kind]
     assert expected in names
-
-
-def test_reproduce_table4_published_model_hits_published_rows(sslc: Run, tmp_path: Path) -> None:
-    done = sslc("reproduce", "table4", "--cycle-model", "published", "--out", tmp_path, "--json")
-    results = [r for r in document(done)["results"] if r["kind"] == "cycles"]
-    dense = [
-        (r["identity"]["subject"]["model"], m, c["dense_cycles"], c["low_rank_cycles"])
-        for r in results
-        for m, c in r["mean_per_block"].items()
-    ]
-    expected = [
-        ("llama2-7b", "MHA", 16384, 1024),
-        ("llama2-7b", "FFN", 33024, 1416),
-        ("qwen2.5-7b", "MHA", 7168, 704),
-        ("qwen2.5-7b", "FFN", 49728, 2112),
-    ]
-    assert sorted(set(dense)) == sorted(expected)
-    sparse = {
-        (_workload(r), module): cycles["sparse_cycles"]
-        for r in results
-        for module, cycles in r["mean_per_block"].items()
-    }
-    readings = {
-        r["identity"]["subject"]["settings"]["budget_reading"]: sparse[_workload(r), "MHA"]
-        for r in results[:2]
-    }
-    assert readings == {"S keeps p minus the low-rank share": 7168, "S keeps p": 8192}
-    curves = [r for r in document(done)["results"] if r["kind"] == "published_curve"]
-    assert len(curves) == 8
-    for curve in curves:
-        least = sparse[_workload(curve), curve["identity"]["module"]]
-        assert curve["thresholds"][-1] == 1.0
-        assert curve["sparse_cycles"][-1] == min(curve["sparse_cycles"]) == least
-    assert "16,384.0" in next(tmp_path.glob("table4-shapes-*.txt")).read_text()
-    table = next(tmp_path.glob("table4-curve-*.txt")).read_text()
-    notes = table.split("no t beats G = 0.")[1]
-    assert "qwen2.5-7b FFN: the printed S, 49.8% of dense, is below 24,864" in notes
-    assert notes.count("printed S") == 1
-    assert len(list(tmp_path.glob("table4-curve-*.svg"))) == 1
-
-
-def _workload(result: dict[str, Any]) -> str:
-    sha256 = result["identity"]["workload"]["sha256"]
-    assert isinstance(sha256, str)
-    return sha256
 
 
 @pytest.mark.parametrize(

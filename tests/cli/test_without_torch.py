@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.accelerator_sim.spaces import BASE, FIELDS
-from tests.cli.conftest import Run, document
+from tests.cli.conftest import Run
 
 BLOCKED = """
 import sys
@@ -71,32 +71,3 @@ def test_command_that_needs_torch_is_blocked(folder: Path) -> None:
     done = blocked(folder, "evaluate", "artifact")
     assert done.returncode == 1
     assert "ModuleNotFoundError" in done.stderr or "ImportError" in done.stderr
-
-
-def test_reproduce_table4_by_shape_runs_blocked_and_adds_attention_over_a_context(
-    tmp_path: Path,
-) -> None:
-    """Without a context S and factors take 8,192, 9,216, 3,584 and 4,288 cycles; Q K and A V of
-    32 or 28 heads of 128 over 4,096 tokens take 2 * 32 * 128 or 2 * 28 * 128 more."""
-    run = ("reproduce", "table4", "--cycle-model", "published", "--context", 4096)
-    done = blocked(tmp_path, *run, "--json", "--out", tmp_path)
-    found = {
-        (
-            result["identity"]["subject"]["model"],
-            result["identity"]["subject"]["settings"]["budget_reading"],
-        ): result["mean_per_block"]["MHA"]
-        for result in document(done)["results"]
-        if result["kind"] == "cycles"
-    }
-    inside, on_top = "S keeps p minus the low-rank share", "S keeps p"
-    expected = {
-        ("llama2-7b", inside): 7168 + 1024 + 8192,
-        ("llama2-7b", on_top): 8192 + 1024 + 8192,
-        ("qwen2.5-7b", inside): 2880 + 704 + 7168,
-        ("qwen2.5-7b", on_top): 3584 + 704 + 7168,
-    }
-    assert {key: cycles["sum_cycles"] for key, cycles in found.items()} == expected
-    table = next(tmp_path.glob("table4-shapes-*.txt")).read_text()
-    assert "MHA, context 4,096" in table
-    lines = [line for line in table.splitlines() if "7b" in line.lower()]
-    assert "MHA" in lines[0]
