@@ -11,6 +11,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from accelerator_sim.attention.results import AttentionResult
+    from accelerator_sim.attention.vision import HeadMasks, simulate_attention
     from accelerator_sim.design_space.results import Sweep
     from accelerator_sim.design_space.workload import Workload
     from accelerator_sim.machine.catalog import accelerator_names, load_accelerator
@@ -25,7 +27,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Accelerator",
+    "AttentionResult",
     "CyclesResult",
+    "HeadMasks",
     "InputError",
     "Simulation",
     "Sweep",
@@ -36,11 +40,14 @@ __all__ = [
     "accelerator_names",
     "load_accelerator",
     "simulate",
+    "simulate_attention",
     "simulate_whole",
     "sweep",
     "what_if",
 ]
 _HOMES = {
+    "AttentionResult": "accelerator_sim.attention.results",
+    "HeadMasks": "accelerator_sim.attention.vision",
     "Accelerator": "accelerator_sim.machine.hardware",
     "CyclesResult": "accelerator_sim.models.results",
     "InputError": "workloads.support.errors",
@@ -51,6 +58,7 @@ _HOMES = {
     "Workload": "accelerator_sim.design_space.workload",
     "accelerator_names": "accelerator_sim.machine.catalog",
     "load_accelerator": "accelerator_sim.machine.catalog",
+    "simulate_attention": "accelerator_sim.attention.vision",
     "simulate": "accelerator_sim.operations",
     "simulate_whole": "accelerator_sim.operations",
     "sweep": "accelerator_sim.operations",

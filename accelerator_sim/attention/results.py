@@ -3,16 +3,30 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from accelerator_sim.attention.masked import HeadCycles
 from accelerator_sim.models.cycles import ProjectionCycles
 from accelerator_sim.models.results import BASIS
 from accelerator_sim.simulation.result import EventResult
 from workloads.results.identity import CostIdentity, MachineIdentity, Provenance
+from workloads.results.table import Column, Table
 from workloads.shapes.attention import VitShape
 
+if TYPE_CHECKING:
+    import pandas
+    from matplotlib.figure import Figure
+
 STAGES = {"sddmm": "Q K (SDDMM)", "softmax": "softmax", "spmm": "A V (SpMM)"}
+_US_PER_SECOND = 1e6
+_COLUMNS = (
+    Column("Stage"),
+    Column("Dense", ",.1f"),
+    Column("Sparse", ",.1f"),
+    Column("Speedup", ".2f"),
+    Column("Dense (us)", ",.2f"),
+    Column("Sparse (us)", ",.2f"),
+)
 _Counted = tuple[int, ProjectionCycles]
 
 
@@ -138,6 +152,34 @@ class AttentionResult:
         """Shape, cycle model and machine."""
         identity = self.identity
         return f"{identity.shape.name}-{identity.cycle_model}-{identity.machine.label}"
+
+    def to_table(self) -> Table:
+        """Cycles and time by stage, dense and with the masks."""
+        per_us = float(self.identity.machine.fields["clock_hz"]) / _US_PER_SECOND
+        stages = {STAGES[name]: stage for name, stage in self.stages.items()} | {"all": self.total}
+        rows = tuple(
+            (
+                *(name, stage.dense_cycles, stage.sparse_cycles, stage.speedup),
+                *(stage.dense_cycles / per_us, stage.sparse_cycles / per_us),
+            )
+            for name, stage in stages.items()
+        )
+        about = f"{self.identity.shape.name} on {self.identity.machine.label}, {self.basis}"
+        return Table("attention", f"Attention of {about}, all heads", _COLUMNS, rows)
+
+    def to_frame(self) -> "pandas.DataFrame":
+        """``to_table`` as a data frame.
+
+        Raises:
+            InputError: pandas is not installed.
+        """
+        return self.to_table().to_frame()
+
+    def plot(self) -> "Figure":
+        """Cycles by stage, dense beside sparse."""
+        from accelerator_sim.attention.figure import stages_figure
+
+        return stages_figure(self)
 
     def __repr__(self) -> str:
         return (

@@ -64,6 +64,7 @@ _RESOURCES = (
     _Resource("lines", ("lines",), _twice, None),
     _Resource("link", ("link_elements_per_cycle",), _twice, _always(MAX_PER_CYCLE)),
     _Resource("index decode", ("index.decode_per_cycle",), _twice, _always(MAX_PER_CYCLE)),
+    _Resource("decode queue", ("index.decode",), None, _always("ideal")),
     _Resource("gather", ("gather",), None, _always("ideal")),
 )
 

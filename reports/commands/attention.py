@@ -17,7 +17,7 @@ from reports.commands.options import (
 )
 
 if TYPE_CHECKING:
-    from reports.attended import HeadMasks
+    from accelerator_sim.attention.vision import HeadMasks
     from workloads.shapes.attention import VitShape
 
 # Source: reorder.py of GATECH-EIC/ViTCoD: a column is denser above 50 of 197 queries. The least
@@ -61,7 +61,7 @@ def attention(
 
     overrides = {"dense_threshold": _DENSE_THRESHOLD, **parse_settings(settings)}
     load_accelerator(accelerator, overrides)  # refused before anything large is imported
-    from reports.attended import simulate_attention
+    from accelerator_sim import simulate_attention
     from reports.console import Reporter, say, show
     from reports.stored.files import save_result
     from reports.tables.attention import attention_table
@@ -93,7 +93,7 @@ def _masks(
     Raises:
         InputError: Options do not go together, or the masks are unusable.
     """
-    from reports.attended import HeadMasks
+    from accelerator_sim.attention.vision import HeadMasks
     from workloads.masks.head_masks import read_attention_masks, synthetic_attention_masks
     from workloads.support.errors import InputError
 

@@ -4,8 +4,9 @@ import json
 
 import pytest
 
+import accelerator_sim
 from accelerator_sim.attention.masked import simulate_heads
-from accelerator_sim.attention.results import AttentionIdentity, AttentionResult
+from accelerator_sim.attention.results import STAGES, AttentionIdentity, AttentionResult
 from accelerator_sim.machine.catalog import load_accelerator, load_cost_table
 from accelerator_sim.machine.identity import cost_identity, machine_identity
 from workloads.masks.head_masks import HeadMask, synthetic_attention_masks
@@ -45,3 +46,24 @@ def test_attention_result_is_read_back() -> None:
     result = result_of(synthetic_attention_masks(SHAPE, 0.2, seed=0))
     values = json.loads(json.dumps(result_to_json(result)))
     assert result_from_json(values, [AttentionResult], "here") == result
+
+
+def test_attention_result_table_and_figure_have_every_stage() -> None:
+    result = result_of(synthetic_attention_masks(SHAPE, 0.2, seed=0))
+    rows = result.to_table().rows
+    assert [row[0] for row in rows] == [*STAGES.values(), "all"]
+    assert rows[-1][1:4] == (
+        result.total.dense_cycles, result.total.sparse_cycles, result.total.speedup,
+    )  # fmt: skip
+    assert rows[-1][5] == pytest.approx(result.total.sparse_cycles / 500)  # 500 MHz
+    [axes] = result.plot().axes
+    assert len(axes.patches) == 2 * len(STAGES)
+
+
+def test_simulate_attention_is_the_heads_simulated_alone() -> None:
+    masks = synthetic_attention_masks(SHAPE, 0.2, seed=0)
+    [result] = accelerator_sim.simulate_attention(
+        SHAPE, accelerator_sim.HeadMasks("synthetic", masks), models="event", costs=COSTS
+    )
+    assert result.heads == result_of(masks).heads
+    assert result.identity.machine.name == "vitcod"

@@ -1,19 +1,22 @@
-"""From a vision transformer's masks to typed cycles of its attention."""
+"""From a vision transformer's masks to typed cycles of its attention. After ``masked``."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from accelerator_sim.attention.masked import simulate_heads
 from accelerator_sim.attention.results import AttentionIdentity, AttentionResult
 from accelerator_sim.attention.sampled import scores_stay
-from accelerator_sim.machine.catalog import DEFAULT_COSTS, load_accelerator, load_cost_table
+from accelerator_sim.machine.catalog import DEFAULT_COSTS, load_cost_table, named_machine
+from accelerator_sim.machine.costs import CostTable
+from accelerator_sim.machine.hardware import Accelerator
 from accelerator_sim.machine.identity import changes_of, cost_identity, machine_identity
-from accelerator_sim.models.by_name import Model
+from accelerator_sim.models.by_name import DISTINCT_MODELS, Model
 from workloads.masks.head_masks import HeadMask
 from workloads.results.identity import provenance
 from workloads.results.workload import WorkloadHash
-from workloads.shapes.attention import VitShape
+from workloads.shapes.attention import VitShape, load_vit
 from workloads.support.progress import Progress, silent
 
 
@@ -39,24 +42,24 @@ class HeadMasks:
 
 
 def simulate_attention(
-    shape: VitShape,
+    shape: str | VitShape,
     masks: HeadMasks,
     *,
-    accelerator: str,
-    models: Sequence[Model],
-    overrides: Mapping[str, Any],
-    costs: str = DEFAULT_COSTS,
+    accelerator: str | Path | Accelerator = "vitcod",
+    models: Model | Sequence[Model] = DISTINCT_MODELS,
+    overrides: Mapping[str, Any] | None = None,
+    costs: str | Path | CostTable = DEFAULT_COSTS,
     progress: Progress = silent,
 ) -> list[AttentionResult]:
     """Cycles of a vision transformer's attention with fixed masks.
 
     Args:
-        shape: The vision transformer.
+        shape: The vision transformer, or its name.
         masks: Of all its heads.
-        accelerator: A preset's name or a TOML file.
-        models: Cycle models.
+        accelerator: A preset's name, a TOML file, or a machine.
+        models: ``published``, ``roofline``, ``event`` or ``compiled``; one or several.
         overrides: Values of the machine by dotted key.
-        costs: Energy and area: a table's name or a TOML file.
+        costs: Energy and area: a table's name, a TOML file, or a table.
         progress: Told after every mask.
 
     Returns:
@@ -65,7 +68,10 @@ def simulate_attention(
     Raises:
         InputError: A name is unknown, or a head does not fit the machine.
     """
-    machine, table = load_accelerator(accelerator, overrides), load_cost_table(costs)
+    shape = load_vit(shape) if isinstance(shape, str) else shape
+    models = (models,) if isinstance(models, str) else tuple(models)
+    machine = named_machine(accelerator, overrides)
+    table = costs if isinstance(costs, CostTable) else load_cost_table(costs)
     stage, heads = f"attention ({', '.join(models)})", []
     progress(stage, 0, len(masks.heads))
     for head in simulate_heads(
