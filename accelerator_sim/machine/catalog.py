@@ -162,7 +162,13 @@ def named_machine(
 
 def accelerator_table(accelerator: Accelerator) -> dict[str, Any]:
     """A machine as its TOML would have it."""
-    return {key: v for key, v in dataclasses.asdict(accelerator).items() if v is not None}
+    return _stated(dataclasses.asdict(accelerator))
+
+
+def _stated(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what is left to a default of None, which TOML cannot write."""
+    values = ((k, _stated(v) if isinstance(v, Mapping) else v) for k, v in table.items())
+    return {key: value for key, value in values if value is not None}
 
 
 def override(table: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
