@@ -16,8 +16,9 @@ from accelerator_sim.machine.catalog import DEFAULT_COSTS, load_cost_table, name
 from accelerator_sim.machine.costs import CostTable
 from accelerator_sim.machine.hardware import Accelerator
 from accelerator_sim.machine.identity import changes_of, cost_identity, machine_identity
-from accelerator_sim.models.by_name import DISTINCT_MODELS, Model, check_models
+from accelerator_sim.models.by_name import CYCLE_MODELS, DISTINCT_MODELS, Model, check_models
 from accelerator_sim.models.cycles import BlockCycles
+from accelerator_sim.models.energy import check_technology
 from accelerator_sim.models.results import CyclesResult, Simulation
 from accelerator_sim.sensitivity.rerun import Reruns
 from accelerator_sim.sensitivity.results import WhatIfResult
@@ -29,7 +30,8 @@ from workloads.masks.packed import SparseLowRankGemm
 from workloads.results.identity import provenance
 from workloads.results.kinds import CyclesIdentity, WorkloadIdentity
 from workloads.shapes.attention import ContextAttention, check_heads
-from workloads.support.errors import InputError
+from workloads.shapes.gemm import MOST_TOKENS
+from workloads.support.errors import InputError, shown
 from workloads.support.progress import Progress, silent
 
 
@@ -69,9 +71,12 @@ def simulate(
     check_models(names)
     machine = named_machine(accelerator, overrides)
     table = costs if isinstance(costs, CostTable) else load_cost_table(costs)
+    if any(CYCLE_MODELS[name].simulated for name in names):
+        check_technology(table, machine.dram.technology)
+    _check_count("tokens", tokens, MOST_TOKENS)
+    _check_count("context", context, MOST_TOKENS)
     opened = open_source(source)
     count = _block_count(opened, blocks)
-    _at_least_one("tokens", tokens)
     run = _run(opened, machine, names, table, (count, tokens, context), progress)
     subject, sha256 = opened.subject(run.seen.contents), run.seen.hash.hexdigest()
     work = WorkloadIdentity(sha256, count, opened.of_blocks, run.seen.tokens, context)
@@ -128,9 +133,11 @@ def simulate_whole(
     check_served(model, max_samples)
     counts = {"prompt": prompt, "output": output, "batch": batch, "query_block": query_block}
     for name, value in {**counts, "kv_bits": kv_bits}.items():
-        _at_least_one(name, value)
+        _check_count(name, value, MOST_TOKENS)
+    _check_count("prompt times batch", prompt * batch, MOST_TOKENS)
     machine = named_machine(accelerator, overrides)
     table = costs if isinstance(costs, CostTable) else load_cost_table(costs)
+    check_technology(table, machine.dram.technology)
     bits = kv_bits or machine.bits.activation
     setting = Setting(machine, table, model, bits, query_block, max_samples)
     opened = open_source(source)
@@ -180,11 +187,11 @@ def what_if(
         InputError: As for ``simulate``.
     """
     check_models((model,))
+    _check_count("tokens", tokens, MOST_TOKENS)
     machine, opened = named_machine(accelerator, overrides), open_source(source)
     count, seen, reruns = _block_count(opened, blocks), Seen(), Reruns(machine, model)
     stage = f"what if ({model})"
     progress(stage, 0, count)
-    _at_least_one("tokens", tokens)
     by_block = itertools.groupby(opened.projections(tokens), key=lambda item: item[0])
     for block, members in itertools.islice(by_block, count):
         items = [item for _, item in members]
@@ -222,22 +229,32 @@ def sweep(
             else.
     """
     read = load_space(space)
-    count = _at_least_one("workers", workers) or joblib.cpu_count()
+    _check_count("workers", workers)
+    count = workers or joblib.cpu_count()
     points = run_sweep(read, Path(out), workers=count, progress=progress)
     result = sweep_result(read, points, provenance=provenance(threads=count))
     return Sweep(result, points)
 
 
-def _at_least_one(name: str, value: int | None) -> int | None:
-    if value is not None and (isinstance(value, bool) or value < 1):
-        raise InputError(f"{name} must be at least 1, got {value!r}")
-    return value
+def _check_count(name: str, value: int | None, most: int | None = None) -> None:
+    """Refuse a number that was asked for and is not from 1 to a limit, if there is one."""
+    if value is None:
+        return
+    if isinstance(value, bool) or value < 1:
+        raise InputError(f"{name} must be at least 1, got {shown(value)}")
+    if most is not None and value > most:
+        raise InputError(f"{name} must be at most {most}, got {shown(value)}")
 
 
 def _block_count(source: Source, blocks: int | None) -> int:
-    """How many blocks are run: those asked for, as far as there are any."""
+    """How many blocks are run: those asked for, or what the source says.
+
+    Raises:
+        InputError: The model has fewer.
+    """
     limit = source.of_blocks or source.blocks
-    return min(_at_least_one("blocks", blocks) or source.blocks, limit)
+    _check_count("blocks", blocks, limit)
+    return min(blocks or source.blocks, limit)
 
 
 @dataclass

@@ -13,6 +13,8 @@ from accelerator_sim.machine.costs import CostTable
 from accelerator_sim.machine.hardware import Accelerator
 from accelerator_sim.machine.identity import changes_of, cost_identity, machine_identity
 from accelerator_sim.models.by_name import DISTINCT_MODELS, Model
+from accelerator_sim.models.energy import check_technology
+from accelerator_sim.models.results import SIMULATED
 from workloads.masks.head_masks import HeadMask
 from workloads.results.identity import provenance
 from workloads.results.workload import WorkloadHash
@@ -72,6 +74,8 @@ def simulate_attention(
     models = (models,) if isinstance(models, str) else tuple(models)
     machine = named_machine(accelerator, overrides)
     table = costs if isinstance(costs, CostTable) else load_cost_table(costs)
+    if set(models) & set(SIMULATED):
+        check_technology(table, machine.dram.technology)
     stage, heads = f"attention ({', '.join(models)})", []
     progress(stage, 0, len(masks.heads))
     for head in simulate_heads(

@@ -37,13 +37,15 @@ from accelerator_sim.machine.catalog import (
 )
 from accelerator_sim.machine.costs import CostTable
 from accelerator_sim.machine.hardware import Accelerator
-from accelerator_sim.models.by_name import MODELS, Model
+from accelerator_sim.models.by_name import CYCLE_MODELS, MODELS, Model
+from accelerator_sim.models.energy import check_technology
 from workloads.shapes.gemm import MOST_TOKENS
 from workloads.support.errors import InputError, shown, unknown_name
 from workloads.support.presets import build, read_toml
 from workloads.support.toml_place import Place
 
 FORMAT = "sslc-sweep"
+_TECHNOLOGY = "dram.technology"
 VERSION = 3
 TOKENS, BATCH, CONTEXT = WORK_AXES = ("tokens", "batch", "context")
 """Dimensions of the work, in front of those of the machine; the first is always there."""
@@ -148,6 +150,7 @@ def _space(table: Mapping[str, Any], where: Place, folder: Path) -> Space:
     )
     _refuse_short_contexts(space)
     _refuse_values_without_a_machine(space)
+    _refuse_unknown_technologies(space)
     return space
 
 
@@ -335,6 +338,18 @@ def _refuse_values_without_a_machine(space: Space) -> None:
                     raise InputError(
                         f"{space.source}: [fields]: {axis.key} = {shown(value)}: {error}"
                     ) from error
+
+
+def _refuse_unknown_technologies(space: Space) -> None:
+    """Energies are counted at every point where the machine is simulated."""
+    if not CYCLE_MODELS[space.cycle_model].simulated:
+        return
+    varied = [axis.values for axis in space.axes if axis.key == _TECHNOLOGY]
+    for value in varied[0] if varied else (space.accelerator.dram.technology,):
+        try:
+            check_technology(space.costs, str(value))
+        except InputError as error:
+            raise InputError(f"{space.source}: {error}") from error
 
 
 def _makes_a_machine(base: Accelerator, keys: tuple[str, ...], point: Point) -> bool:

@@ -65,6 +65,22 @@ _UM2_PER_MM2 = 1e6
 _BITS_PER_KIB = 8192
 
 
+def check_technology(table: CostTable, technology: str) -> None:
+    """Refuse a machine whose DRAM has no energy, before anything runs on it.
+
+    Args:
+        table: Of energies.
+        technology: Of the machine's DRAM.
+
+    Raises:
+        InputError: The table has no entry for it.
+    """
+    known = table.energy.dram_pj_per_byte
+    if technology not in known:
+        missing = unknown_name("technology", technology, known)
+        raise InputError(f"table {table.name}: [energy.dram_pj_per_byte]: {missing}")
+
+
 def energy(result: EventResult, table: CostTable, *, accelerator: Accelerator) -> Energy:
     """Energy of a run: its action counts times a table.
 
@@ -81,9 +97,7 @@ def energy(result: EventResult, table: CostTable, *, accelerator: Accelerator) -
     """
     costs, actions, bits = table.energy, result.actions, accelerator.bits
     technology = accelerator.dram.technology
-    if technology not in costs.dram_pj_per_byte:
-        missing = unknown_name("technology", technology, costs.dram_pj_per_byte)
-        raise InputError(f"table {table.name}: [energy.dram_pj_per_byte]: {missing}")
+    check_technology(table, technology)
     products = (
         (actions.macs - actions.factor_macs) * result.value_bits + actions.factor_macs * bits.factor
     ) * bits.activation

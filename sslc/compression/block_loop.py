@@ -81,16 +81,17 @@ def compress_checkpoint(
             nothing, text that is too short, more memory needed than allowed, or a directory that
             may not be touched. What was finished before stays resumable.
     """
+    model = BlockwiseModel(checkpoint, device)
+    plan = make_plan(choice, method, names=projection_names(model), blocks=model.blocks)
+    dtype = stored_dtype(checkpoint, output.dtype)
+    estimates = estimate_projections(model, plan, dtype=dtype)
     text = load_text(calibration.source, "calibration")
-    settings = _settings(checkpoint, method, calibration, text, output.dtype, choice)
+    settings = _settings(checkpoint, method, calibration, text, dtype, choice)
     if output.resume:
         finished = finished_artifact(output, settings)
         if finished is not None:
             return finished
     windows = calibration_windows(checkpoint, text, calibration=calibration)
-    model = BlockwiseModel(checkpoint, device)
-    plan = make_plan(choice, method, names=projection_names(model), blocks=model.blocks)
-    estimates = estimate_projections(model, plan, dtype=settings.dtype)
     workers = workers or default_workers(model.device)
     workers = fit_workers(
         model,
@@ -199,7 +200,7 @@ def _settings(
         },
         method={"name": method.name, "settings": asdict(method)},  # type: ignore[call-overload]
         calibration={**asdict(calibration), "source": text.source, "sha256": text.sha256},
-        dtype=stored_dtype(checkpoint, dtype),
+        dtype=dtype,
         choice=choice.to_json(),
     )
 

@@ -4,10 +4,13 @@ A method is timed on random matrices of a projection's shape scaled down, larger
 sample takes a noticeable time or has the full size. Costs grow with the square of the scale (passes
 over the entries) and with its cube (products, factorisations); the two shares are fitted to the
 last two samples. Reading and writing files is not counted.
+
+Every time is processor time, and the least of several samples: what other programs take of a busy
+machine, and what happens only once (imports, compilation), is no part of it.
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import torch
 
@@ -20,6 +23,7 @@ from sslc.model.blocks import BlockwiseModel
 
 _SMALLEST_SIDE = 256
 _ENOUGH_SECONDS = 0.4
+_SAMPLES = 3
 _PRODUCT_SIDE = 1024
 _MULTIPLE = 32
 """Scaled sides are multiples of it, so that N:M patterns divide them."""
@@ -107,19 +111,25 @@ def _timed(method: Method, m: int, n: int) -> float:
         gradient=torch.rand(m, n, generator=generator) if method.needs_gradients else None,
         module="MHA",
     )
-    start = time.perf_counter()
-    method.compress(weight, statistics)
-    return time.perf_counter() - start
+    return _least_seconds(lambda: method.compress(weight, statistics))
+
+
+def _least_seconds(work: Callable[[], object]) -> float:
+    """Processor time of some work on one thread: the least of several samples."""
+    samples = []
+    for _ in range(_SAMPLES):
+        start = time.process_time()
+        work()
+        samples.append(time.process_time() - start)
+    return min(samples)
 
 
 def _multiplications_per_second() -> float:
+    """Of all threads together, each as fast as one alone."""
     square = torch.ones(_PRODUCT_SIDE, _PRODUCT_SIDE)
-    times = []
-    for _ in range(3):
-        start = time.perf_counter()
-        square @ square
-        times.append(time.perf_counter() - start)
-    return float(_PRODUCT_SIDE**3 / min(times))
+    with one_thread_each():
+        seconds = _least_seconds(lambda: square @ square)
+    return torch.get_num_threads() * float(_PRODUCT_SIDE**3 / seconds)
 
 
 def _makespan(seconds: Iterable[float], workers: int) -> float:

@@ -8,6 +8,7 @@ import torch
 from sslc.model.blocks import BlockwiseModel
 from sslc.model.config import tokenize
 from sslc.model.finite import not_finite
+from sslc.model.positions import warn_beyond_positions
 from sslc.model.source import WeightSource
 from workloads.support.errors import InputError
 from workloads.support.progress import Progress, silent
@@ -92,6 +93,7 @@ def perplexity(
     cut = evaluation_windows(
         source, text, window_tokens=window_tokens, stride_tokens=stride, max_tokens=max_tokens
     )
+    warn_beyond_positions(source.directory, window_tokens)
     windows = torch.from_numpy(cut.tokens)
     model = BlockwiseModel(source, device)
     hidden = model.embed(windows)

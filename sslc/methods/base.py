@@ -1,11 +1,13 @@
 """What every method takes and gives."""
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 import torch
 
 from sslc.calibration.statistics import InputStatistics
+from workloads.shapes.gemm import largest_rank
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,6 +110,29 @@ class Method(Protocol):
             ValueError: The budget cannot be met for this shape.
         """
         ...
+
+
+def beyond_budget(m: int, n: int, *, rank: int, kept_fraction: float, by_share: bool) -> ValueError:
+    """The error for factors that alone exceed the budget, with what would help.
+
+    Args:
+        m: Rows of W.
+        n: Columns of W.
+        rank: Of U Vᵀ.
+        kept_fraction: Kept share of the parameters.
+        by_share: The rank comes from ``rank_share``, not from ``rank``.
+    """
+    share = rank * (m + n) / (m * n)
+    smaller = (
+        f"--rank-share {kept_fraction:g}"
+        if by_share
+        else f"--set rank={largest_rank(m, n, kept_fraction)}"
+    )
+    return ValueError(
+        f"factors of rank {rank} take {rank * (m + n)} of {m * n} parameters, more than the kept "
+        f"fraction {kept_fraction:g} allows; {smaller} or less would do, or --kept-fraction "
+        f"{math.ceil(share * 1000) / 1000:g} or more"
+    )
 
 
 def check_share(name: str, value: float) -> None:

@@ -7,7 +7,13 @@ import torch
 from sslc.calibration.statistics import InputStatistics
 from sslc.linalg.low_rank import godec_step, random_factor
 from sslc.linalg.selection import check_group, keep_top, sparse_nonzeros
-from sslc.methods.base import Budget, CompressedProjection, WorkingCopies, check_share
+from sslc.methods.base import (
+    Budget,
+    CompressedProjection,
+    WorkingCopies,
+    beyond_budget,
+    check_share,
+)
 from workloads.shapes.gemm import largest_rank
 
 
@@ -85,8 +91,5 @@ def split_budget(m: int, n: int, *, kept_fraction: float, rank_share: float, gro
     rank = largest_rank(m, n, rank_share)
     nonzeros = sparse_nonzeros(m, n, kept_fraction=kept_fraction, rank=rank, group=group)
     if nonzeros < 0:
-        raise ValueError(
-            f"factors of rank {rank} take {rank * (m + n)} of {m * n} parameters, "
-            f"more than the kept fraction {kept_fraction} allows"
-        )
+        raise beyond_budget(m, n, rank=rank, kept_fraction=kept_fraction, by_share=True)
     return Budget(rank, nonzeros)

@@ -13,7 +13,14 @@ from sslc.calibration.statistics import InputStatistics
 from sslc.linalg.alternation import alternate_rows
 from sslc.linalg.low_rank import STEPS, random_factor
 from sslc.linalg.selection import check_group, keep_top, sparse_nonzeros
-from sslc.methods.base import Budget, CompressedProjection, WorkingCopies, check_choice, check_share
+from sslc.methods.base import (
+    Budget,
+    CompressedProjection,
+    WorkingCopies,
+    beyond_budget,
+    check_choice,
+    check_share,
+)
 from sslc.methods.scores import SCORES, Scores
 from sslc.methods.sparse_steps import AdmmStep, SparseStep, ThresholdStep
 from workloads.masks.pattern import parse_pattern
@@ -168,9 +175,8 @@ class Sslc:
             m, n, kept_fraction=self.kept_fraction, rank=rank, group=self.group
         )
         if nonzeros < 0:
-            raise ValueError(
-                f"factors of rank {rank} take {rank * (m + n)} of {m * n} parameters, "
-                f"more than the kept fraction {self.kept_fraction} allows"
+            raise beyond_budget(
+                m, n, rank=rank, kept_fraction=self.kept_fraction, by_share=self.rank < 0
             )
         return Budget(rank, nonzeros)
 

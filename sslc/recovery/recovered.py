@@ -15,6 +15,7 @@ import torch
 from sslc.compression.output import Output, finished_artifact, one_run
 from sslc.model.adapter import factor_names
 from sslc.model.names import full_name
+from sslc.model.positions import warn_beyond_positions
 from sslc.model.source import TORCH_DTYPES
 from sslc.model.weights import to_numpy, to_torch
 from sslc.recovery.data import TrainingData, load_training_data
@@ -69,6 +70,7 @@ def recover_artifact(
     """
     _check(artifact, output)
     ranks = trained_ranks(artifact, training.rank_share)
+    warn_beyond_positions(artifact.path, training.window_tokens)
     data = load_training_data(training.data, artifact.path, window_tokens=training.window_tokens)
     settings = _settings(artifact, training, data, ranks)
     directory = resolved(output.directory)

@@ -52,6 +52,57 @@ def _refused(sslc: Run, message: str, *arguments: object) -> None:
         ("did you mean event", ["simulate", "ARTIFACT", "--cycle-model", "evnt"]),
         ("dram", ["simulate", "ARTIFACT", "--set", "dram.speed=1"]),
         ("Invalid value for '--tokens'", ["simulate", "ARTIFACT", "--tokens", "0"]),
+        (
+            "--rank-share 0.01 or less",
+            [
+                "compress",
+                "LLAMA",
+                "--out",
+                "OUT",
+                "--calibration",
+                "nothere.txt",
+                "--kept-fraction",
+                "0.01",
+            ],
+        ),
+        (
+            "--kept-fraction 0.625 or more",
+            ["compress", "LLAMA", "--out", "OUT", "--set", "rank=20", "--method", "sslc"],
+        ),
+        (
+            "--rank-share 0.02 or less",
+            ["compress", "LLAMA", "--dry-run", "--kept-fraction", "0.02", "--method", "rpca"],
+        ),
+        (
+            "takes up to 268435456 tokens",
+            ["compress", "LLAMA", "--out", "OUT", "--windows", "999999999"],
+        ),
+        ("blocks must be at most 3, got 99", ["simulate", "ARTIFACT", "--blocks", "99"]),
+        ("blocks must be at most 3, got 4", ["simulate", "LLAMA", "--blocks", "4"]),
+        ("blocks must be at most 3, got 4", ["simulate", "ARTIFACT", "--whole", "--blocks", "4"]),
+        ("tokens must be at most 1048576", ["simulate", "ARTIFACT", "--tokens", "1000000000"]),
+        ("context must be at most 1048576", ["simulate", "ARTIFACT", "--context", "2097152"]),
+        ("prompt must be at most", ["simulate", "ARTIFACT", "--whole", "--prompt", "1000000000"]),
+        (
+            "prompt times batch must",
+            ["simulate", "ARTIFACT", "--whole", "--prompt", "999999", "--batch", "999999"],
+        ),
+        (
+            "unknown technology 'dr4': did you mean ddr4",
+            ["simulate", "ARTIFACT", "--set", "dram.technology=dr4"],
+        ),
+        (
+            "unknown technology 'dr4': did you mean ddr4",
+            [
+                "simulate",
+                "ARTIFACT",
+                "--whole",
+                "--set",
+                "dram.technology=dr4",
+                "--cycle-model",
+                "roofline",
+            ],
+        ),
         ("blocks 0 to 2", ["measure", "ARTIFACT", "--block", "3"]),
         ("no results yet", ["report", "LLAMA"]),
         ("unknown table format", ["list", "models", "--format", "html"]),
@@ -128,3 +179,22 @@ def test_report_result_of_the_old_form_says_what_makes_it_anew(
     old = {"kind": kind, "subject": subject, "provenance": "measured"}
     (tmp_path / "results" / "old.json").write_text(json.dumps(old))
     _refused(sslc, f"run `{command}` to make it anew", "report", tmp_path)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "compress x --out y", "recover x --out y", "evaluate x", "simulate x", "attention x",
+        "sweep x --out y", "measure x", "report x", "reproduce table1", "list models", "demo",
+    ],
+)  # fmt: skip
+def test_unknown_format_is_refused_before_anything_is_opened(sslc: Run, command: str) -> None:
+    _refused(sslc, "unknown table format 'html'", *command.split(), "--format", "html")
+
+
+def test_windows_beyond_the_models_positions_are_remarked(sslc: Run, llama: Path) -> None:
+    done = sslc("evaluate", llama, "--window-tokens", 300, "--max-tokens", 600)
+    assert done.returncode == 0, done.stderr
+    assert "windows of 300 tokens go beyond its max_position_embeddings 256" in done.stderr
+    fitting = sslc("evaluate", llama, "--window-tokens", 256, "--max-tokens", 600)
+    assert "max_position_embeddings" not in fitting.stderr

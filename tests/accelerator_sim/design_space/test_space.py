@@ -298,3 +298,13 @@ def test_load_space_mask_has_no_heads_for_a_context(tmp_path: Path) -> None:
     assert load_workload(space_from(tmp_path, text).workload)[0].mask.nnz == 8
     with pytest.raises(InputError, match="a mask does not tell the heads"):
         space_from(tmp_path, "context = 8\n" + text)
+
+
+@pytest.mark.parametrize("varied", ['["ddr4", "dr4"]', '"dr4"'])
+def test_load_space_technology_without_energy_is_refused_where_energy_counts(
+    tmp_path: Path, varied: str
+) -> None:
+    fields = f"[fields]\ndram.technology = {varied}\n"
+    assert len(space_from(tmp_path, BASE + fields).points)
+    with pytest.raises(InputError, match="unknown technology 'dr4': did you mean ddr4"):
+        space_from(tmp_path, BASE.replace("published", "compiled") + fields)
