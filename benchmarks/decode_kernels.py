@@ -22,7 +22,6 @@ import torch
 from llvmlite import binding
 from numpy.typing import NDArray
 
-from reports.measuring.calibration import in_cache_positions_per_second
 from reports.measuring.clock import paired_seconds
 from reports.measuring.memory import (
     CACHE_FACTOR,
@@ -30,6 +29,7 @@ from reports.measuring.memory import (
     last_level_cache_bytes,
     stream_bytes_per_second,
 )
+from reports.measuring.this_machine import in_cache_positions_per_second
 from sslc.runtime import features
 from sslc.runtime.bitmap import BF16, FP32, INT8, BitmapMatrix, SparseRows, ValueType, encode_bitmap
 from sslc.runtime.cpu import DenseMatrix, dense_matrix, multiply, multiply_dense

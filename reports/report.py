@@ -8,7 +8,7 @@ from pathlib import Path
 from accelerator_sim.models.results import SIMULATED, CyclesResult, Simulation, in_order
 from reports.page import write_page
 from reports.stored.files import AnyResult, load_results
-from reports.stored.recorded import Recorded, read_recorded
+from reports.stored.measured_files import Recorded, read_recorded
 from reports.tables.cycles import speedup_table, whole_model_table
 from reports.tables.energy import energy_table
 from reports.tables.explained import explained_table
@@ -115,7 +115,7 @@ def write_report(material: Material, extra: Sequence[Table], out: Path) -> list[
 
 def _write_figures(material: Material, out: Path) -> list[Path]:
     """Figures of cycles, and of what was simulated and measured."""
-    from reports.figures.side_by_side import side_by_side_figure
+    from reports.figures.rooflines import side_by_side_figure
     from reports.figures.style import write_figure
 
     cycles = [result for result in material.results if isinstance(result, CyclesResult)]

@@ -118,9 +118,9 @@ def _calibrate(
     threads: int | None, seconds: float, out: Path | None, style: str, as_json: bool
 ) -> None:
     from reports.console import Reporter, say, show
-    from reports.measuring.calibration import calibrate, machine_toml
     from reports.measuring.prediction import predict
-    from reports.tables.prediction import calibration_table, prediction_tables
+    from reports.measuring.this_machine import calibrate, machine_toml
+    from reports.tables.predicted import calibration_table, prediction_tables
     from workloads.support.files import write_atomic
 
     with Reporter() as reporter:

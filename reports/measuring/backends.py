@@ -171,7 +171,7 @@ CANDIDATES = (
     Candidate("onnx dense", "dense", ("cpu",), onnx_available, onnx_dense),
     *(
         Candidate(
-            f"sslc {name}",
+            f"kernel {name}",
             "compressed",
             ("cpu",) if name == "cpu" else ("cuda",),
             functools.partial(_ours_available, name),

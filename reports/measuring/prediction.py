@@ -7,9 +7,9 @@ import torch
 
 import accelerator_sim
 from accelerator_sim.models.by_name import Model
-from reports.measuring.calibration import Calibration
 from reports.measuring.operands import MeasuredSource, Operands, synthetic_operands
 from reports.measuring.runtimes import measure_source
+from reports.measuring.this_machine import Calibration
 from workloads.masks.packed import SparseLowRankGemm
 from workloads.results.identity import Subject
 from workloads.results.runtime import Product, ProjectionRuntime, RuntimeResult, best
@@ -94,7 +94,7 @@ def predict(
     subject = Subject("synthetic", "synthetic", sum(kept) / len(kept), "wanda_lognormal", "")
     source = MeasuredSource((0,), len(cases), projections, lambda: subject)
     result = measure_source(
-        source, tokens=tokens, backends=("sslc cpu",), device=torch.device("cpu"),
+        source, tokens=tokens, backends=("kernel cpu",), device=torch.device("cpu"),
         threads=calibration.threads, seconds=seconds, progress=progress,
     )  # fmt: skip
     measured = iter(result.projections)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from reports.stored.recorded import Recorded, RecordedProduct
+from reports.stored.measured_files import Recorded, RecordedProduct
 from workloads.results.table import Cell, Column, Table
 
 _US_PER_SECOND, _MS_PER_SECOND = 1e6, 1e3

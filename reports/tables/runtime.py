@@ -30,7 +30,7 @@ _NOTES = (
     "Time: median over rounds in which every backend ran once, on copies that the last-level cache "
     "cannot hold together. Speedup: of the fastest dense product, whoever's it is, over this one, "
     "by lower quartiles, which other work on the machine disturbs least; below 1 is a slowdown.",
-    "Bytes bound: the dense product's bytes of weights over this one's. GB/s: bytes of weights "
+    "Bytes bound: the fewest bytes of a dense product over this one's. GB/s: bytes of weights "
     "over the lower quartile. 2:4: another matrix with two of four weights kept, for comparison.",
 )
 
@@ -108,8 +108,10 @@ def _rows(
     more: tuple[Cell, ...],
 ) -> Iterable[tuple[Cell, ...]]:
     dense = best(runtimes, "dense")
+    least_bytes = min((one.weight_bytes for one in runtimes if one.product == "dense"), default=0)
     for one in runtimes:
-        yield (*head, one.backend, _runs(one), *_numbers(one, dense, result), *more)
+        numbers = _numbers(one, dense, least_bytes, result=result)
+        yield (*head, one.backend, _runs(one), *numbers, *more)
 
 
 def _runs(one: BackendRuntime) -> str:
@@ -117,7 +119,7 @@ def _runs(one: BackendRuntime) -> str:
 
 
 def _numbers(
-    one: BackendRuntime, dense: BackendRuntime | None, result: RuntimeResult
+    one: BackendRuntime, dense: BackendRuntime | None, dense_bytes: int, *, result: RuntimeResult
 ) -> tuple[Cell, ...]:
     low, high = one.lower_quartile_seconds, one.upper_quartile_seconds
     us = (one.median_seconds * _US_PER_SECOND,)
@@ -128,7 +130,7 @@ def _numbers(
         return (*us, spread, None, None, None, None, *rates, None)
     speedup = dense.lower_quartile_seconds / low
     of_medians = dense.median_seconds / one.median_seconds
-    bound = dense.weight_bytes / one.weight_bytes
+    bound = dense_bytes / one.weight_bytes
     verdict = None if one.product == "dense" else "faster" if speedup > 1 else "slower"
     return (*us, spread, speedup, of_medians, bound, speedup / bound, *rates, verdict)
 
@@ -167,7 +169,7 @@ def _why_slow(results: Sequence[RuntimeResult]) -> list[str]:
         for module in MODULES:
             tokens, dtype = _settings(result)[0]
             totals = result.totals(module, tokens=tokens, dtype=dtype)
-            ours = best([one for one in totals if one.backend.startswith("sslc ")], "compressed")
+            ours = best([one for one in totals if one.backend.startswith("kernel ")], "compressed")
             dense = best(totals, "dense")
             if (
                 ours is None

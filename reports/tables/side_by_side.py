@@ -9,7 +9,7 @@ from workloads.results.runtime import BackendRuntime, RuntimeResult, best
 from workloads.results.table import Cell, Column, Table
 from workloads.shapes.gemm import MODULES, Module
 
-OURS = "sslc "
+OURS = "kernel "
 """How the names of our own backends begin."""
 _US_PER_SECOND = 1e6
 _COLUMNS = (

@@ -15,7 +15,7 @@ def test_measure_int8_and_bf16_are_side_by_side(sslc: Run, artifact: Path) -> No
     assert result["identity"]["dtypes"] == ["bf16", "int8"]
     assert len(result["projections"]) == 14
     for entry in result["projections"]:
-        assert {"own dense", "sslc cpu"} <= {one["backend"] for one in entry["runtimes"]}
+        assert {"own dense", "kernel cpu"} <= {one["backend"] for one in entry["runtimes"]}
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_measure_avx2_hidden_says_not_available(
     monkeypatch.setenv("SSLC_CPU_FEATURES", "none")
     done = sslc("measure", artifact, *QUICK, "--tokens", 1)
     assert done.returncode == 0, done.stderr
-    assert "sslc cpu (needs AVX2)" in done.stdout
+    assert "kernel cpu (needs AVX2)" in done.stdout
 
 
 def test_report_shows_a_saved_measurement_beside_the_simulated(
@@ -59,7 +59,7 @@ def test_report_shows_a_saved_measurement_beside_the_simulated(
     run = ("report", simulated, "--measured", measured / "results" / name, "--out", tmp_path / "r")
     tables = {table["name"]: table for table in document(sslc(*run, "--json"))["tables"]}
     basis = {row["Number is"] for row in tables["side-by-side"]["rows"]}
-    assert basis == {"analytic (roofline)", "measured (bf16, sslc cpu)"}
+    assert basis == {"analytic (roofline)", "measured (bf16, kernel cpu)"}
     assert list((tmp_path / "r").glob("side-by-side-*.png"))
 
 

@@ -63,7 +63,7 @@ def test_measure_reports_every_projection(sslc: Run, artifact: Path) -> None:
     assert len(result["projections"]) == 14
     assert result["identity"]["device"]["name"] == cpu_name()
     for entry in result["projections"]:
-        assert {"torch dense", "sslc cpu"} <= {one["backend"] for one in entry["runtimes"]}
+        assert {"torch dense", "kernel cpu"} <= {one["backend"] for one in entry["runtimes"]}
         assert min(one["lower_quartile_seconds"] for one in entry["runtimes"]) > 0
 
 

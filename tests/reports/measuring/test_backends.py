@@ -42,7 +42,7 @@ def _float(y: object) -> object:
 
 @pytest.mark.parametrize("tokens", [1, 3, 20])
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("name", ["own dense", "torch dense", "sslc cpu", "torch CSR"])
+@pytest.mark.parametrize("name", ["own dense", "torch dense", "kernel cpu", "torch CSR"])
 def test_candidate_multiplies_by_the_whole_weight(
     operands: Operands, name: str, dtype: str, tokens: int
 ) -> None:
@@ -73,7 +73,7 @@ def test_quantized_dense_is_within_half_a_step_of_each_weight() -> None:
 
 def test_availability_avx2_hidden_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(features.VARIABLE, "none")
-    for name in ("own dense", "sslc cpu"):
+    for name in ("own dense", "kernel cpu"):
         availability = BY_NAME[name].availability(_setting("bf16", 1))
         assert (availability.available, availability.reason) == (False, "needs AVX2")
 

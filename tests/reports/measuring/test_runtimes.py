@@ -34,7 +34,7 @@ def test_measure_source_every_backend_of_a_product_in_the_same_rounds() -> None:
     assert [entry.tokens for entry in result.projections] == [1, 2]
     for entry in result.projections:
         names = {one.backend: one.product for one in entry.runtimes}
-        assert names["sslc cpu"] == names["torch CSR"] == "compressed"
+        assert names["kernel cpu"] == names["torch CSR"] == "compressed"
         assert names["own dense"] == names["torch dense"] == "dense"
         assert len({one.rounds for one in entry.runtimes}) == 1
         for one in entry.runtimes:
@@ -48,11 +48,11 @@ def test_measure_source_avx2_hidden_measures_torch_and_says_so(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv(features.VARIABLE, "none")
-    result = _measure(tokens=(1,), backends=("sslc cpu",))
-    assert result.identity.backends == ("own dense", "torch dense", "onnx dense", "sslc cpu")
+    result = _measure(tokens=(1,), backends=("kernel cpu",))
+    assert result.identity.backends == ("own dense", "torch dense", "onnx dense", "kernel cpu")
     assert [one.backend for one in result.projections[0].runtimes] == ["torch dense"]
     reasons = {one.backend: one.reason for one in result.not_measured}
-    assert reasons["sslc cpu"] == reasons["own dense"] == "needs AVX2"
+    assert reasons["kernel cpu"] == reasons["own dense"] == "needs AVX2"
     assert result.limits.call_seconds is None
     assert result.identity.device.features == "below AVX2"
 

@@ -10,7 +10,7 @@ from workloads.results.table import to_dict
 
 def _compressed(result: RuntimeResult) -> list[dict[str, object]]:
     rows = to_dict(runtime_table([result]))["rows"]
-    return [row for row in rows if row["Backend"] == "sslc cpu"]
+    return [row for row in rows if row["Backend"] == "kernel cpu"]
 
 
 def test_runtime_table_says_slower_as_plainly_as_faster() -> None:

@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from reports.figures.side_by_side import side_by_side_figure
+from reports.figures.rooflines import side_by_side_figure
 from reports.tables.side_by_side import pair_up, side_by_side_table
 from tests.reports.results import SUBJECT, cycles
 from tests.workloads.results.results import projection_runtime, runtime
@@ -18,7 +18,7 @@ def test_side_by_side_table_has_the_simulated_and_the_measured_speedup() -> None
         "analytic (published)",
         "analytic (roofline)",
         "simulated (event)",
-        "measured (bf16, sslc cpu)",
+        "measured (bf16, kernel cpu)",
     ]
     event = simulated[0].mean_per_block["MHA"].speedup
     assert rows[2]["Speedup"] == event

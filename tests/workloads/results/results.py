@@ -56,7 +56,7 @@ def projection_runtime(
     runtimes = (
         backend_runtime("own dense", "dense", dense, 2000),
         backend_runtime("torch dense", "dense", 2 * dense, 2000),
-        backend_runtime("sslc cpu", "compressed", compressed, 1250),
+        backend_runtime("kernel cpu", "compressed", compressed, 1250),
     )
     return ProjectionRuntime(block, name, module, 10, 100, 1, 390, tokens, "bf16", runtimes)
 
@@ -67,7 +67,7 @@ def runtime(
     """Runtimes of one projection."""
     entries = entries or (projection_runtime(1, 1e-3, 5e-4),)
     tokens = tuple(sorted({entry.tokens for entry in entries}))
-    names = ("own dense", "torch dense", "sslc cpu")
+    names = ("own dense", "torch dense", "kernel cpu")
     identity = RuntimeIdentity(subject, (0,), tokens, ("bf16",), names, DEVICE, {"torch": "2.13"})
     limits = Limits(1e7, 2e-5, {"bf16": 1e11}, 100, 0.5)
     missing = (NotMeasured("torch 2:4", "needs a CUDA device"),)

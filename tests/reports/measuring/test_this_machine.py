@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from accelerator_sim.machine.catalog import load_accelerator
-from reports.measuring.calibration import Calibration, calibrate, machine_toml
 from reports.measuring.prediction import predict
-from reports.tables.prediction import calibration_table, prediction_tables
+from reports.measuring.this_machine import Calibration, calibrate, machine_toml
+from reports.tables.predicted import calibration_table, prediction_tables
 from sslc.runtime import features
 from workloads.results.table import to_dict
 from workloads.support.errors import InputError

@@ -17,6 +17,7 @@ from workloads.shapes.gemm import MODULES, Module
 _FACES = {"dense": "full", "compressed": "none"}
 _RUNS: dict[str, RunField] = {"dense": "dense_run", "compressed": "sum_run"}
 _MODULE_MARKERS: dict[Module, str] = {"MHA": "o", "FFN": "s"}
+_MARKERS = "round: MHA, square: FFN\nfilled: dense, hollow: compressed"
 
 
 @dataclass(frozen=True)
@@ -144,19 +145,21 @@ def _roofline(axes: Axes, points: Sequence[_Point], peak: float | None, stream: 
     roof = reach * stream if peak is None else np.minimum(peak, reach * stream)
     axes.plot(reach, roof / 1e9, color="black", linewidth=1)
     axes.fill_between(reach, roof / 1e9, color=LIGHT_GREY, alpha=0.25, linewidth=0)
-    shown = set()
+    shown: set[str] = set()
     for point in points:
         colour = SERIES[point.series % len(SERIES)][0]
-        label = f"{point.label}, {point.module} {point.product}"
         axes.plot(
             point.macs_per_byte, point.macs_per_second / 1e9, linestyle="none", color=colour,
             marker=_MODULE_MARKERS[point.module], fillstyle=_FACES[point.product], markersize=7,
-            label=label if label not in shown else None,
+            label=point.label if point.label not in shown else None,
         )  # fmt: skip
-        shown.add(label)
+        shown.add(point.label)
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xlabel("MACs a byte read")
     axes.set_ylabel("GMAC/s")
-    axes.legend(fontsize=6, frameon=False, loc="lower right")
+    axes.legend(
+        fontsize=7, title=_MARKERS, title_fontsize=7, frameon=False, loc="lower right",
+        alignment="left",
+    )  # fmt: skip
     axes.spines[["top", "right"]].set_visible(False)

@@ -173,7 +173,8 @@ def machine_toml(calibration: Calibration) -> str:
     lines += [_entry(key, value) for key, value in plain.items()]
     for name, values in table.items():
         if isinstance(values, dict):
-            lines += ["", f"[{name}]", *(_entry(key, value) for key, value in values.items())]
+            given = {key: value for key, value in values.items() if value is not None}
+            lines += ["", f"[{name}]", *(_entry(key, value) for key, value in given.items())]
     return "\n".join(lines) + "\n"
 
 

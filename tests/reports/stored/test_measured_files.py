@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from reports.stored.recorded import Recorded, read_recorded
+from reports.stored.measured_files import Recorded, read_recorded
 from reports.tables.recorded import recorded_tables
 from tests.workloads.results.results import runtime
 from workloads.results.envelope import result_to_json

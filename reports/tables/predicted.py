@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from workloads.results.table import Cell, Column, Table
 
 if TYPE_CHECKING:
-    from reports.measuring.calibration import Calibration
     from reports.measuring.prediction import PredictedRuntime, Prediction
+    from reports.measuring.this_machine import Calibration
 
 _US_PER_SECOND = 1e6
 _MODELS = {"roofline": "Roofline", "compiled": "Event"}
