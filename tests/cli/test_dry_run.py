@@ -33,12 +33,12 @@ WITHIN = 2.0
 
 @pytest.fixture(scope="module")
 def wide(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two blocks of 12.8 million weights, so that matrices count beside the libraries."""
+    """Two blocks of 7.1 million weights, so that matrices count beside the libraries."""
     directory = tmp_path_factory.mktemp("wide")
     config = LlamaConfig(
         vocab_size=VOCABULARY,
-        hidden_size=1024,
-        intermediate_size=2816,
+        hidden_size=768,
+        intermediate_size=2048,
         num_hidden_layers=2,
         num_attention_heads=8,
         num_key_value_heads=8,
