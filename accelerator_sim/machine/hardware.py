@@ -15,6 +15,7 @@ from workloads.support.errors import shown
 
 Dataflow = Literal["reduction", "token", "auto"]
 Buffering = Literal["single", "double"]
+Gather = Literal["ideal", "banked"]
 Decode = Literal["ideal", "queue"]
 Slots = int | Literal["auto"]
 Limit = int | Literal["unlimited"]
@@ -277,6 +278,10 @@ class Accelerator:
             (``output_stationary``), a weight tile for all tokens (``weight_stationary``), or an
             activation chunk for all rows (``activation_stationary``).
         pipeline_cycles: From the last issue of a tile on an engine until its results are there.
+        gather: Inputs that the lines of a token-parallel sparser engine ask for in a cycle:
+            ``ideal``: all are there; ``banked``: read from banks, in lockstep.
+        activation_banks: Banks of the activation buffer, by column; only ``banked`` asks.
+        activation_ports: Reads of a bank per cycle, likewise.
         description: What it stands for, and whether anyone has validated it.
     """
 
@@ -301,6 +306,9 @@ class Accelerator:
     softmax_elements_per_cycle: int = 64
     loop_order: LoopOrder = "output_stationary"
     pipeline_cycles: int = 0
+    gather: Gather = "ideal"
+    activation_banks: int = 64
+    activation_ports: int = 1
     description: str = ""
 
     def __post_init__(self) -> None:
@@ -318,6 +326,9 @@ class Accelerator:
         _one_of("loop_order", self.loop_order, get_args(LoopOrder))
         _whole("link_elements_per_cycle", self.link_elements_per_cycle, 1, MAX_PER_CYCLE)
         _whole("handoff_cycles", self.handoff_cycles, 0, 1)
+        _one_of("gather", self.gather, get_args(Gather))
+        _whole("activation_banks", self.activation_banks, 1, MAX_UNITS)
+        _whole("activation_ports", self.activation_ports, 1, MAX_UNITS)
         _whole("pipeline_cycles", self.pipeline_cycles, 0, MAX_PIPELINE)
         _whole("softmax_elements_per_cycle", self.softmax_elements_per_cycle, 1, MAX_PER_CYCLE)
         if self.bytes_per_cycle.denominator > _LARGEST_DENOMINATOR:

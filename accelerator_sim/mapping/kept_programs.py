@@ -53,4 +53,5 @@ def _timing_fields(accelerator: Accelerator) -> Hashable:
         accelerator.loop_order,
         accelerator.bits,
         accelerator.index,
+        (accelerator.gather, accelerator.activation_banks, accelerator.activation_ports),
     )

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from accelerator_sim.machine.hardware import Accelerator
 from accelerator_sim.mapping.configuration import Flow
 from accelerator_sim.mapping.decode_queue import Line, first_pass
+from accelerator_sim.mapping.gather import Banks, gather_steps
 from accelerator_sim.mapping.indices import row_decode
 from accelerator_sim.mapping.tiling import Counts, TiledProjection
 from workloads.support.compiled import compiled
@@ -26,7 +27,7 @@ class SparseTiles:
     """Every tile of S on the sparser engine, for some tokens; shape (I, J) each.
 
     Attributes:
-        cycles: Until the slowest line is done.
+        cycles: Until the slowest line is done, and the last input is gathered.
         compute: Line cycles with MACs.
         decode: Line cycles that index decode adds.
     """
@@ -96,6 +97,11 @@ def sparse_tiles(
             np.zeros((min(lines, tiled.tile.rows), cycles.shape[1]), dtype=np.int64),
             (cycles, compute, held),
         )
+        if accelerator.gather == "banked" and flow == "token":
+            banks = Banks(accelerator.activation_banks, accelerator.activation_ports)
+            next_free = accelerator.row_assignment == "next_free"
+            steps = gather_steps(tiled, lines, next_free=next_free, buffer=banks)
+            cycles = np.maximum(cycles, steps * ceil_div(tokens, accelerator.macs_per_line))
     return SparseTiles(cycles, compute, held - compute)
 
 

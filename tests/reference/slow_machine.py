@@ -142,6 +142,21 @@ def bits_of_places(rows: int, columns: int, nonzeros: int, entries: int, index: 
     return nonzeros * ceil(log2(rows)) + (columns + 1) * pointer
 
 
+def gather_ports(rows: list[list[int]], lines: int, acc: Accelerator) -> int:
+    """Cycles at the ports: the s-th nonzeros of all lines together, for every s."""
+    asked: list[list[int]] = [[] for _ in range(max(lines, 1))]
+    for place, row in enumerate(rows):
+        lengths = [len(line) for line in asked]
+        free = lengths.index(min(lengths))
+        asked[free if acc.row_assignment == "next_free" else place % len(asked)] += row
+    total = 0
+    for step in range(max(map(len, asked))):
+        wanted = {line[step] for line in asked if step < len(line)}
+        banks = [column % acc.activation_banks for column in wanted]
+        total += max(ceil(banks.count(bank) / acc.activation_ports) for bank in banks)
+    return total
+
+
 def sparse_tile(
     mask: Mask,
     dense: Sequence[bool],
@@ -174,13 +189,20 @@ def sparse_tile(
         lines[line] += max(macs, need)
         compute += macs
         decode += max(macs, need) - macs
+    gathered = 0
+    if acc.gather == "banked" and acc.dataflow == "token":
+        gathered = gather_ports(
+            [[c for c in columns if mask[r][c] and not dense[c]] for r in range(*row_range)],
+            ls,
+            acc,
+        ) * ceil(tokens / acc.macs_per_line)
     rows = len(counts)
     values = entries if ":" in acc.index.format else sum(counts)
     bits = (values + rows * len(dense_here)) * acc.bits.weight
     bits += bits_of_places(rows, width, sum(counts), entries, acc.index)
     per_row = mac_cycles(len(dense_here), tokens, acc)
     return {
-        "parts": [ceil(rows / ld) * per_row if ld else 0, max(lines)],
+        "parts": [ceil(rows / ld) * per_row if ld else 0, max(*lines, gathered)],
         "compute": [rows * per_row, compute],
         "decode": decode,
         "bytes": ceil(bits / 8),

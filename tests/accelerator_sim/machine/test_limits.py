@@ -15,6 +15,7 @@ from accelerator_sim.machine.hardware import (
     MAX_HERTZ,
     MAX_NANOSECONDS,
     MAX_PER_CYCLE,
+    MAX_PIPELINE,
     MAX_UNITS,
 )
 from accelerator_sim.models.by_name import Model
@@ -40,6 +41,12 @@ LIMITS = {
     "dram.latency_cycles": MAX_CYCLES,
     "dram.burst_bytes": MAX_PER_CYCLE,
     "dram.channels": MAX_UNITS,
+    "dram.requests_per_cycle": MAX_UNITS,
+    "dram.outstanding_requests": MAX_UNITS,
+    "weight_buffer.slots": MAX_UNITS,
+    "activation_banks": MAX_UNITS,
+    "activation_ports": MAX_UNITS,
+    "pipeline_cycles": MAX_PIPELINE,
     "dram.latency_ns": MAX_NANOSECONDS,
     "dram.write_latency_ns": MAX_NANOSECONDS,
 }
