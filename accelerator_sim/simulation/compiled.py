@@ -142,6 +142,7 @@ def _machine(plan: Plan, tables: Tables, scale: int) -> NDArray[np.void]:
     machine["input_slots"] = plan.storage.input_slots
     machine["output_slots"] = plan.storage.output_slots
     machine["next_join"] = NEVER
+    machine["joined_at"] = -1
     machine["one_by_one"] = accelerator.dram.limits_requests
     machine["requests_per_cycle"] = limit(accelerator.dram.requests_per_cycle)
     machine["group_blocks"] = tables.group_blocks

@@ -108,35 +108,36 @@ def join(state: State, machine: Record) -> None:
     """
     if machine.next_join > machine.now and machine.granted == machine.requested:
         return
+    if machine.joined_at != machine.now:  # a transfer of nothing may arrive within its cycle
+        machine.joined_at = machine.now
+        machine.left = machine.requests_per_cycle
     machine.next_join = NEVER
-    left = machine.requests_per_cycle
-    while machine.granted < machine.requested and left > 0:
+    while machine.granted < machine.requested and machine.left > 0:
         write_back(state, machine)
-        left -= 1
+        machine.left -= 1
     for number in range(2):
-        left = _join_stream(state, machine, number, left)
+        _join_stream(state, machine, number)
     if machine.granted < machine.requested:
         machine.next_join = machine.now + 1
 
 
 @compiled
-def _join_stream(state: State, machine: Record, number: int, left: int) -> int:
-    """Raise a stream's requests while they have slots, credits and room; what room is left."""
+def _join_stream(state: State, machine: Record, number: int) -> None:
+    """Raise a stream's requests while they have slots, credits and room."""
     stream, credits = state.streams[number], state.credits[number]
     while _has_request(state, machine, stream):
         if len(credits) > 0 and credits[stream.raised % len(credits)] > machine.now:
             back_at = credits[stream.raised % len(credits)]
             machine.next_join = min(machine.next_join, back_at)
             break
-        if left == 0:
-            machine.next_join = machine.now + 1
+        if machine.left == 0:
+            machine.next_join = min(machine.next_join, machine.now + 1)
             break
         _raise_next(state, machine, stream)
         if len(credits) > 0:
             credits[stream.raised % len(credits)] = machine.begun + 1
         stream.raised += 1
-        left -= 1
-    return left
+        machine.left -= 1
 
 
 @compiled

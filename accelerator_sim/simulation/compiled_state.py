@@ -18,7 +18,7 @@ MACHINE = _record(
     "resident", "input_slots",
     "inputs_opened", "inputs_closed", "output_slots", "outputs_opened", "outputs_closed",
     "group_blocks", "requested", "fresh", "granted", "written",
-    "one_by_one", "requests_per_cycle", "next_join", "begun", "pipeline",
+    "one_by_one", "requests_per_cycle", "next_join", "joined_at", "left", "begun", "pipeline",
 )  # fmt: skip
 ENGINE = _record(
     "running", "left", "tile", "end", "seen_tile", "seen_at", "ready", "started", "busy", "fill",
