@@ -17,7 +17,7 @@ VOCABULARY = 384
 BLOCKS = 3
 
 
-def _save_tokenizer(directory: Path) -> None:
+def save_tokenizer(directory: Path) -> None:
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
@@ -62,7 +62,7 @@ def make_checkpoint(directory: Path, *, family: str, blocks: int = BLOCKS, tied:
         if name.endswith("bias"):
             torch.nn.init.normal_(parameter, std=0.1)
     made.save_pretrained(directory)
-    _save_tokenizer(directory)
+    save_tokenizer(directory)
     return directory
 
 

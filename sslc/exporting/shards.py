@@ -79,7 +79,7 @@ def write_checkpoint(
             total, shard, size = total + size, {}, 0
     index = {"metadata": {"total_size": total}, "weight_map": file_of}
     write_json(directory / "model.safetensors.index.json", index)
-    for file, content in read_companions(artifact.path).items():
+    for file, content in read_companions(artifact.path, artifact.files).items():
         write_atomic(directory / file, content)
     config = read_json(directory / CONFIG)
     config.pop("torch_dtype", None)

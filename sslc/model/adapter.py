@@ -84,7 +84,8 @@ class AdaptedWeights:
         if module not in scales:
             return weight
         a, b = (to_torch(self._file.read(part)).float() for part in factor_names(module))
-        if (len(b), a.shape[1]) != tuple(weight.shape) or b.shape[1] != len(a):
+        plain = a.ndim == b.ndim == 2 and len(a) == b.shape[1] > 0
+        if not plain or (len(b), a.shape[1]) != tuple(weight.shape):
             raise InputError(
                 f"{self.adapter}: {module} has A {list(a.shape)} and B {list(b.shape)}, "
                 f"the weight is {list(weight.shape)}"

@@ -5,7 +5,7 @@ or look for Python files are left out; a file without them keeps its bytes.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from workloads.support.errors import InputError
@@ -31,13 +31,21 @@ FOREIGN_FIELDS = ("quantization_config", "compression_config", "auto_map")
 _WITH_FIELDS = (CONFIG, "generation_config.json", "tokenizer_config.json")
 
 
-def read_companions(directory: Path) -> Mapping[str, bytes]:
+def read_companions(directory: Path, names: Collection[str] = COMPANIONS) -> Mapping[str, bytes]:
     """The companion files that a directory has, by name, without foreign fields.
+
+    Args:
+        directory: Of a checkpoint or an artifact.
+        names: Those that may be taken; what is not on the list never is.
 
     Raises:
         InputError: One is a link to somewhere else, not a regular file, or not the JSON it must be.
     """
-    return {name: _content(directory / name) for name in COMPANIONS if _is_there(directory / name)}
+    return {
+        name: _content(directory / name)
+        for name in COMPANIONS
+        if name in names and _is_there(directory / name)
+    }
 
 
 def _is_there(path: Path) -> bool:

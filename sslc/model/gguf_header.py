@@ -114,19 +114,19 @@ def _read(cursor: _Cursor) -> GgufHeader:
             raise ValueError(f"key {shown(key)} stands twice")
         values[key] = cursor.value(cursor.count("I"))
     shapes: dict[str, tuple[int, ...]] = {}
-    ends = []
+    places = []
     for _ in range(tensors):
-        name, shape, end = _tensor(cursor)
+        name, shape, place = _tensor(cursor)
         if name in shapes:
             raise ValueError(f"tensor {shown(name)} stands twice")
         shapes[name] = shape
-        ends.append((end, name))
-    _check_ends(cursor, values.get(_ALIGNMENT, _DEFAULT_ALIGNMENT), ends)
+        places.append((place, name))
+    _check_places(cursor, values.get(_ALIGNMENT, _DEFAULT_ALIGNMENT), places)
     return GgufHeader(values, shapes)
 
 
-def _tensor(cursor: _Cursor) -> tuple[str, tuple[int, ...], int]:
-    """Name, shape and end in the data of the next tensor."""
+def _tensor(cursor: _Cursor) -> tuple[str, tuple[int, ...], tuple[int, int]]:
+    """Name, shape, and begin and end in the data of the next tensor."""
     from gguf import GGML_QUANT_SIZES
 
     name, dimensions = cursor.text(), cursor.count("I")
@@ -140,13 +140,18 @@ def _tensor(cursor: _Cursor) -> tuple[str, tuple[int, ...], int]:
     entries, width = sizes[kind]
     if math.prod(shape) == 0 or shape[0] % entries:
         raise ValueError(f"tensor {shown(name)} of shape {list(shape)} is no whole number of rows")
-    return name, shape[::-1], start + math.prod(shape) // entries * width
+    return name, shape[::-1], (start, start + math.prod(shape) // entries * width)
 
 
-def _check_ends(cursor: _Cursor, alignment: Value, ends: list[tuple[int, str]]) -> None:
+def _check_places(
+    cursor: _Cursor, alignment: Value, places: list[tuple[tuple[int, int], str]]
+) -> None:
     if not isinstance(alignment, int) or not 1 <= alignment <= 2**20:
         raise ValueError(f"{_ALIGNMENT} is {shown(alignment)}")
-    begin = -(-cursor.at // alignment) * alignment
-    for end, name in ends:
-        if begin + end > len(cursor.data):
+    size, last = len(cursor.data) - -(-cursor.at // alignment) * alignment, 0
+    for (start, end), name in sorted(places):
+        if start < last or start % alignment:
+            raise ValueError(f"tensor {shown(name)} begins inside another, or is not aligned")
+        if end > size:
             raise ValueError(f"tensor {shown(name)} goes beyond the file's end")
+        last = end

@@ -14,6 +14,7 @@ import torch
 
 from sslc.compression.output import Output, finished_artifact, one_run
 from sslc.model.adapter import factor_names
+from sslc.model.companions import read_companions
 from sslc.model.names import full_name
 from sslc.model.positions import warn_beyond_positions
 from sslc.model.source import TORCH_DTYPES
@@ -86,7 +87,7 @@ def recover_artifact(
     for index in range(len(writer.blocks), len(artifact.blocks)):
         _write_block(artifact, index, writer, ranks, factors)
     rest = artifact.read_rest()
-    companions = {file: (artifact.path / file).read_bytes() for file in artifact.files}
+    companions = read_companions(artifact.path, artifact.files)
     writer.finish(LazyTensors(dict.fromkeys(rest.tensors, rest)), companions, loss)
     remove_working(work)
     return open_artifact(output.directory)

@@ -13,7 +13,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from sslc.methods.registry import METHODS
 from tests.cli.conftest import SMALL_CUT, Run, command, document
-from tests.conftest import VOCABULARY, _save_tokenizer
+from tests.conftest import VOCABULARY, save_tokenizer
 from workloads.artifact.read import open_artifact
 
 _WATCH = """
@@ -44,7 +44,7 @@ def wide(tmp_path_factory: pytest.TempPathFactory) -> Path:
         num_key_value_heads=8,
     )
     LlamaForCausalLM(config).save_pretrained(directory)
-    _save_tokenizer(directory)
+    save_tokenizer(directory)
     return directory
 
 

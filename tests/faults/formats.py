@@ -1,4 +1,4 @@
-"""Every format that the leaf and the simulator read: a whole file, and how it is read.
+"""Every format that is read: a whole file, and how it is read.
 
 ``exact`` formats carry hashes: damage is refused or changes nothing. The others are the user's own
 words, and damage may be another file that is right.
@@ -11,10 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from transformers import LlamaConfig
 
 from accelerator_sim.design_space.space import load_space
 from accelerator_sim.machine.catalog import load_accelerator, load_cost_table
+from sslc.model.config import load_config, tokenize
+from sslc.model.gguf_header import read_header
 from tests.accelerator_sim.spaces import BASE, FIELDS
+from tests.conftest import save_tokenizer
+from tests.sslc.model.gguf_files import shapes, write_gguf
 from tests.workloads.artifact.test_read import RECORD, SETTINGS, small_artifact, write_blocks
 from tests.workloads.masks.test_foreign import weights
 from tests.workloads.results.results import perplexity
@@ -129,6 +134,20 @@ def _result(folder: Path) -> Path:
     return folder / "r.json"
 
 
+def _tokenizer(folder: Path) -> Path:
+    save_tokenizer(folder)
+    return folder / "tokenizer.json"
+
+
+def _read_config(file: Path) -> Any:
+    return load_config(file.parent).to_dict()
+
+
+def _read_tokenizer(file: Path) -> Any:
+    return tokenize(file.parent, "An odd text.").tolist()
+
+
+CONFIG = json.dumps(LlamaConfig(num_hidden_layers=2, hidden_size=64).to_dict()).encode()
 HEADS = b'{"num_attention_heads": 8, "num_key_value_heads": 2, "hidden_size": 64}'
 ROWS = b'{"instruction": "a", "input": "", "output": "b"}\n{"text": "c"}\n'
 FORMATS = {
@@ -147,6 +166,9 @@ FORMATS = {
         _result, lambda file: result_from_json(read_json(file), [PerplexityResult], str(file))
     ),
     "heads": Format(_written("config.json", HEADS), lambda file: read_heads(file.parent)),
+    "config": Format(_written("config.json", CONFIG), _read_config),
+    "tokenizer": Format(_tokenizer, _read_tokenizer),
+    "gguf": Format(lambda folder: write_gguf(folder / "m.gguf", shapes()), read_header),
     "text": Format(
         _written("t.txt", "Naïve words.\n".encode() * 9), lambda f: load_text(str(f), "evaluation")
     ),

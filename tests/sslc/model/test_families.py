@@ -20,7 +20,7 @@ from sslc.methods.registry import load_method
 from sslc.model.config import tokenize
 from sslc.model.opening import open_checkpoint
 from sslc.model.weights import ArtifactWeights
-from tests.conftest import VOCABULARY, _save_tokenizer
+from tests.conftest import VOCABULARY, save_tokenizer
 from tests.sslc.making import SONNETS
 from workloads.support.errors import InputError
 
@@ -62,7 +62,7 @@ def sharded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
             torch.nn.init.normal_(parameter, std=0.5)
     model.to(torch.bfloat16).save_pretrained(directory, max_shard_size="60KB")
     assert (directory / "model.safetensors.index.json").is_file()
-    _save_tokenizer(directory)
+    save_tokenizer(directory)
     return directory
 
 
