@@ -110,21 +110,21 @@ def run_sweep(space: Space, out: Path, *, workers: int, progress: Progress = sil
 
 
 def estimate(space: Space, out: Path, *, workers: int) -> Estimate:
-    """Time the workload and a few points spread over the space; writes nothing.
+    """Time the workload and a few points spread over the space, by processor time; writes nothing.
 
     Raises:
         InputError: As for ``run_sweep``.
     """
     check_directory(space, out)
-    began = time.perf_counter()
+    began = time.process_time()
     count = min(_TIMED_POINTS, len(space.points))
     numbers = [index * len(space.points) // count for index in range(count)]
     points = [(number, space.points[number]) for number in numbers]
     columns = schema(space)
     _evaluate(_task(space, points[:1], columns))
-    ready = time.perf_counter()
+    ready = time.process_time()
     _evaluate(_task(space, points, columns))
-    point_seconds = (time.perf_counter() - ready) / count
+    point_seconds = (time.process_time() - ready) / count
     finished = _finished_points(space, out)
     return Estimate(len(space.points), finished, ready - began, point_seconds, count, workers)
 
