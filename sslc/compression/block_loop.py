@@ -101,6 +101,7 @@ def compress_checkpoint(
         workers=workers,
         max_memory_bytes=max_memory_bytes,
     )
+    rest, companions = _rest(checkpoint, plan), checkpoint.companions()
     writer = start_artifact(
         output.directory, settings, resume=output.resume, overwrite=output.overwrite
     )
@@ -132,7 +133,7 @@ def compress_checkpoint(
                 model.run(index, block, hidden)
     if gradients is not None:
         shutil.rmtree(gradients, ignore_errors=True)
-    writer.finish(_rest(checkpoint, plan), checkpoint.companions())
+    writer.finish(rest, companions)
     progress(f"compress ({method.name})", model.blocks, model.blocks)
     return open_artifact(output.directory)
 
