@@ -11,16 +11,16 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from accelerator_sim.attention.results import AttentionResult
+    from accelerator_sim.attention.attention_result import AttentionResult
     from accelerator_sim.attention.vision import HeadMasks, simulate_attention
-    from accelerator_sim.design_space.results import Sweep
+    from accelerator_sim.design_space.sweep_result import Sweep
     from accelerator_sim.design_space.workload import Workload
     from accelerator_sim.machine.catalog import accelerator_names, load_accelerator
     from accelerator_sim.machine.hardware import Accelerator
-    from accelerator_sim.models.results import CyclesResult, Simulation
+    from accelerator_sim.models.cycles_result import CyclesResult, Simulation
     from accelerator_sim.operations import simulate, simulate_whole, sweep, what_if
-    from accelerator_sim.sensitivity.results import WhatIfResult
-    from accelerator_sim.serving.results import WholeModelResult
+    from accelerator_sim.sensitivity.what_if_result import WhatIfResult
+    from accelerator_sim.serving.whole_model_result import WholeModelResult
     from workloads.support.errors import InputError
 
     __version__: str
@@ -46,15 +46,15 @@ __all__ = [
     "what_if",
 ]
 _HOMES = {
-    "AttentionResult": "accelerator_sim.attention.results",
+    "AttentionResult": "accelerator_sim.attention.attention_result",
     "HeadMasks": "accelerator_sim.attention.vision",
     "Accelerator": "accelerator_sim.machine.hardware",
-    "CyclesResult": "accelerator_sim.models.results",
+    "CyclesResult": "accelerator_sim.models.cycles_result",
     "InputError": "workloads.support.errors",
-    "Simulation": "accelerator_sim.models.results",
-    "Sweep": "accelerator_sim.design_space.results",
-    "WhatIfResult": "accelerator_sim.sensitivity.results",
-    "WholeModelResult": "accelerator_sim.serving.results",
+    "Simulation": "accelerator_sim.models.cycles_result",
+    "Sweep": "accelerator_sim.design_space.sweep_result",
+    "WhatIfResult": "accelerator_sim.sensitivity.what_if_result",
+    "WholeModelResult": "accelerator_sim.serving.whole_model_result",
     "Workload": "accelerator_sim.design_space.workload",
     "accelerator_names": "accelerator_sim.machine.catalog",
     "load_accelerator": "accelerator_sim.machine.catalog",

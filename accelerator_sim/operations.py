@@ -10,21 +10,25 @@ import joblib
 
 from accelerator_sim.block import simulate_block
 from accelerator_sim.design_space.evaluation import run_sweep
-from accelerator_sim.design_space.results import Sweep, sweep_result
 from accelerator_sim.design_space.space import load_space
+from accelerator_sim.design_space.sweep_result import Sweep, sweep_result
 from accelerator_sim.machine.catalog import DEFAULT_COSTS, load_cost_table, named_machine
 from accelerator_sim.machine.costs import CostTable
 from accelerator_sim.machine.hardware import Accelerator
 from accelerator_sim.machine.identity import changes_of, cost_identity, machine_identity
 from accelerator_sim.models.by_name import CYCLE_MODELS, DISTINCT_MODELS, Model, check_models
 from accelerator_sim.models.cycles import BlockCycles
+from accelerator_sim.models.cycles_result import CyclesResult, Simulation
 from accelerator_sim.models.energy import check_technology
-from accelerator_sim.models.results import CyclesResult, Simulation
 from accelerator_sim.sensitivity.rerun import Reruns
-from accelerator_sim.sensitivity.results import WhatIfResult
+from accelerator_sim.sensitivity.what_if_result import WhatIfResult
 from accelerator_sim.serving.phases import Setting
-from accelerator_sim.serving.results import Requests, WholeModelIdentity, WholeModelResult
 from accelerator_sim.serving.whole import check_served, run_whole
+from accelerator_sim.serving.whole_model_result import (
+    Requests,
+    WholeModelIdentity,
+    WholeModelResult,
+)
 from accelerator_sim.sources import Seen, Simulated, Source, open_source
 from workloads.masks.packed import SparseLowRankGemm
 from workloads.results.identity import provenance

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from accelerator_sim.models.results import SIMULATED, CyclesResult, Simulation, in_order
+from accelerator_sim.models.cycles_result import SIMULATED, CyclesResult, Simulation, in_order
 from reports.page import write_page
 from reports.stored.files import AnyResult, load_results
 from reports.stored.measured_files import Recorded, read_recorded

@@ -23,8 +23,8 @@ from sslc.model.opening import open_checkpoint
 from sslc.model.source import torch_dtype
 from sslc.recovery.recovered import recover_artifact
 from sslc.recovery.settings import Training
+from sslc.runtime.backend_model import load_on_backend
 from sslc.runtime.backends import BACKENDS
-from sslc.runtime.loading import load_on_backend
 from workloads.artifact.read import Artifact, open_artifact
 from workloads.support.errors import unknown_name
 from workloads.support.progress import Progress, silent

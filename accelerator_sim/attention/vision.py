@@ -5,16 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from accelerator_sim.attention.attention_result import AttentionIdentity, AttentionResult
 from accelerator_sim.attention.masked import simulate_heads
-from accelerator_sim.attention.results import AttentionIdentity, AttentionResult
 from accelerator_sim.attention.sampled import scores_stay
 from accelerator_sim.machine.catalog import DEFAULT_COSTS, load_cost_table, named_machine
 from accelerator_sim.machine.costs import CostTable
 from accelerator_sim.machine.hardware import Accelerator
 from accelerator_sim.machine.identity import changes_of, cost_identity, machine_identity
 from accelerator_sim.models.by_name import DISTINCT_MODELS, Model
+from accelerator_sim.models.cycles_result import SIMULATED
 from accelerator_sim.models.energy import check_technology
-from accelerator_sim.models.results import SIMULATED
 from workloads.masks.head_masks import HeadMask
 from workloads.results.identity import provenance
 from workloads.results.workload import WorkloadHash

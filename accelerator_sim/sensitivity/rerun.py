@@ -13,7 +13,7 @@ from accelerator_sim.models.by_name import Model
 from accelerator_sim.models.cycles import Run
 from accelerator_sim.projection import simulate_projection
 from accelerator_sim.sensitivity.changes import Change, changes_to
-from accelerator_sim.sensitivity.results import Cycles, Gain
+from accelerator_sim.sensitivity.what_if_result import Cycles, Gain
 from workloads.masks.packed import SparseLowRankGemm
 
 _RUNS: tuple[Run, ...] = ("dense", "sum")

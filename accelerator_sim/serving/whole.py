@@ -16,7 +16,7 @@ from accelerator_sim.serving.phases import (
     prefill_attention,
     projection_amounts,
 )
-from accelerator_sim.serving.results import Part, Phase, Requests
+from accelerator_sim.serving.whole_model_result import Part, Phase, Requests
 from accelerator_sim.sources import Seen, Source
 from workloads.masks.packed import SparseLowRankGemm
 from workloads.shapes.attention import Heads, check_heads

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from accelerator_sim.machine.hardware import Accelerator
     from accelerator_sim.models.by_name import Model
-    from accelerator_sim.models.results import CyclesResult
+    from accelerator_sim.models.cycles_result import CyclesResult
     from accelerator_sim.sources import Simulated
 
 _DENSE = 0.99

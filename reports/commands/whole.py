@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from accelerator_sim.models.by_name import Model
-    from accelerator_sim.sensitivity.results import WhatIfResult
-    from accelerator_sim.serving.results import WholeModelResult
+    from accelerator_sim.sensitivity.what_if_result import WhatIfResult
+    from accelerator_sim.serving.whole_model_result import WholeModelResult
     from accelerator_sim.sources import Simulated
 
 DEFAULTS = {"prompt": 512, "output": 128, "batch": 1}
@@ -140,7 +140,7 @@ def finish(
         style: Of the tables.
         as_json: As JSON, whatever the style.
     """
-    from accelerator_sim.serving.results import WholeModelResult, parts_table
+    from accelerator_sim.serving.whole_model_result import WholeModelResult, parts_table
     from accelerator_sim.sources import AS_GIVEN
     from reports.console import say, show
     from reports.figures.style import write_figure

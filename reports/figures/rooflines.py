@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from accelerator_sim.models.results import SIMULATED, CyclesResult
+from accelerator_sim.models.cycles_result import SIMULATED, CyclesResult
 from reports.tables.explained import RunField, runs_of
 from reports.tables.side_by_side import SideBySide
 from workloads.results.palette import GREY, LIGHT_GREY, SERIES

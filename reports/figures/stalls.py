@@ -5,8 +5,8 @@ from dataclasses import asdict
 
 from matplotlib.figure import Figure
 
-from accelerator_sim.models.figure import subject
-from accelerator_sim.models.results import CyclesResult
+from accelerator_sim.models.cycles_figure import subject
+from accelerator_sim.models.cycles_result import CyclesResult
 from reports.tables.explained import RunField, runs_of
 from workloads.results.palette import (
     BLUE,

@@ -7,7 +7,12 @@ from typing import ClassVar
 from accelerator_sim import simulate
 from accelerator_sim.machine.hardware import Accelerator
 from accelerator_sim.models.by_name import Model
-from accelerator_sim.models.results import CYCLE_COLUMNS, CyclesResult, cycle_cells, module_label
+from accelerator_sim.models.cycles_result import (
+    CYCLE_COLUMNS,
+    CyclesResult,
+    cycle_cells,
+    module_label,
+)
 from accelerator_sim.sources import Source
 from reports.paper.curve import Curve, block_curves, curve_table
 from reports.paper.published import TABLE4_NOTES, TITLE, PublishedCycles

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from accelerator_sim.models.results import CyclesResult
+from accelerator_sim.models.cycles_result import CyclesResult
 from reports.reproduce.block_results import BlockLosses, BlockNeeded, BlockSpreads
 from reports.reproduce.decoding_results import DecodeResult
 from reports.reproduce.results import CellFacts, CellPerplexity, CellScores, CurveResult

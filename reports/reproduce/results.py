@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from accelerator_sim.models.results import CyclesResult
+from accelerator_sim.models.cycles_result import CyclesResult
 from workloads.results.identity import (
     NOT_HASHED,
     CostIdentity,

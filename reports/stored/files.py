@@ -6,11 +6,11 @@ one file, and the same settings replace it.
 
 from pathlib import Path
 
-from accelerator_sim.attention.results import AttentionResult
-from accelerator_sim.design_space.results import SweepResult
-from accelerator_sim.models.results import CyclesResult
-from accelerator_sim.sensitivity.results import WhatIfResult
-from accelerator_sim.serving.results import WholeModelResult
+from accelerator_sim.attention.attention_result import AttentionResult
+from accelerator_sim.design_space.sweep_result import SweepResult
+from accelerator_sim.models.cycles_result import CyclesResult
+from accelerator_sim.sensitivity.what_if_result import WhatIfResult
+from accelerator_sim.serving.whole_model_result import WholeModelResult
 from workloads.results.envelope import file_name, result_from_json, result_to_json
 from workloads.results.kinds import PerplexityResult, ZeroShotResult
 from workloads.results.runtime import RuntimeResult

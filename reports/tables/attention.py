@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from accelerator_sim.attention.results import STAGES, AttentionResult, StageCycles
+from accelerator_sim.attention.attention_result import STAGES, AttentionResult, StageCycles
 from reports.tables.cycles import MODEL_NOTES
 from workloads.results.table import Cell, Column, Table
 

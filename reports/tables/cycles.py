@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from accelerator_sim.models.results import (
+from accelerator_sim.models.cycles_result import (
     CYCLE_COLUMNS,
     CyclesResult,
     cycle_cells,

@@ -4,8 +4,8 @@ import dataclasses
 from collections.abc import Sequence
 
 from accelerator_sim.models.cycles import BlockCycles, Run
+from accelerator_sim.models.cycles_result import CyclesResult, module_label
 from accelerator_sim.models.energy import Energy
-from accelerator_sim.models.results import CyclesResult, module_label
 from reports.tables.labels import columns, cycle_differences, cycle_labels, split
 from workloads.results.table import Cell, Column, Table
 from workloads.shapes.gemm import MODULES, Module

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Literal
 
-from accelerator_sim.models.results import SIMULATED, CyclesResult, module_label
+from accelerator_sim.models.cycles_result import SIMULATED, CyclesResult, module_label
 from accelerator_sim.simulation.binding import binding
 from accelerator_sim.simulation.result import EventResult
 from reports.tables.labels import columns, cycle_differences, cycle_labels, split

@@ -7,7 +7,7 @@ all rows share is one note.
 
 from collections.abc import Mapping, Sequence
 
-from accelerator_sim.models.results import CyclesResult
+from accelerator_sim.models.cycles_result import CyclesResult
 from workloads.results.identity import Provenance, distinguished, method_labels
 from workloads.results.table import Cell, Column
 

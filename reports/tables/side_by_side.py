@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from accelerator_sim.models.results import CyclesResult, in_order
+from accelerator_sim.models.cycles_result import CyclesResult, in_order
 from reports.tables.labels import cycle_labels
 from workloads.results.runtime import BackendRuntime, RuntimeResult, best
 from workloads.results.table import Cell, Column, Table

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from accelerator_sim.design_space.evaluation import Estimate
 from accelerator_sim.design_space.objectives import OBJECTIVES
-from accelerator_sim.design_space.results import KNEE, SweepResult, knee_mark
 from accelerator_sim.design_space.space import WORK_AXES, Space
+from accelerator_sim.design_space.sweep_result import KNEE, SweepResult, knee_mark
 from workloads.results.table import Cell, Column, Table
 
 _SHOWN_ROWS = 30

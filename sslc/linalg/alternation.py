@@ -8,7 +8,7 @@ is what any other setting or device uses.
 import numpy as np
 import torch
 
-from sslc.linalg import kernels
+from sslc.linalg import selection_kernels as kernels
 from sslc.linalg.low_rank import orthonormal, random_factor
 from workloads.shapes.gemm import row_budgets
 

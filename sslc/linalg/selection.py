@@ -5,7 +5,7 @@ Ties go to the left. A comparison group is written ``row``, ``matrix``, or ``N:M
 
 import torch
 
-from sslc.linalg import kernels
+from sslc.linalg import selection_kernels as kernels
 from workloads.masks.pattern import parse_pattern
 from workloads.shapes.gemm import kept_nonzeros, row_budgets
 

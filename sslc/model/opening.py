@@ -12,7 +12,7 @@ from sslc.model.weights import ArtifactWeights
 from workloads.artifact.read import MANIFEST, open_artifact
 from workloads.artifact.replace import is_artifact
 from workloads.support.errors import InputError
-from workloads.support.hub import hub_answers
+from workloads.support.hub_answers import hub_answers
 from workloads.support.progress import Progress, silent
 from workloads.support.weight_files import INDEX, SINGLE
 

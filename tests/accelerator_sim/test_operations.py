@@ -12,7 +12,7 @@ from safetensors.numpy import save_file
 
 import accelerator_sim
 from accelerator_sim import Workload, load_accelerator, simulate, sweep
-from accelerator_sim.models.results import CyclesResult
+from accelerator_sim.models.cycles_result import CyclesResult
 from tests.accelerator_sim.machines import block_by, projection, random_mask, small_machine
 from tests.workloads.artifact.test_read import small_artifact
 from workloads.artifact.read import open_artifact

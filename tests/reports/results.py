@@ -7,7 +7,7 @@ from accelerator_sim.machine.catalog import load_cost_table
 from accelerator_sim.machine.costs import CostTable
 from accelerator_sim.machine.hardware import Accelerator
 from accelerator_sim.machine.identity import cost_identity, machine_identity
-from accelerator_sim.models.results import CyclesResult
+from accelerator_sim.models.cycles_result import CyclesResult
 from tests.accelerator_sim.machines import block_by, projection, random_mask, small_machine
 from tests.workloads.results.results import PROVENANCE
 from workloads.masks.packed import SparseLowRankGemm

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from workloads.support.errors import InputError
-from workloads.support.hub import hub_answers
+from workloads.support.hub_answers import hub_answers
 
 Part = Literal["calibration", "evaluation"]
 

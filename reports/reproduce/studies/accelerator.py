@@ -6,7 +6,7 @@ By shape nothing is compressed: no torch, and masks are synthetic.
 from dataclasses import replace
 
 from accelerator_sim.machine.catalog import load_accelerator
-from accelerator_sim.models.results import CyclesResult
+from accelerator_sim.models.cycles_result import CyclesResult
 from reports.paper.curve import CURVE_NAME, THRESHOLDS, curve_figure
 from reports.paper.published import table4 as published_table4
 from reports.paper.table4 import READINGS, Reading, reproduce_table4

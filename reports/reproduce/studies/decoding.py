@@ -34,10 +34,10 @@ from reports.reproduce.study import Reproduced, Study
 from sslc.model.config import tokenize
 from sslc.model.devices import device_name, find_device
 from sslc.model.loading import load_whole
+from sslc.runtime.backend_model import load_on_backend
 from sslc.runtime.backends import choose_backend
 from sslc.runtime.features import NotAvailableError, host_level
 from sslc.runtime.linear import CompressedLinear
-from sslc.runtime.loading import load_on_backend
 from sslc.runtime.stack import LLAMA2_7B, StackShape, random_projection, random_stack
 from sslc.runtime.swap import with_projections
 from workloads.results.identity import DENSE, provenance

@@ -3,7 +3,7 @@
 from accelerator_sim.machine.catalog import load_accelerator, load_cost_table
 from accelerator_sim.machine.identity import cost_identity, machine_identity
 from accelerator_sim.models.by_name import Model
-from accelerator_sim.models.results import CyclesResult
+from accelerator_sim.models.cycles_result import CyclesResult
 from accelerator_sim.operations import simulate
 from reports.reproduce.cache import cached
 from reports.reproduce.cells import CellModel

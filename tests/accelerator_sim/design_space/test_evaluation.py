@@ -14,8 +14,8 @@ from accelerator_sim.block import simulate_block
 from accelerator_sim.design_space import evaluation as sweep
 from accelerator_sim.design_space.evaluation import estimate, run_sweep
 from accelerator_sim.design_space.objectives import OBJECTIVES
-from accelerator_sim.design_space.results import sweep_result
 from accelerator_sim.design_space.space import Space
+from accelerator_sim.design_space.sweep_result import sweep_result
 from accelerator_sim.machine.catalog import load_accelerator
 from accelerator_sim.models.by_name import Model
 from tests.accelerator_sim.machines import block_by

@@ -10,7 +10,7 @@ from accelerator_sim.machine.catalog import with_overrides
 from accelerator_sim.mapping.candidates import plan_projection
 from accelerator_sim.sensitivity.changes import MUCH, changes_to
 from accelerator_sim.sensitivity.rerun import hold
-from accelerator_sim.sensitivity.results import WhatIfResult
+from accelerator_sim.sensitivity.what_if_result import WhatIfResult
 from tests.accelerator_sim.machines import projection, random_mask, small_machine
 from workloads.results.envelope import result_from_json, result_to_json
 

@@ -13,7 +13,7 @@ from accelerator_sim.serving.phases import (
     norm_amount,
     prefill_attention,
 )
-from accelerator_sim.serving.results import kv_cache_bytes
+from accelerator_sim.serving.whole_model_result import kv_cache_bytes
 from tests.accelerator_sim.machines import small_machine
 from workloads.shapes.attention import Heads
 from workloads.shapes.embedding import Embedding

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from accelerator_sim import Workload, simulate, simulate_whole
-from accelerator_sim.serving.results import WholeModelResult, parts_table
 from accelerator_sim.serving.whole import MIN_SAMPLES
+from accelerator_sim.serving.whole_model_result import WholeModelResult, parts_table
 from accelerator_sim.sources import Source, open_source
 from tests.accelerator_sim.machines import projection, random_mask, small_machine
 from workloads.masks.synthetic import synthetic_block

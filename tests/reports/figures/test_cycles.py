@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from accelerator_sim.models.figure import cycles_figure
+from accelerator_sim.models.cycles_figure import cycles_figure
 from reports.figures.stalls import stalls_figure
 from reports.figures.style import write_figure
 from tests.reports.results import cycles

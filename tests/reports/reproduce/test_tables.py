@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from accelerator_sim.models.results import CyclesResult
+from accelerator_sim.models.cycles_result import CyclesResult
 from reports.reproduce.results import CalibrationIdentity, CellFacts, CellPerplexity
 from reports.reproduce.studies.ablations import table3
 from reports.reproduce.studies.accelerator import table4

@@ -11,7 +11,7 @@ import pytest
 
 from reports.reproduce.study import Reproduced, Study, text_names
 from reports.reproduce.writing import write_reproduced
-from reports.stored.schema import schemas
+from reports.schemas import schemas
 from tests.reports.results import cycles
 from workloads.results.table import Column, Table
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from accelerator_sim.machine.catalog import load_accelerator
-from accelerator_sim.models.results import CyclesResult
+from accelerator_sim.models.cycles_result import CyclesResult
 from reports.tables.cycles import speedup_table, whole_model_table
 from tests.reports.results import SUBJECT, cycles, cycles_of
 from tests.workloads.results.results import PROVENANCE

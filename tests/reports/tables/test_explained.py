@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from accelerator_sim.models.results import CyclesResult
+from accelerator_sim.models.cycles_result import CyclesResult
 from reports.tables.explained import explained_table
 from tests.reports.results import cycles
 from workloads.results.table import to_dict

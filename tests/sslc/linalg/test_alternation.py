@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sslc.linalg import kernels
+from sslc.linalg import selection_kernels as kernels
 from sslc.linalg.alternation import alternate_rows
 from sslc.linalg.low_rank import orthonormal
 from sslc.linalg.selection import keep_top

@@ -1,6 +1,6 @@
 """The JSON Schemas that ship: of a result file and of what a command prints.
 
-``python -m reports.stored.schema`` writes both beside this module, from the dataclasses.
+``python -m reports.schemas`` writes both into ``reports/stored``, from the dataclasses.
 """
 
 from pathlib import Path
@@ -30,4 +30,4 @@ def write_schemas(directory: Path) -> list[Path]:
 
 
 if __name__ == "__main__":
-    write_schemas(Path(__file__).parent)
+    write_schemas(Path(__file__).parent / "stored")

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from huggingface_hub import constants
 
-from workloads.support import hub
+from workloads.support import hub_answers as hub
 
 
 @pytest.fixture(autouse=True)

@@ -173,7 +173,7 @@ class Simulation:
 
     def plot(self) -> "Figure":
         """Cycles of one block by module, dense beside compressed, a panel for each model."""
-        from accelerator_sim.models.figure import cycles_figure
+        from accelerator_sim.models.cycles_figure import cycles_figure
 
         return cycles_figure(self.results)
 

@@ -14,7 +14,7 @@ from accelerator_sim.design_space.pareto import knee, pareto_front, within_toler
 from accelerator_sim.design_space.space import Space
 from accelerator_sim.design_space.workload import SOURCES
 from accelerator_sim.machine.identity import cost_identity, machine_identity
-from accelerator_sim.models.results import BASIS
+from accelerator_sim.models.cycles_result import BASIS
 from workloads.results.identity import CostIdentity, MachineIdentity, Provenance
 from workloads.results.table import Column, Table
 from workloads.support.errors import InputError
@@ -133,7 +133,7 @@ class SweepResult:
         Raises:
             InputError: No point is feasible.
         """
-        from accelerator_sim.design_space.figure import front_figure
+        from accelerator_sim.design_space.front_figure import front_figure
 
         if not self.front:
             raise InputError("no point of the sweep is feasible: there is nothing to draw")
@@ -186,7 +186,7 @@ class Sweep:
         Raises:
             InputError: No point is feasible.
         """
-        from accelerator_sim.design_space.figure import front_figure
+        from accelerator_sim.design_space.front_figure import front_figure
 
         rows = _comparable(self.points.to_pylist(), self.result.identity.objectives)
         if not rows:

@@ -5,8 +5,8 @@ import json
 import pytest
 
 import accelerator_sim
+from accelerator_sim.attention.attention_result import STAGES, AttentionIdentity, AttentionResult
 from accelerator_sim.attention.masked import simulate_heads
-from accelerator_sim.attention.results import STAGES, AttentionIdentity, AttentionResult
 from accelerator_sim.machine.catalog import load_accelerator, load_cost_table
 from accelerator_sim.machine.identity import cost_identity, machine_identity
 from workloads.masks.head_masks import HeadMask, synthetic_attention_masks

@@ -8,8 +8,8 @@ from typing import Any
 import jsonschema
 import pytest
 
+from reports.schemas import DOCUMENT, RESULT, schemas, write_schemas
 from reports.stored.files import AnyResult
-from reports.stored.schema import DOCUMENT, RESULT, schemas, write_schemas
 from tests.reports.results import cycles
 from tests.workloads.results.results import perplexity, runtime, zero_shot
 from workloads.results.document import document
@@ -24,9 +24,7 @@ def _shipped(name: str) -> Any:
 def test_shipped_schema_is_what_the_code_gives(name: str, tmp_path: Path) -> None:
     write_schemas(tmp_path)
     shipped = (resources.files("reports.stored") / name).read_text(encoding="utf-8")
-    assert shipped == (tmp_path / name).read_text(encoding="utf-8"), (
-        "run python -m reports.stored.schema"
-    )
+    assert shipped == (tmp_path / name).read_text(encoding="utf-8"), "run python -m reports.schemas"
     jsonschema.Draft202012Validator.check_schema(schemas()[name])
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from accelerator_sim.attention.masked import HeadCycles
 from accelerator_sim.models.cycles import ProjectionCycles
-from accelerator_sim.models.results import BASIS
+from accelerator_sim.models.cycles_result import BASIS
 from accelerator_sim.simulation.result import EventResult
 from workloads.results.identity import CostIdentity, MachineIdentity, Provenance
 from workloads.results.table import Column, Table
@@ -177,7 +177,7 @@ class AttentionResult:
 
     def plot(self) -> "Figure":
         """Cycles by stage, dense beside sparse."""
-        from accelerator_sim.attention.figure import stages_figure
+        from accelerator_sim.attention.attention_figure import stages_figure
 
         return stages_figure(self)
 

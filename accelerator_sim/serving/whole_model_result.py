@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal, get_args
 
-from accelerator_sim.models.results import BASIS
+from accelerator_sim.models.cycles_result import BASIS
 from accelerator_sim.serving.amounts import Amount, total
 from workloads.results.identity import CostIdentity, MachineIdentity, Provenance, Subject
 from workloads.results.table import Cell, Column, Table
@@ -210,7 +210,7 @@ class WholeModelResult:
 
     def plot(self) -> "Figure":
         """Cycles of each phase by kind of work, dense beside compressed."""
-        from accelerator_sim.serving.figure import served_figure
+        from accelerator_sim.serving.whole_model_figure import served_figure
 
         return served_figure(self)
 

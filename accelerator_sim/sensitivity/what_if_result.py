@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from accelerator_sim.models.results import BASIS
+from accelerator_sim.models.cycles_result import BASIS
 from accelerator_sim.sensitivity.changes import MUCH, Change
 from workloads.results.identity import Provenance
 from workloads.results.kinds import CyclesIdentity
@@ -110,7 +110,7 @@ class WhatIfResult:
 
     def plot(self) -> "Figure":
         """Gains of the compressed run, held and planned anew."""
-        from accelerator_sim.sensitivity.figure import gains_figure
+        from accelerator_sim.sensitivity.what_if_figure import gains_figure
 
         return gains_figure(self)
 

@@ -2,7 +2,7 @@
 
 from matplotlib.figure import Figure
 
-from accelerator_sim.serving.results import PHASES, RUNS, WholeModelResult
+from accelerator_sim.serving.whole_model_result import PHASES, RUNS, WholeModelResult
 from workloads.results.palette import BLUE, GREEN, LIGHT_GREY, ORANGE, SKY
 
 _WORK = {

@@ -2,7 +2,7 @@
 
 from matplotlib.figure import Figure
 
-from accelerator_sim.sensitivity.results import WhatIfResult
+from accelerator_sim.sensitivity.what_if_result import WhatIfResult
 from workloads.results.palette import BLUE, SKY
 
 _HEIGHT = 0.38

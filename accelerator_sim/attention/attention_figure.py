@@ -2,7 +2,7 @@
 
 from matplotlib.figure import Figure
 
-from accelerator_sim.attention.results import STAGES, AttentionResult
+from accelerator_sim.attention.attention_result import STAGES, AttentionResult
 from workloads.results.palette import BLUE, GREY
 
 _WIDTH = 0.38
