@@ -1,9 +1,5 @@
 """The GPU operator on the CPU: Triton's interpreter up to 16 tokens, panels by torch above."""
 
-import os
-
-os.environ["TRITON_INTERPRET"] = "1"
-
 import ml_dtypes
 import numpy as np
 import pytest

@@ -1,9 +1,5 @@
 """The Triton kernels in Triton's interpreter, which runs them on the CPU."""
 
-import os
-
-os.environ["TRITON_INTERPRET"] = "1"
-
 import pytest
 import torch
 
