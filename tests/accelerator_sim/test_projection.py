@@ -33,6 +33,10 @@ CHANGES: dict[str, Any] = {
     "loop_order": "weight_stationary",
     "link_elements_per_cycle": 1,
     "handoff_cycles": 0,
+    "pipeline_cycles": 4,
+    "gather": "ideal",
+    "activation_banks": 1,
+    "activation_ports": 4,
     "tile.rows": 6,
     "tile.columns": 8,
     "tile.tokens": 1,
@@ -43,17 +47,27 @@ CHANGES: dict[str, Any] = {
     "index.format": "csr",
     "index.decode_per_cycle": 1,
     "index.run_bits": 1,
+    "index.decode": "ideal",
+    "index.decode_queue": 64,
     "weight_buffer.capacity_bytes": 4000,
     "weight_buffer.buffering": "single",
+    "weight_buffer.slots": 1,
     "activation_buffer.capacity_bytes": 200,
     "activation_buffer.buffering": "single",
+    "activation_buffer.slots": 1,
     "output_buffer.capacity_bytes": 600,
     "output_buffer.buffering": "single",
+    "output_buffer.slots": 1,
     "dram.bytes_per_second": 5000,
     "dram.efficiency": 0.72,
     "dram.latency_cycles": 9,
     "dram.burst_bytes": 16,
     "dram.channels": 2,
+    "dram.latency_ns": 9e6,
+    "dram.write_latency_ns": 9e6,
+    "dram.refresh_share": 0.3,
+    "dram.requests_per_cycle": 1,
+    "dram.outstanding_requests": 1,
 }
 TABLES = (TileChoice, Bits, Index, Buffer, Dram)
 
@@ -102,15 +116,20 @@ def test_accelerator_every_field_is_listed_as_changing_a_result() -> None:
 
 @pytest.mark.parametrize("key", CHANGES)
 def test_simulate_projection_every_field_changes_the_cycles(key: str) -> None:
-    """On a machine with a given tile, or one that overlaps, or chooses its tile, or has runs."""
+    """On a machine with a given tile, one that overlaps, chooses its tile, has runs, has a decode
+    queue, or gathers inputs from banks."""
     given, item = busy_machine(), busy_projection()
     overlapping = change(given, "schedule", "overlapped")
     choosing = change(given, "tile", TileChoice())
     runs = change(given, "index.format", "run_length")
+    index = Index("bitmap", 2, decode="queue", decode_queue=1)
+    queued = change(change(choosing, "macs_per_line", 1), "index", index)
+    banked = change(change(given, "dataflow", "token"), "gather", "banked")
+    banked = change(banked, "activation_banks", 2)
     changed = [
         run_event(plan_projection(item, machine)).cycles
         != run_event(plan_projection(item, change(machine, key, CHANGES[key]))).cycles
-        for machine in (given, overlapping, choosing, runs)
+        for machine in (given, overlapping, choosing, runs, queued, banked)
     ]
     assert any(changed)
 
