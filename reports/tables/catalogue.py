@@ -30,15 +30,16 @@ def vit_table() -> Table:
 
 def methods_table() -> Table:
     """Compression methods with their settings and defaults."""
-    from sslc.methods.registry import METHODS, default_settings, method_class
+    from sslc.methods.registry import METHODS, describe
 
+    described = {name: describe(name) for name in METHODS}
     rows = tuple(
         (
             name,
-            str(method_class(name).__doc__).splitlines()[0],
-            ", ".join(f"{key}={json.dumps(v)}" for key, v in default_settings(name).items()),
+            method.summary,
+            ", ".join(f"{key}={json.dumps(value)}" for key, value in method.settings.items()),
         )
-        for name in METHODS
+        for name, method in described.items()
     )
     columns = (Column("Method"), Column("What it does"), Column("Settings (--set KEY=VALUE)"))
     return Table("methods", "Compression methods", columns, rows)

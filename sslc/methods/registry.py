@@ -1,13 +1,18 @@
 """Methods by name: one lazy line each."""
 
-import dataclasses
+import ast
 import importlib
+import importlib.util
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from sslc.methods.base import Method
 from workloads.support.errors import unknown_name
 from workloads.support.presets import build
+
+if TYPE_CHECKING:
+    from sslc.methods.base import Method
 
 METHODS = {
     "alps": "sslc.methods.alps:Alps",
@@ -39,7 +44,7 @@ def method_class(name: str) -> Any:
     return getattr(importlib.import_module(module), attribute)
 
 
-def load_method(name: str, settings: Mapping[str, Any]) -> Method:
+def load_method(name: str, settings: Mapping[str, Any]) -> "Method":
     """A method with some of its settings changed.
 
     Raises:
@@ -49,6 +54,38 @@ def load_method(name: str, settings: Mapping[str, Any]) -> Method:
     return method
 
 
-def default_settings(name: str) -> dict[str, Any]:
-    """A method's settings and their defaults."""
-    return {field.name: field.default for field in dataclasses.fields(method_class(name))}
+@dataclass(frozen=True)
+class Description:
+    """A method as lists show it.
+
+    Attributes:
+        summary: The first line of its docstring.
+        settings: Its settings and their defaults.
+    """
+
+    summary: str
+    settings: Mapping[str, Any]
+
+
+def describe(name: str) -> Description:
+    """A method's summary and settings, from its source: importing it would load torch.
+
+    Raises:
+        InputError: No method has that name.
+    """
+    if name not in METHODS:
+        raise unknown_name("method", name, METHODS)
+    module, _, attribute = METHODS[name].partition(":")
+    spec = importlib.util.find_spec(module)
+    assert spec is not None
+    assert spec.origin is not None
+    tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
+    classes = (node for node in tree.body if isinstance(node, ast.ClassDef))
+    found = next(node for node in classes if node.name == attribute)
+    fields = (node for node in found.body if isinstance(node, ast.AnnAssign))
+    settings = {
+        ast.unparse(field.target): ast.literal_eval(field.value)
+        for field in fields
+        if field.value is not None and not ast.unparse(field.annotation).startswith("ClassVar")
+    }
+    return Description((ast.get_docstring(found) or "").partition("\n")[0], settings)

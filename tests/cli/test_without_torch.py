@@ -52,6 +52,7 @@ def folder(sslc: Run, artifact: Path, tmp_path_factory: pytest.TempPathFactory) 
         "list models",
         "list vit",
         "list accelerators",
+        "list methods",
         "simulate artifact --blocks 1 --context 64",
         "simulate --mask mask.npy --rank 4 --save out --trace out/trace.json",
         "attention deit-tiny --cycle-model roofline",

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 import torch
 
-from sslc.methods.registry import METHODS, default_settings, load_method
+from sslc.methods.registry import METHODS, describe, load_method
 from tests.sslc.problems import (
     correlated_inputs,
     small_case,
@@ -83,7 +83,7 @@ def test_method_everything_kept_gives_the_weight_back(name: str) -> None:
     assert torch.allclose((result.sparse + result.u @ result.v.T)[kept], weight[kept], atol=1e-4)
 
 
-@pytest.mark.parametrize("name", sorted(n for n in METHODS if "group" in default_settings(n)))
+@pytest.mark.parametrize("name", sorted(n for n in METHODS if "group" in describe(n).settings))
 @pytest.mark.parametrize("group", ["2:4", "4:8"])
 def test_method_pattern_is_obeyed(name: str, group: str) -> None:
     weight, statistics = small_case(32, 64)

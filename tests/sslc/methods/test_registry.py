@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from sslc.methods.registry import METHODS, default_settings, load_method
+from sslc.methods.registry import METHODS, describe, load_method, method_class
 from workloads.support.errors import InputError
 
 
@@ -34,11 +34,19 @@ def test_load_method_bad_setting_is_named(name: str, settings: Any, message: str
 
 def test_registry_settings_with_a_group_are_those_of_methods_that_prune() -> None:
     pruning = {"alps", "magnitude", "pruner-zero", "ria", "sparsegpt", "wanda"}
-    with_group = {name for name in METHODS if "group" in default_settings(name)}
+    with_group = {name for name in METHODS if "group" in describe(name).settings}
     assert with_group == pruning | {"godec", "rpca", "sslc"}
 
 
-def test_registry_every_setting_has_a_default() -> None:
-    for name in METHODS:
-        assert default_settings(name)["kept_fraction"] == 0.5
-        assert dataclasses.MISSING not in default_settings(name).values()
+@pytest.mark.parametrize("name", sorted(METHODS))
+def test_describe_reads_from_the_source_what_the_class_says(name: str) -> None:
+    described, cls = describe(name), method_class(name)
+    assert described.summary == str(cls.__doc__).splitlines()[0]
+    defaults = {field.name: field.default for field in dataclasses.fields(cls)}
+    assert described.settings == defaults
+    assert described.settings["kept_fraction"] == 0.5
+
+
+def test_describe_unknown_method_is_refused() -> None:
+    with pytest.raises(InputError, match="did you mean wanda"):
+        describe("wandaa")
