@@ -2,13 +2,18 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from accelerator_sim.attention.attention_result import AttentionResult
+from accelerator_sim.design_space.sweep_result import SweepResult
 from accelerator_sim.models.cycles_result import SIMULATED, CyclesResult, Simulation, in_order
+from accelerator_sim.sensitivity.what_if_result import WhatIfResult
+from accelerator_sim.serving.whole_model_result import WholeModelResult
 from reports.page import write_page
 from reports.stored.files import AnyResult, load_results
 from reports.stored.measured_files import Recorded, read_recorded
+from reports.tables.attention import attention_table
 from reports.tables.cycles import speedup_table, whole_model_table
 from reports.tables.energy import energy_table
 from reports.tables.explained import explained_table
@@ -18,9 +23,12 @@ from reports.tables.runtime import runtime_table
 from reports.tables.side_by_side import SideBySide, pair_up, side_by_side_table
 from reports.tables.zero_shot import zero_shot_table
 from workloads.results.identity import SHORT, digest
-from workloads.results.kinds import PerplexityResult, ZeroShotResult
+from workloads.results.kinds import PerplexityResult, ZeroShotResult, identity_sha256
 from workloads.results.runtime import RuntimeResult
 from workloads.results.table import Table, write_tables
+
+_ALONE = (SweepResult, WholeModelResult, WhatIfResult)
+"""Results that have a table of their own each."""
 
 
 @dataclass(frozen=True)
@@ -82,9 +90,25 @@ def tables_of(material: Material) -> list[Table]:
         energy_table(cycles),
         runtime_table([result for result in results if isinstance(result, RuntimeResult)]),
         side_by_side_table(_pairs(material)),
+        *_attention_tables(results),
+        *(_named(result.to_table(), result) for result in results if isinstance(result, _ALONE)),
         *recorded_tables(material.recorded),
     ]
     return [table for table in tables if table.rows]
+
+
+def _attention_tables(results: Sequence[AnyResult]) -> list[Table]:
+    """A table for each set of masks and machine, all cycle models in it."""
+    groups: dict[str, list[AttentionResult]] = defaultdict(list)
+    for result in results:
+        if isinstance(result, AttentionResult):
+            groups[digest(replace(result.identity, cycle_model=""))].append(result)
+    return [_named(attention_table(members), members[0]) for members in groups.values()]
+
+
+def _named(table: Table, result: AnyResult) -> Table:
+    """A table that stands alone for its result, called by the hash of its identity."""
+    return replace(table, name=f"{table.name}-{identity_sha256(result)[:SHORT]}")
 
 
 def _pairs(material: Material) -> list[SideBySide]:
