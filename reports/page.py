@@ -10,11 +10,11 @@ from workloads.results.table import Table, alignment, written_rows
 from workloads.support.files import write_atomic
 
 _STYLE = """
-body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 75rem; padding: 0 1rem;
+body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 100rem; padding: 0 1rem;
        color: #1a1a1a; background: #fff }
 .wide { overflow-x: auto }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 13px }
-th, td { padding: .25rem .6rem; border-bottom: 1px solid #ddd; white-space: nowrap }
+th, td { padding: .25rem .45rem; border-bottom: 1px solid #ddd; white-space: nowrap }
 thead th { border-bottom: 2px solid #444; text-align: left }
 ul { color: #444; font-size: 13px; padding-left: 1.2rem }
 svg { max-width: 100%; height: auto }

@@ -1,5 +1,6 @@
 """A run before it is made: what every projection gets, and the memory and time it will take."""
 
+import time
 from dataclasses import dataclass
 
 import torch
@@ -18,6 +19,7 @@ from sslc.compression.sampling import estimate_seconds
 from sslc.methods.base import Method
 from sslc.model.blocks import BlockwiseModel
 from sslc.model.checkpoint import Checkpoint
+from sslc.model.opening import open_checkpoint
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,10 @@ def dry_run(
         InputError: The run would be refused: a budget, a pattern, or the memory.
     """
     kind = stored_dtype(checkpoint, dtype)
+    started = time.process_time()
+    open_checkpoint(str(checkpoint.directory))  # as a run does, the hashes of its cache with it
     model = BlockwiseModel(checkpoint, device)
+    opening = time.process_time() - started
     plan = make_plan(choice, method, names=projection_names(model), blocks=model.blocks)
     projections = estimate_projections(model, plan, dtype=kind)
     wanted = workers or default_workers(model.device)
@@ -70,4 +75,4 @@ def dry_run(
     )
     peak = peak_bytes(model, plan, estimates=projections, calibration=calibration, workers=used)
     seconds = estimate_seconds(model, plan, calibration=calibration, workers=used)
-    return RunEstimate(projections, kind, used, peak, seconds)
+    return RunEstimate(projections, kind, used, peak, opening + seconds)

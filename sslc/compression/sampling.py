@@ -3,7 +3,8 @@
 A method is timed on random matrices of a projection's shape scaled down, larger and larger until a
 sample takes a noticeable time or has the full size. Costs grow with the square of the scale (passes
 over the entries) and with its cube (products, factorisations); the two shares are fitted to the
-last two samples. Reading and writing files is not counted.
+last two samples. A block is read once for a sample; a run reads it twice, and rounds, hashes and
+writes it, which takes about as long again.
 
 Every time is processor time, and the least of several samples: what other programs take of a busy
 machine, and what happens only once (imports, compilation), is no part of it.
@@ -25,6 +26,8 @@ _SMALLEST_SIDE = 256
 _ENOUGH_SECONDS = 0.4
 _SAMPLES = 3
 _PRODUCT_SIDE = 1024
+_READINGS = 3
+"""Of a block: for its statistics, projection by projection, and once more as it is stored."""
 _MULTIPLE = 32
 """Scaled sides are multiples of it, so that N:M patterns divide them."""
 
@@ -61,7 +64,17 @@ def estimate_seconds(
             shapes[name][1] ** 2 for name, method in methods.items() if method.needs_hessian
         )
         seconds += calibration.windows * calibration.window_tokens * products / pace
-    return seconds
+    return seconds + model.blocks * _READINGS * _reading_seconds(model)
+
+
+def _reading_seconds(model: BlockwiseModel) -> float:
+    """Processor time to read a block and to make its weights real."""
+
+    def read() -> None:
+        with model.block(0):
+            pass
+
+    return _least_seconds(read)
 
 
 def sample_seconds(method: Method, m: int, n: int) -> float:
