@@ -12,6 +12,7 @@ from reports.commands.options import (
     Settings,
     Style,
     parse_settings,
+    share,
 )
 
 Model = Annotated[
@@ -22,10 +23,12 @@ Model = Annotated[
     ),
 ]
 KeptFraction = Annotated[
-    float | None, typer.Option(help="Kept share of each projection's parameters.")
+    float | None,
+    typer.Option(parser=share, metavar="SHARE", help="Kept share of a projection's parameters."),
 ]
 RankShare = Annotated[
-    float | None, typer.Option(help="Share of the parameters that U and V may take.")
+    float | None,
+    typer.Option(parser=share, metavar="SHARE", help="Share of them that U and V may take."),
 ]
 
 

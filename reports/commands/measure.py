@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reports.commands.options import DeviceName, JsonFlag, Style
+from reports.commands.options import DeviceName, JsonFlag, Style, share
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,10 +19,16 @@ def measure(
         str | None, typer.Option(help="In place of DIR: a model's shape, with synthetic masks.")
     ] = None,
     kept: Annotated[
-        float, typer.Option(min=0, max=1, help="With --shape: kept share, factors included.")
+        float,
+        typer.Option(
+            parser=share, metavar="SHARE", help="With --shape: kept share, factors included."
+        ),
     ] = 0.5,
     rank_share: Annotated[
-        float, typer.Option(min=0, max=1, help="With --shape: share of parameters in U and V.")
+        float,
+        typer.Option(
+            parser=share, metavar="SHARE", help="With --shape: share of parameters in U and V."
+        ),
     ] = 0.0625,
     tokens: Annotated[
         list[int] | None, typer.Option(min=1, help="May be repeated [1, 128].")

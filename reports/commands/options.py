@@ -72,6 +72,26 @@ Calibration = Annotated[
 ]
 
 
+def share(value: str) -> float:
+    """A share as a number; a percentage is refused with the number that it means.
+
+    Args:
+        value: As typed, such as ``0.5``.
+
+    Raises:
+        BadParameter: It is not a number, or not in [0, 1].
+    """
+    from workloads.support.presets import percent_hint
+
+    try:
+        number = float(value)
+    except ValueError as error:
+        raise typer.BadParameter(f"{value!r} is not a number{percent_hint(value)}") from error
+    if not 0 <= number <= 1:
+        raise typer.BadParameter(f"must lie in [0, 1], got {value}{percent_hint(f'{value}%')}")
+    return number
+
+
 def parse_settings(texts: Sequence[str] | None) -> dict[str, Any]:
     """``KEY=VALUE`` texts as a table.
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from reports.commands.options import ArtifactPath, DeviceName, JsonFlag, Style
+from reports.commands.options import ArtifactPath, DeviceName, JsonFlag, Style, share
 
 
 def recover(
@@ -24,7 +24,11 @@ def recover(
     window_tokens: Annotated[int, typer.Option(help="Tokens per example at most.")] = 256,
     rank_share: Annotated[
         float,
-        typer.Option(help="Share of the parameters that LoRA may take where there are no factors."),
+        typer.Option(
+            parser=share,
+            metavar="SHARE",
+            help="Share of the parameters that LoRA may take where there are no factors.",
+        ),
     ] = 0.0625,
     seed: Annotated[int, typer.Option(help="Of the order of examples and of LoRA.")] = 0,
     device: DeviceName = "cpu",

@@ -17,6 +17,7 @@ from reports.commands.options import (
     Tokens,
     cycle_models,
     several,
+    share,
 )
 
 if TYPE_CHECKING:
@@ -65,7 +66,10 @@ def reproduce(
     method: Annotated[
         list[str] | None, typer.Option(help=f"In place of a table's own methods; {_MANY}")
     ] = None,
-    kept_fraction: Annotated[float, typer.Option(help="Kept share of the parameters.")] = 0.5,
+    kept_fraction: Annotated[
+        float,
+        typer.Option(parser=share, metavar="SHARE", help="Kept share of the parameters."),
+    ] = 0.5,
     blocks: Annotated[
         int | None, typer.Option(min=1, help="Compress only the first so many [all].")
     ] = None,

@@ -198,3 +198,21 @@ def test_windows_beyond_the_models_positions_are_remarked(sslc: Run, llama: Path
     assert "windows of 300 tokens go beyond its max_position_embeddings 256" in done.stderr
     fitting = sslc("evaluate", llama, "--window-tokens", 256, "--max-tokens", 600)
     assert "max_position_embeddings" not in fitting.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "text"),
+    [
+        (("compress", "M", "--kept-fraction", "60%"), "write 0.6 for 60%"),
+        (("compress", "M", "--rank-share", "12.5%"), "write 0.125 for 12.5%"),
+        (("recover", "A", "--out", "B", "--rank-share", "5%"), "write 0.05 for 5%"),
+        (("measure", "--shape", "llama2-7b", "--kept", "50%"), "write 0.5 for 50%"),
+        (("reproduce", "table1", "--kept-fraction", "70"), "write 0.7 for 70%"),
+    ],
+)
+def test_share_written_as_a_percentage_hints_at_the_number(
+    sslc: Run, command: tuple[str, ...], text: str
+) -> None:
+    done = sslc(*command)
+    assert done.returncode == 2
+    assert text in " ".join(done.stderr.split())
