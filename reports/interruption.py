@@ -5,6 +5,7 @@ the handler unwinds what it can, and a thread that the operating system wakes en
 that takes too long. Whatever is on disk is whole at any moment (``workloads.support.files``).
 """
 
+import atexit
 import contextlib
 import os
 import select
@@ -43,9 +44,15 @@ class Interrupted(BaseException):
 
 
 def end(number: int) -> NoReturn:
-    """Say what is finished and leave with the exit code of the signal: 130 or 143."""
+    """Say what is finished and leave with the exit code of the signal: 130 or 143.
+
+    What libraries registered for the exit is run; their native threads are not waited for, and
+    Python does not take itself down around them, which can abort the process instead.
+    """
     _say(number)
-    sys.exit(128 + number)
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    os._exit(128 + number)
 
 
 @contextlib.contextmanager
