@@ -88,7 +88,8 @@ def share(value: str) -> float:
     except ValueError as error:
         raise typer.BadParameter(f"{value!r} is not a number{percent_hint(value)}") from error
     if not 0 <= number <= 1:
-        raise typer.BadParameter(f"must lie in [0, 1], got {value}{percent_hint(f'{value}%')}")
+        hint = percent_hint(f"{value}%") if number > 2 else ""
+        raise typer.BadParameter(f"must lie in [0, 1], got {value}{hint}")
     return number
 
 

@@ -138,7 +138,7 @@ def test_reproduce_where_another_run_works_is_refused(
         ("text nowhere.txt", ["table1", "--model", "LLAMA", "--text", "nowhere.txt"]),
         ("known: alps", ["table1", "--model", "LLAMA", "--method", "wnda"]),
         ("did you mean llama2-7b", ["table1", "--model", "LLAMA", "--published", "lama2-7b"]),
-        ("kept_fraction", ["table7", "--model", "LLAMA", "--kept-fraction", "1.5"]),
+        ("--kept-fraction", ["table7", "--model", "LLAMA", "--kept-fraction", "1.5"]),
         ("the text has", ["table1", "--model", "LLAMA", "--max-tokens", "8"]),
     ],
 )
