@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("workloads", "sslc", "accelerator_sim", "reports")
 MOST_LINES = 400
-MOST_LINES_OF_A_FUNCTION = 60  # with its docstring
+MOST_LINES_OF_A_FUNCTION = 40  # without its docstring
 
 
 def modules(package: str) -> list[Path]:
@@ -43,11 +43,11 @@ def test_module_begins_with_a_docstring_and_fits_400_lines(package: str) -> None
         assert len(text.splitlines()) <= MOST_LINES, path
 
 
-@pytest.mark.parametrize("package", PACKAGES)
-def test_function_fits_one_screen(package: str) -> None:
-    for path in modules(package):
+@pytest.mark.parametrize("folder", [*PACKAGES, "tests", "benchmarks", "docs/programs"])
+def test_function_fits_one_screen(folder: str) -> None:
+    for path in modules(folder):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.end_lineno:
-                documented = ast.get_docstring(node, clean=False) or ""
-                lines = node.end_lineno - node.body[0].lineno + 1 - documented.count("\n")
+                body = node.body[1:] if ast.get_docstring(node) else node.body
+                lines = node.end_lineno - body[0].lineno + 1 if body else 0
                 assert lines <= MOST_LINES_OF_A_FUNCTION, f"{path}: {node.name}"

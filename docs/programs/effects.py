@@ -114,6 +114,7 @@ def measure(name: str, tokens: int, machine: Accelerator) -> dict[str, Cost]:
 
 
 def table(costs: dict[tuple[str, int], dict[str, Cost]]) -> Table:
+    """Speedups and costs of every module as the effects come on, beside the printed speedups."""
     published = {(row.model, row.module): row.speedup for row in table4()}
     rows = tuple(
         (
@@ -141,6 +142,7 @@ def table(costs: dict[tuple[str, int], dict[str, Cost]]) -> Table:
 
 
 def figure(costs: dict[tuple[str, int], dict[str, Cost]]) -> Figure:
+    """The same as a picture."""
     made = Figure(figsize=(9.6, 6.2), layout="constrained")
     panels = made.subplots(2, 2, sharex=True, sharey="row")
     for (upper, lower), (model, title) in zip(panels.T, MODELS.items(), strict=True):
@@ -181,6 +183,7 @@ def _draw(upper: Axes, lower: Axes, costs: list[dict[str, Cost]]) -> None:
 
 
 def main() -> None:
+    """Write the figure and print the table."""
     machine = load_accelerator("array-64x64")
     costs = {(m, k): measure(m, k, machine) for m in MODELS for k in TOKENS}
     print(render(table(costs), "markdown"))

@@ -48,6 +48,7 @@ class OutputError:
 
 
 def main(directory: Path, names: tuple[str, ...]) -> None:
+    """Compress by every method that is not there yet, measure, and print the table."""
     checkpoint = open_checkpoint(MODEL)
     directory.mkdir(parents=True, exist_ok=True)
     artifacts, perplexities = {}, {}

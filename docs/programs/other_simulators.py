@@ -39,6 +39,7 @@ class Tool:
 
 
 def main() -> None:
+    """Print the table."""
     block = load_model("llama2-7b").projections(1)
     print("| tool | tokens | cycles | bytes a cycle | explained | our roofline | our event |")
     print("|---|---|---|---|---|---|---|")

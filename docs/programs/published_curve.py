@@ -15,6 +15,7 @@ from workloads.results.table import render
 
 
 def main() -> None:
+    """Write the figure and print the table."""
     made = reproduce_table4(load_accelerator("array-64x64"), ["published"])
     print(render(made.tables[1], "markdown"))
     write_figure(curve_figure(made.curves, table4()), Path("docs/figures"), CURVE_NAME)

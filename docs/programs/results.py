@@ -64,6 +64,7 @@ SECTIONS = (
 
 
 def main(general: str, what: str = "") -> None:
+    """Make every section that is not in the cache, then the page and its figures."""
     made = {}
     with Reporter() as reporter:
         checkpoint = open_checkpoint(MODEL, reporter)

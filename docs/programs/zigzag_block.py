@@ -20,6 +20,7 @@ GEMMS = ((4, 4096, 4096), (2, 11008, 4096), (1, 4096, 11008))
 
 
 def main() -> None:
+    """Print the cycles of each product and of the block."""
     dram_bits, tokens = int(sys.argv[1]), int(sys.argv[2])
     logging.disable(logging.CRITICAL)
     total = 0.0

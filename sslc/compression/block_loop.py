@@ -14,16 +14,10 @@ import torch
 from sslc.calibration.gradients import collect_gradients, read_gradients
 from sslc.calibration.statistics import InputStatistics
 from sslc.calibration.windows import Calibration, calibration_windows
-from sslc.compression.estimate import estimate_projections, fit_workers
-from sslc.compression.output import Output, finished_artifact, one_run, stored_dtype
-from sslc.compression.plan import DENSE, EVERYTHING, Choice, Plan, make_plan
-from sslc.compression.projections import (
-    compress_block,
-    default_workers,
-    input_statistics,
-    projection_names,
-    unit_statistics,
-)
+from sslc.compression.output import Output, finished_artifact, one_run
+from sslc.compression.plan import DENSE, EVERYTHING, Choice, Plan
+from sslc.compression.preparation import Prepared, prepare
+from sslc.compression.projections import compress_block, input_statistics, unit_statistics
 from sslc.methods.base import Method
 from sslc.model.blocks import BlockwiseModel, Replaced
 from sslc.model.checkpoint import Checkpoint
@@ -81,35 +75,44 @@ def compress_checkpoint(
             nothing, text that is too short, more memory needed than allowed, or a directory that
             may not be touched. What was finished before stays resumable.
     """
-    model = BlockwiseModel(checkpoint, device)
-    plan = make_plan(choice, method, names=projection_names(model), blocks=model.blocks)
-    dtype = stored_dtype(checkpoint, output.dtype)
-    estimates = estimate_projections(model, plan, dtype=dtype)
+    prepared = prepare(checkpoint, method, dtype=output.dtype, device=device, choice=choice)
     text = load_text(calibration.source, "calibration")
-    settings = _settings(checkpoint, method, calibration, text, dtype, choice)
+    settings = _settings(checkpoint, method, calibration, text, prepared.dtype, choice)
     if output.resume:
         finished = finished_artifact(output, settings)
         if finished is not None:
             return finished
     windows = calibration_windows(checkpoint, text, calibration=calibration)
-    workers = workers or default_workers(model.device)
-    workers = fit_workers(
-        model,
-        plan,
-        estimates=estimates,
-        calibration=calibration,
-        workers=workers,
-        max_memory_bytes=max_memory_bytes,
-    )
-    rest, companions = _rest(checkpoint, plan), checkpoint.companions()
+    used = prepared.workers(calibration, asked=workers, max_memory_bytes=max_memory_bytes)
+    rest, companions = _rest(checkpoint, prepared.plan), checkpoint.companions()
     writer = start_artifact(
         output.directory, settings, resume=output.resume, overwrite=output.overwrite
     )
+    stage = f"compress ({method.name})"
+    _compress_blocks(
+        prepared, writer, windows=windows, workers=used, stage=stage, progress=progress
+    )
+    writer.finish(rest, companions)
+    progress(stage, prepared.model.blocks, prepared.model.blocks)
+    return open_artifact(output.directory)
+
+
+def _compress_blocks(
+    prepared: Prepared,
+    writer: ArtifactWriter,
+    *,
+    windows: torch.Tensor,
+    workers: int,
+    stage: str,
+    progress: Progress,
+) -> None:
+    """Compress and write every block that is not written, each on what the ones before it give."""
+    model, plan = prepared.model, prepared.plan
     gradients = _gradients(model, plan, windows, writer, progress)
     hidden = model.embed(windows)
     last = max(index for index, _, planned in plan if planned is not DENSE)
     for index, methods in enumerate(plan.blocks):
-        progress(f"compress ({method.name})", index, model.blocks)
+        progress(stage, index, model.blocks)
         if index < len(writer.blocks):
             stored = _read_back(writer, index)
         else:
@@ -123,7 +126,7 @@ def compress_checkpoint(
                 index,
                 methods=methods,
                 statistics=statistics,
-                dtype=settings.dtype,
+                dtype=prepared.dtype,
                 workers=workers,
             )
             stored = {name: tensors for name, (_, tensors) in made.items()}
@@ -133,9 +136,6 @@ def compress_checkpoint(
                 model.run(index, block, hidden)
     if gradients is not None:
         shutil.rmtree(gradients, ignore_errors=True)
-    writer.finish(rest, companions)
-    progress(f"compress ({method.name})", model.blocks, model.blocks)
-    return open_artifact(output.directory)
 
 
 def _stored_weights(stored: Mapping[str, CompressedTensors]) -> Replaced:

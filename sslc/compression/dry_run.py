@@ -8,16 +8,12 @@ import torch
 from sslc.calibration.windows import Calibration
 from sslc.compression.estimate import (
     ProjectionEstimate,
-    estimate_projections,
-    fit_workers,
     peak_bytes,
 )
-from sslc.compression.output import stored_dtype
-from sslc.compression.plan import EVERYTHING, Choice, make_plan
-from sslc.compression.projections import default_workers, projection_names
+from sslc.compression.plan import EVERYTHING, Choice
+from sslc.compression.preparation import prepare
 from sslc.compression.sampling import estimate_seconds
 from sslc.methods.base import Method
-from sslc.model.blocks import BlockwiseModel
 from sslc.model.checkpoint import Checkpoint
 from sslc.model.opening import open_checkpoint
 
@@ -57,22 +53,12 @@ def dry_run(
     Raises:
         InputError: The run would be refused: a budget, a pattern, or the memory.
     """
-    kind = stored_dtype(checkpoint, dtype)
     started = time.process_time()
     open_checkpoint(str(checkpoint.directory))  # as a run does, the hashes of its cache with it
-    model = BlockwiseModel(checkpoint, device)
+    prepared = prepare(checkpoint, method, dtype=dtype, device=device, choice=choice)
     opening = time.process_time() - started
-    plan = make_plan(choice, method, names=projection_names(model), blocks=model.blocks)
-    projections = estimate_projections(model, plan, dtype=kind)
-    wanted = workers or default_workers(model.device)
-    used = fit_workers(
-        model,
-        plan,
-        estimates=projections,
-        calibration=calibration,
-        workers=wanted,
-        max_memory_bytes=max_memory_bytes,
-    )
-    peak = peak_bytes(model, plan, estimates=projections, calibration=calibration, workers=used)
+    used = prepared.workers(calibration, asked=workers, max_memory_bytes=max_memory_bytes)
+    model, plan, estimates = prepared.model, prepared.plan, prepared.estimates
+    peak = peak_bytes(model, plan, estimates=estimates, calibration=calibration, workers=used)
     seconds = estimate_seconds(model, plan, calibration=calibration, workers=used)
-    return RunEstimate(projections, kind, used, peak, opening + seconds)
+    return RunEstimate(estimates, prepared.dtype, used, peak, opening + seconds)

@@ -107,6 +107,22 @@ def buffers(smallest: int, largest: int) -> st.SearchStrategy[Buffer]:
     return st.builds(Buffer, sizes, st.sampled_from(["single", "double"]), slots)
 
 
+def drams() -> st.SearchStrategy[Dram]:
+    return st.builds(
+        Dram,
+        st.integers(500, 20000),
+        st.sampled_from([1.0, 0.72, 0.3]),
+        st.integers(0, 7),
+        st.sampled_from([1, 2, 8]),
+        st.integers(1, 3),
+        latency_ns=st.sampled_from([None, 0.0, 5_500_000.0]),
+        write_latency_ns=st.sampled_from([None, 0, 3e6]),
+        refresh_share=st.sampled_from([0.0, 0.0625]),
+        requests_per_cycle=st.sampled_from(["unlimited", 1, 2]),
+        outstanding_requests=st.sampled_from(["unlimited", 1, 2, 4]),
+    )
+
+
 @st.composite
 def machines(draw: st.DrawFn) -> Accelerator:
     """Small machines of every kind; many have tiles that do not fit."""
@@ -144,21 +160,7 @@ def machines(draw: st.DrawFn) -> Accelerator:
         weight_buffer=draw(buffers(20, 120)),
         activation_buffer=draw(buffers(10, 120)),
         output_buffer=draw(buffers(40, 400)),
-        dram=draw(
-            st.builds(
-                Dram,
-                st.integers(500, 20000),
-                st.sampled_from([1.0, 0.72, 0.3]),
-                st.integers(0, 7),
-                st.sampled_from([1, 2, 8]),
-                st.integers(1, 3),
-                latency_ns=st.sampled_from([None, 0.0, 5_500_000.0]),
-                write_latency_ns=st.sampled_from([None, 0, 3e6]),
-                refresh_share=st.sampled_from([0.0, 0.0625]),
-                requests_per_cycle=st.sampled_from(["unlimited", 1, 2]),
-                outstanding_requests=st.sampled_from(["unlimited", 1, 2, 4]),
-            )
-        ),
+        dram=draw(drams()),
     )
 
 

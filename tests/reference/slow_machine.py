@@ -43,21 +43,17 @@ class SlowMachine:
         m, n = len(mask), len(mask[0])
         tile = (min(tile[0], m), min(tile[1], n), min(tile[2], tokens))
         self.streams = tile_lists(mask, tokens, rank, acc, tile, ld, dense)
-        self.blocks = [
-            (q, i)
-            for q in range(len(pieces(tokens, tile[2])))
-            for i in range(len(pieces(m, tile[0])))
-        ]
         self.weights_stay = acc.loop_order == "weight_stationary"
         self.chunks_stay = acc.loop_order == "activation_stationary"
-        if self.weights_stay:
-            self.blocks.sort(key=lambda block: block[::-1])
-        held_tokens = tokens if self.weights_stay else tile[2]
         self.out_bytes = {
             (q, i): ceil((b - a) * (d - c) * acc.bits.activation / 8)
             for q, (a, b) in enumerate(pieces(tokens, tile[2]))
             for i, (c, d) in enumerate(pieces(m, tile[0]))
         }
+        self.blocks = [*self.out_bytes]
+        if self.weights_stay:
+            self.blocks.sort(key=lambda block: block[::-1])
+        held_tokens = tokens if self.weights_stay else tile[2]
         rounds = 1 if self.weights_stay else len(pieces(tokens, tile[2]))
         room = acc.weight_buffer.capacity_bytes // (1 + bool(self.streams[1]))
         self.weight_slots = [
@@ -77,11 +73,14 @@ class SlowMachine:
             acc.output_buffer, acc.output_buffer.capacity_bytes - thin,
             1 if self.chunks_stay else rounds, block, whole,
         )  # fmt: skip
-        self.waiting_writes: list[tuple[int, int, int, int, tuple[Any, ...]]] = []
-        self.raised, self.begun = [0, 0], [0, 0]
         self.missing = dict.fromkeys(self.blocks, 0)
         self.thin_missing = [0] * len(pieces(tokens, tile[2]))
         self.prepare_tiles()
+        self.prepare_queues()
+
+    def prepare_queues(self) -> None:
+        self.waiting_writes: list[tuple[int, int, int, int, tuple[Any, ...]]] = []
+        self.raised, self.begun = [0, 0], [0, 0]
         self.chunks: dict[tuple[int, int], str] = {}
         self.open_blocks: set[Block] = set()
         self.written: set[Block] = set()

@@ -185,13 +185,10 @@ def sparse_tile(
         lines[line] += max(macs, need)
         compute += macs
         decode += max(macs, need) - macs
-    gathered = 0
-    if acc.gather == "banked" and acc.dataflow == "token":
-        gathered = gather_ports(
-            [[c for c in columns if mask[r][c] and not dense[c]] for r in range(*row_range)],
-            ls,
-            acc,
-        ) * ceil(tokens / acc.macs_per_line)
+    places = [[c for c in columns if mask[r][c] and not dense[c]] for r in range(*row_range)]
+    gathers = acc.gather == "banked" and acc.dataflow == "token"
+    steps = gather_ports(places, ls, acc) if gathers else 0
+    gathered = steps * ceil(tokens / acc.macs_per_line)
     rows = len(counts)
     values = entries if ":" in acc.index.format else sum(counts)
     bits = (values + rows * len(dense_here)) * acc.bits.weight
