@@ -39,6 +39,7 @@ from accelerator_sim.models.by_name import Model
 from accelerator_sim.models.cycles import Run
 from workloads.masks.packed import SparseLowRankGemm
 from workloads.shapes.attention import ContextAttention
+from workloads.support.crowding import crowding
 from workloads.support.errors import InputError
 from workloads.support.files import read_json, write_atomic, write_json
 from workloads.support.progress import Progress, silent
@@ -61,6 +62,7 @@ class Estimate:
         point_seconds: Mean of the timed points.
         timed_points: How many were timed.
         workers: That will share the work.
+        crowding: Wall over processor time beside what else the machine runs now.
     """
 
     DERIVED: ClassVar = ("seconds",)
@@ -71,12 +73,14 @@ class Estimate:
     point_seconds: float
     timed_points: int
     workers: int
+    crowding: float = 1.0
 
     @property
     def seconds(self) -> float:
         """Until the end, if the other points are like the timed ones."""
         left = self.points - self.finished
-        return self.setup_seconds + left * self.point_seconds / self.workers if left else 0.0
+        alone = self.setup_seconds + left * self.point_seconds / self.workers
+        return alone * self.crowding if left else 0.0
 
 
 def run_sweep(space: Space, out: Path, *, workers: int, progress: Progress = silent) -> pa.Table:
@@ -126,7 +130,15 @@ def estimate(space: Space, out: Path, *, workers: int) -> Estimate:
     _evaluate(_task(space, points, columns))
     point_seconds = (time.process_time() - ready) / count
     finished = _finished_points(space, out)
-    return Estimate(len(space.points), finished, ready - began, point_seconds, count, workers)
+    return Estimate(
+        points=len(space.points),
+        finished=finished,
+        setup_seconds=ready - began,
+        point_seconds=point_seconds,
+        timed_points=count,
+        workers=workers,
+        crowding=crowding(workers),
+    )
 
 
 def check_directory(space: Space, out: Path) -> None:

@@ -144,6 +144,7 @@ def reproduce(
     directory = _OUT if out is None else out
     with Reporter() as reporter:
         study = _study(model, wanted, directory, device, reporter, published)
+        _check_blocks(study, blocks)
         study = replace(
             study, limits=limits, simulation=simulation, kept_fraction=kept_fraction,
             texts=several(text) or ("embedded",), tasks=several(tasks), methods=several(method),
@@ -179,6 +180,23 @@ def _study(
     checkpoint = None if by_shape else _open(model or "smollm2-135m", device, progress)
     whose = published or published_model("" if checkpoint is None else checkpoint.name)
     return Study(checkpoint, directory, published=whose, device=device, progress=progress)
+
+
+def _check_blocks(study: "Study", blocks: int | None) -> None:
+    """Refuse more blocks than the model has; ``--quick`` takes those that are there.
+
+    Raises:
+        InputError: There are fewer.
+    """
+    from workloads.support.errors import InputError
+
+    if blocks is None or study.opened is None:
+        return
+    from sslc.model.config import load_config
+
+    most = load_config(study.opened.directory).num_hidden_layers
+    if blocks > most:
+        raise InputError(f"--blocks must be at most {most}, the model's, got {blocks}")
 
 
 def _open(model: str, device: str, progress: "Progress") -> "Checkpoint":

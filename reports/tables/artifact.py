@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from sslc.compression.dry_run import RunEstimate
     from sslc.compression.estimate import ProjectionEstimate
 
-ESTIMATED_FROM = "memory from shapes; time from samples on random matrices, here and now"
+ESTIMATED_FROM = (
+    "memory from shapes; time from samples on random matrices, here, at the load of now"
+)
 
 
 @dataclass(frozen=True)
@@ -224,8 +226,8 @@ def estimate_tables(estimate: "RunEstimate") -> list[Table]:
         "bits and factors.",
         f"Estimated peak memory: {estimate.peak_bytes / 2**30:.2f} GiB with {estimate.workers} "
         "workers, from shapes (an upper bound).",
-        f"Estimated time: {_duration(estimate.seconds)}, from samples on random matrices taken now "
-        "on this machine.",
+        f"Estimated time: {_duration(estimate.seconds)}, from samples on random matrices taken "
+        "here, at the load of now.",
     )
     return [Table("estimate", "What a run would give and take", columns, tuple(rows), notes)]
 

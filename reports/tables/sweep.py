@@ -85,6 +85,7 @@ def estimate_table(space: Space, estimate: Estimate) -> Table:
         ("workers", estimate.workers),
         ("seconds to prepare a worker", estimate.setup_seconds),
         (f"seconds per point (measured, mean of {estimate.timed_points})", estimate.point_seconds),
+        ("wall over processor time, at the load of now", estimate.crowding),
         ("seconds in all (estimate)", estimate.seconds),
     )
     title = f"Dry run of {Path(space.source).name}"

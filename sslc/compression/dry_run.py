@@ -16,6 +16,7 @@ from sslc.compression.sampling import estimate_seconds
 from sslc.methods.base import Method
 from sslc.model.checkpoint import Checkpoint
 from sslc.model.opening import open_checkpoint
+from workloads.support.crowding import crowding
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,8 @@ class RunEstimate:
         dtype: Stored dtype.
         workers: Projections at once, as many as the memory allows.
         peak_bytes: Estimated highest resident memory of the process.
-        seconds: Estimated from samples on random matrices (``sampling.py``).
+        seconds: Estimated wall time: processor times of samples on random matrices
+            (``sampling.py``), beside what else the machine runs now.
     """
 
     projections: tuple[ProjectionEstimate, ...]
@@ -61,4 +63,5 @@ def dry_run(
     model, plan, estimates = prepared.model, prepared.plan, prepared.estimates
     peak = peak_bytes(model, plan, estimates=estimates, calibration=calibration, workers=used)
     seconds = estimate_seconds(model, plan, calibration=calibration, workers=used)
-    return RunEstimate(estimates, prepared.dtype, used, peak, opening + seconds)
+    wall = (opening + seconds) * crowding(used)
+    return RunEstimate(estimates, prepared.dtype, used, peak, wall)

@@ -35,7 +35,7 @@ _MULTIPLE = 32
 def estimate_seconds(
     model: BlockwiseModel, plan: Plan, *, calibration: CalibrationShape, workers: int
 ) -> float:
-    """Estimated wall time of a run on the CPU.
+    """Estimated wall time of a run on the CPU, with its cores to itself.
 
     Args:
         model: For the shapes.

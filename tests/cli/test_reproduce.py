@@ -139,6 +139,7 @@ def test_reproduce_where_another_run_works_is_refused(
         ("known: alps", ["table1", "--model", "LLAMA", "--method", "wnda"]),
         ("did you mean llama2-7b", ["table1", "--model", "LLAMA", "--published", "lama2-7b"]),
         ("--kept-fraction", ["table7", "--model", "LLAMA", "--kept-fraction", "1.5"]),
+        ("--blocks must be at most 3", ["table1", "--model", "LLAMA", "--blocks", "99"]),
         ("the text has", ["table1", "--model", "LLAMA", "--max-tokens", "8"]),
     ],
 )
