@@ -3,18 +3,60 @@
 Each term is a lower bound of the event model, so a tile is chosen without simulating it.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
 from accelerator_sim.machine.hardware import Accelerator
 from accelerator_sim.mapping.program import Program, Stream
 from accelerator_sim.mapping.storage import Storage
 from accelerator_sim.mapping.tiling import Counts
-from accelerator_sim.mapping.timing import ceil_div, dram_ticks, link_cycles, ticks_per_cycle
+from accelerator_sim.mapping.timing import (
+    ceil_div,
+    dram_bytes,
+    dram_ticks,
+    link_cycles,
+    ticks_per_cycle,
+)
+
+
+class Transfers(NamedTuple):
+    """Sums over some transfers.
+
+    Attributes:
+        payload: Bytes that are wanted.
+        moved: Bytes that cross the port, in whole bursts.
+    """
+
+    payload: int
+    moved: int
 
 
 def write_back_bytes(program: Program) -> Counts:
     """Bytes of every output block, in the order of the blocks."""
     return ceil_div(program.written_results * program.accelerator.bits.activation, 8)
+
+
+def written_back(program: Program) -> Transfers:
+    """All output blocks, summed once for all machines that share the program."""
+    key = ("written back", program.accelerator.dram.burst_bytes)
+    return program.once(key, lambda: _transfers(write_back_bytes(program), program.accelerator))
+
+
+def loaded_activations(program: Program, storage: Storage, *, once: bool = False) -> Transfers:
+    """All activation transfers, as of ``activation_loads``, summed once like these."""
+    resident = storage.activations_resident or once
+    key = ("loaded activations", program.accelerator.dram.burst_bytes, resident)
+
+    def add_up() -> Transfers:
+        loads = activation_loads(program, storage, once=once)
+        return _transfers(loads, program.accelerator)
+
+    return program.once(key, add_up)
+
+
+def _transfers(payload: Counts, accelerator: Accelerator) -> Transfers:
+    return Transfers(int(payload.sum()), int(dram_bytes(payload, accelerator).sum()))
 
 
 def activation_loads(program: Program, storage: Storage, *, once: bool = False) -> Counts:

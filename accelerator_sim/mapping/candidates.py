@@ -3,12 +3,11 @@
 After ``tile_search``; a ``Plan`` is what every cycle model but ``published`` counts.
 """
 
-import functools
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from accelerator_sim.machine.hardware import Accelerator, TileChoice
-from accelerator_sim.mapping.bounds import activation_loads, lower_bound
+from accelerator_sim.mapping.bounds import lower_bound
 from accelerator_sim.mapping.configuration import Configuration, Flow, allowed_flows
 from accelerator_sim.mapping.kept_programs import MAX_BYTES, KeptPrograms
 from accelerator_sim.mapping.program import Program, build_program
@@ -24,7 +23,6 @@ from accelerator_sim.mapping.tile_search import (
     tile_count,
 )
 from accelerator_sim.mapping.tiling import (
-    Counts,
     TileShape,
     choose_dense_columns,
     cut,
@@ -53,11 +51,6 @@ class Plan:
     storage: Storage
     tile_chosen_by: str
     split_chosen_by: str
-
-    @functools.cached_property
-    def activation_loads(self) -> Counts:
-        """Bytes of every activation transfer."""
-        return activation_loads(self.program, self.storage)
 
 
 PLANS: Kept[Plan] = Kept(MAX_BYTES, lambda plan: plan.program.nbytes)

@@ -4,7 +4,6 @@ Beside ``candidates``. Clock, DRAM, buffers, link and hand-offs have no say in w
 a sweep over them times the tiles once.
 """
 
-import dataclasses
 from collections.abc import Callable, Hashable
 
 from accelerator_sim.machine.hardware import Accelerator
@@ -38,7 +37,7 @@ class KeptPrograms:
             build: Called if none is kept.
         """
         program = self._kept.get((key, _timing_fields(accelerator)), build)
-        return dataclasses.replace(program, accelerator=accelerator)
+        return program.on(accelerator)
 
 
 def _timing_fields(accelerator: Accelerator) -> Hashable:

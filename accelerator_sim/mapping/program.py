@@ -11,9 +11,10 @@ part. With the ``overlapped`` schedule the tiles of U are a stream of their own,
 denser engine beside S; V stays in front, since no output block can leave before Vᵀx is there.
 """
 
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +31,8 @@ from accelerator_sim.mapping.timing import (
 )
 
 S, V, U = 0, 1, 2
-_WORKED_OUT = 3  # cached properties of a stream
+_WORKED_OUT = 3 + 8  # per tile: cached properties of a stream, and what engines look up
+_Value = TypeVar("_Value")
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,6 +115,25 @@ class Program:
     factors: Stream
     results: Counts | None = None
     results_stay: bool = False
+    _kept: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False)
+
+    def on(self, accelerator: Accelerator) -> "Program":
+        """The same tiles on a machine that times them alike; both share what is ``once``."""
+        program = replace(self, accelerator=accelerator)
+        object.__setattr__(program, "_kept", self._kept)
+        return program
+
+    def once(self, key: Hashable, make: Callable[[], _Value]) -> _Value:
+        """What is worked out of the tiles, kept with them for all machines that they serve.
+
+        Args:
+            key: What it is, with all that decides it apart from the tiles.
+            make: Called if it is not kept.
+        """
+        if key not in self._kept:
+            self._kept[key] = make()
+        value: _Value = self._kept[key]
+        return value
 
     @property
     def loop_order(self) -> LoopOrder:
@@ -140,6 +161,13 @@ class Program:
             blocks = self.tiled.token_sizes[:, None] * self.tiled.row_sizes
             results = (blocks.T if self.loop_order == "weight_stationary" else blocks).ravel()
         return np.zeros_like(results) if self.results_stay else results
+
+    @property
+    def written_total(self) -> int:
+        """Results that leave the chip, of all output blocks."""
+        if self.results is None and not self.results_stay:
+            return self.tiled.gemm.m * self.tiled.gemm.tokens
+        return int(self.written_results.sum())
 
     @property
     def held_tokens(self) -> int:

@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import ClassVar
 
-import numpy as np
-
 from accelerator_sim.mapping.program import Program
+from accelerator_sim.mapping.totals import totals
 
 
 @dataclass(frozen=True)
@@ -78,13 +77,9 @@ def roofline(program: Program) -> Roofline:
     """
     tiled, accelerator = program.tiled, program.accelerator
     macs = tiled.nonzeros * tiled.gemm.tokens + tiled.gemm.low_rank_macs(tiled.rank)
-    bits = int(program.written_results.sum()) * accelerator.bits.activation
-    used = np.zeros(len(tiled.column_sizes), dtype=np.bool_)
-    for stream in program.streams:
-        bits += int(stream.weight_bits[program.first_fetches(stream)].sum())
-        used[stream.column_block[stream.activation_bits > 0]] = True
-    inputs = int(tiled.column_sizes[used].sum())
-    bits += inputs * tiled.gemm.tokens * accelerator.bits.activation
+    sums = totals(program)
+    moved = program.written_total + sums.columns_read * tiled.gemm.tokens
+    bits = sums.first_bits + moved * accelerator.bits.activation
     return Roofline(macs, bits, accelerator.peak_macs, accelerator.peak_bytes_per_cycle)
 
 

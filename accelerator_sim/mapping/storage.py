@@ -16,6 +16,7 @@ from typing import NamedTuple
 from accelerator_sim.machine.hardware import Slots
 from accelerator_sim.mapping.program import Program
 from accelerator_sim.mapping.timing import ceil_div
+from accelerator_sim.mapping.totals import totals
 
 _ACCUMULATORS = {
     "output_stationary": "accumulators",
@@ -98,18 +99,17 @@ def storage_of(program: Program) -> Storage:
     """How a program's operands are held in the accelerator's buffers."""
     accelerator, main, factors = program.accelerator, program.main, program.factors
     share = accelerator.weight_buffer.capacity_bytes // (2 if len(factors) else 1)
-    choice = accelerator.weight_buffer.slot_choice
+    choice, sums = accelerator.weight_buffer.slot_choice, totals(program)
     slots, needs = [1, 1], list[Need]()
     for number, (name, stream) in enumerate((("weights", main), ("factors", factors))):
         if len(stream):
-            largest = int(stream.weight_bytes.max())
+            largest = sums.largest_weights[number]
             divided = held(share, choice, piece_bytes=largest, whole_bytes=largest, wholes=1)
             slots[number] = divided.slots
             needs.insert(0, Need(name, largest, divided.slot_bytes))
     inputs = _inputs(program)
     if len(main) and not inputs.resident:
-        largest = int(main.activation_bytes.max())
-        needs.append(Need("activations", largest, inputs.slot_bytes))
+        needs.append(Need("activations", sums.largest_inputs, inputs.slot_bytes))
     block, outputs = _outputs(program)
     needs.append(Need(_ACCUMULATORS[program.loop_order], block, outputs.slot_bytes))
     return Storage(
@@ -124,11 +124,11 @@ def storage_of(program: Program) -> Storage:
 
 def _inputs(program: Program) -> Held:
     accelerator, tiled = program.accelerator, program.tiled
-    buffer, main = accelerator.activation_buffer, program.main
+    buffer = accelerator.activation_buffer
     return held(
         buffer.capacity_bytes,
         buffer.slot_choice,
-        piece_bytes=int(main.activation_bytes.max(initial=0)),
+        piece_bytes=totals(program).largest_inputs,
         whole_bytes=_whole_bytes(tiled.gemm.n * program.held_tokens, accelerator.bits.activation),
         wholes=_wholes(program),
     )

@@ -3,11 +3,10 @@
 from collections.abc import Mapping
 from typing import Protocol
 
-from accelerator_sim.mapping.bounds import activation_loads, write_back_bytes
+from accelerator_sim.mapping.bounds import loaded_activations, written_back
 from accelerator_sim.mapping.candidates import Plan
-from accelerator_sim.mapping.program import S
 from accelerator_sim.mapping.roofline import roofline
-from accelerator_sim.mapping.timing import dram_bytes
+from accelerator_sim.mapping.totals import Totals, moved_weights, totals
 from accelerator_sim.simulation.conventions import WAITS
 from accelerator_sim.simulation.result import Actions, EventResult, Stalls, Traffic
 from accelerator_sim.simulation.sram import sram_bytes
@@ -46,22 +45,21 @@ def event_result(
     """
     program = plan.program
     accelerator, tiled = program.accelerator, program.tiled
-    bound, traffic = roofline(program), _traffic(plan)
+    bound, sums = roofline(program), totals(program)
+    traffic = _traffic(plan)
     last = max(denser.last_end, sparser.last_end)
     if program.results_stay:
         cycles = last + accelerator.handoff_cycles + accelerator.pipeline_cycles
-    denser_compute = sum(int(stream.denser_compute.sum()) for stream in program.streams)
-    sparser_compute = int(program.main.sparser_compute.sum())
-    decode = int(program.main.decode.sum())
+    denser_work, sparser_work = (sums.denser_compute, 0), (sums.sparser_compute, sums.decode)
     return EventResult(
         cycles=cycles,
         roofline_cycles=bound.cycles,
         roofline=bound,
         utilisation=bound.macs / (accelerator.peak_macs * cycles),
-        denser=_stalls(program.denser_lines, cycles, last, denser, denser_compute, 0),
-        sparser=_stalls(program.sparser_lines, cycles, last, sparser, sparser_compute, decode),
+        denser=_stalls(program.denser_lines, cycles, last, denser, denser_work),
+        sparser=_stalls(program.sparser_lines, cycles, last, sparser, sparser_work),
         traffic=traffic,
-        actions=_actions(plan, traffic, bound.macs),
+        actions=_actions(plan, traffic, sums, useful_macs=bound.macs),
         tiles=sum(len(stream) for stream in program.streams),
         tile=(tiled.tile.rows, tiled.tile.columns, tiled.tile.tokens),
         tile_chosen_by=plan.tile_chosen_by,
@@ -78,8 +76,10 @@ def event_result(
 
 
 def _stalls(
-    lines: int, cycles: int, last: int, times: EngineTimes, compute: int, decode: int
+    lines: int, cycles: int, last: int, times: EngineTimes, work: tuple[int, int]
 ) -> Stalls:
+    """An account; ``work``: line cycles with MACs, and what decode adds to them."""
+    compute, decode = work
     return Stalls(
         compute=compute,
         imbalance=lines * times.busy - compute - decode,
@@ -92,28 +92,20 @@ def _stalls(
 
 
 def _traffic(plan: Plan) -> Traffic:
-    program, accelerator = plan.program, plan.program.accelerator
-    weights = first = factors = 0
-    for stream in program.streams:
-        moved = dram_bytes(stream.weight_bytes, accelerator)
-        weights += int(moved.sum())
-        factors += int(moved[stream.kind != S].sum())
-        first += int(moved[program.first_fetches(stream)].sum())
-    loads = once = int(dram_bytes(plan.activation_loads, accelerator).sum())
-    if not plan.storage.activations_resident:
-        chunks = activation_loads(program, plan.storage, once=True)
-        once = int(dram_bytes(chunks, accelerator).sum())
-    outputs = int(dram_bytes(write_back_bytes(program), accelerator).sum())
+    program, storage = plan.program, plan.storage
+    moved = moved_weights(program, program.accelerator.dram.burst_bytes)
+    loads = loaded_activations(program, storage).moved
+    once = loaded_activations(program, storage, once=True).moved
     return Traffic(
-        weights=weights - factors,
-        factors=factors,
+        weights=moved.weights,
+        factors=moved.factors,
         activations=loads,
-        outputs=outputs,
-        refetched=weights - first + loads - once,
+        outputs=written_back(program).moved,
+        refetched=moved.weights + moved.factors - moved.first + loads - once,
     )
 
 
-def _actions(plan: Plan, traffic: Traffic, useful_macs: int) -> Actions:
+def _actions(plan: Plan, traffic: Traffic, sums: Totals, *, useful_macs: int) -> Actions:
     program, tiled = plan.program, plan.program.tiled
     buffers = sram_bytes(plan)
     dense_entries = tiled.gemm.m * tiled.dense_columns
@@ -123,7 +115,7 @@ def _actions(plan: Plan, traffic: Traffic, useful_macs: int) -> Actions:
         executed_zeros=zeros,
         factor_macs=tiled.gemm.low_rank_macs(tiled.rank),
         decoded=program.decoded,
-        link_elements=sum(int(stream.link_elements.sum()) for stream in program.streams),
+        link_elements=sums.link_elements,
         dram_read_bytes=traffic.total - traffic.outputs,
         dram_write_bytes=traffic.outputs,
         weight_buffer_bytes=buffers.weights,
