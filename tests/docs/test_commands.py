@@ -28,7 +28,7 @@ def commands_of(text: str) -> list[str]:
     return [line for line in lines if line.startswith("sslc ") and not ELLIPSIS.search(line)]
 
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 COMMANDS = [(page.name, line) for page in PAGES for line in commands_of(page.read_text("utf-8"))]
 
 

@@ -11,7 +11,7 @@ PACKAGES = "workloads|sslc|accelerator_sim|reports|benchmarks|tests"
 FILE = re.compile(rf"`((?:{PACKAGES}|docs)/[\w./-]+)`")
 MODULE = re.compile(rf"`((?:{PACKAGES})(?:\.\w+)+)`")
 LINK = re.compile(r"\]\(([^)#:]+?)(?:#[^)]*)?\)")
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def exists(dotted: str) -> bool:
