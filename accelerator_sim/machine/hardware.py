@@ -241,6 +241,11 @@ class Dram:
                 _whole(f'{field} (unless "unlimited")', value, 1, MAX_UNITS)
 
     @property
+    def stripe_bytes(self) -> int:
+        """One burst of every channel."""
+        return self.burst_bytes * self.channels
+
+    @property
     def limits_requests(self) -> bool:
         """Whether requests are raised one by one; else all that have a slot, by class."""
         return (self.requests_per_cycle, self.outstanding_requests) != ("unlimited",) * 2

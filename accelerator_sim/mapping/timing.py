@@ -200,16 +200,30 @@ def dram_ticks(payload: NDArray[np.int64], accelerator: Accelerator) -> NDArray[
     Raises:
         InputError: The times together may not fit 64 bits.
     """
-    stripe = accelerator.dram.burst_bytes * accelerator.dram.channels
-    ticks = accelerator.bytes_per_cycle.denominator
-    longest = ceil_div(int(payload.max(initial=0)), stripe) * stripe * ticks
-    if max(stripe, longest * len(payload)) >= _LARGEST_TIME:
+    refuse_long_transfers(int(payload.max(initial=0)), len(payload), accelerator)
+    stripe = accelerator.dram.stripe_bytes
+    return ceil_div(payload, stripe) * stripe * accelerator.bytes_per_cycle.denominator
+
+
+def refuse_long_transfers(largest_bytes: int, count: int, accelerator: Accelerator) -> None:
+    """Refuse transfers whose times together may not fit 64 bits.
+
+    Args:
+        largest_bytes: Of one of them.
+        count: How many there are.
+        accelerator: Bursts, channels and the exact rate of its DRAM.
+
+    Raises:
+        InputError: They may not.
+    """
+    stripe, ticks = accelerator.dram.stripe_bytes, accelerator.bytes_per_cycle.denominator
+    longest = ceil_div(largest_bytes, stripe) * stripe * ticks
+    if max(stripe, longest * count) >= _LARGEST_TIME:
         raise InputError(
             f"accelerator {accelerator.name}: dram.bytes_per_second, efficiency, burst_bytes or "
             f"channels make a transfer {longest} ticks of 1/{ticks_per_cycle(accelerator)} cycle, "
-            f"and {len(payload)} of them do not fit 64 bits: use rounder numbers or smaller bursts"
+            f"and {count} of them do not fit 64 bits: use rounder numbers or smaller bursts"
         )
-    return ceil_div(payload, stripe) * stripe * ticks
 
 
 def ticks_per_cycle(accelerator: Accelerator) -> int:

@@ -5,7 +5,8 @@ jumps from one cycle in which something ends or arrives to the next. What arrive
 when it is granted, so only a waiting engine looks at arrivals. Grants of loads come before the
 starts of their cycle: every transfer arrives in a later cycle, so that changes nothing.
 
-Port time is a pair, whole cycles and ticks of the next, so that a grant only adds.
+Port time is a pair, whole cycles and ticks of the next, so that it stays exact. Durations stand in
+``tables``, which machines share: what a run counts down or fills in is beside them.
 """
 
 from accelerator_sim.simulation.compiled_loading import join, load, write_back
@@ -25,9 +26,8 @@ def run(state: State) -> None:
     """Run until nothing is left to happen."""
     machine = state.machine[0]
     denser, sparser = state.engines[DENSER], state.engines[SPARSER]
-    for number in (DENSER, SPARSER):
-        _skip_to_part(state, state.lanes[2 * number], number)
-        _skip_to_part(state, state.lanes[2 * number + 1], number)
+    one_by_one = state.settings.one_by_one > 0
+    _begin(state, machine)
     while machine.now < NEVER:
         machine.fresh = machine.requested
         _ends(state, machine, denser, DENSER)
@@ -38,36 +38,46 @@ def run(state: State) -> None:
             machine.freed = 0
             _advance_outputs(state, machine)
             _advance_inputs(state, machine)
-            if machine.one_by_one > 0:
+            if one_by_one:
                 machine.next_join = machine.now
             else:
                 load(state, machine, state.streams[0])
                 load(state, machine, state.streams[1])
-        if machine.one_by_one > 0:
+        if one_by_one:
             join(state, machine)
         if not denser.running and denser.left > 0:
             _start(state, machine, denser, DENSER)
         if not sparser.running and sparser.left > 0:
             _start(state, machine, sparser, SPARSER)
-        while machine.one_by_one == 0 and machine.granted < machine.requested:
+        while not one_by_one and machine.granted < machine.requested:
             write_back(state, machine)
         machine.now = _next_cycle(state, machine, denser, sparser)
 
 
 @compiled
-def longest_run(state: State) -> float:
-    """Cycles if nothing ever overlapped: what a run may take at most, without overflow."""
-    machine, tiles = state.machine[0], state.tiles
-    wait = (
-        1.0 + max(machine.latency, machine.write_latency) + 2 * machine.handoff + machine.pipeline
-    )
-    cycles = 0.0
-    for tile in range(len(tiles.parts)):
-        cycles += tiles.weight_cycles[tile] + float(tiles.input_cycles[tile]) + 3 * wait
-        cycles += float(tiles.denser[tile]) + float(tiles.sparser[tile]) + float(tiles.link[tile])
-    for block in range(len(state.blocks)):
-        cycles += state.blocks[block].cycles + wait
-    return cycles
+def _begin(state: State, machine: Record) -> None:
+    """What a machine starts with otherwise than with zeros."""
+    settings = state.settings
+    machine.freed = 1
+    machine.next_join = NEVER
+    machine.joined_at = -1
+    state.weights_at[:] = NEVER
+    state.arrivals[:] = NEVER
+    state.arrivals[-1] = 0
+    for group in range(len(state.groups) - 1):
+        state.groups[group].opened_at = NEVER
+        state.groups[group].unwritten = settings.group_blocks
+    for number in range(2):
+        stream, engine = state.streams[number], state.engines[number]
+        first, end = (0, settings.main) if number == 0 else (settings.main, settings.tiles)
+        stream.weights_next = stream.inputs_next = first
+        stream.end = end
+        stream.weight_slots = settings.weight_slots[number]
+        engine.end = engine.seen_at = engine.ready = NEVER
+        engine.left = settings.parts[number]
+        for lane in range(number, 4, 2):
+            state.lanes[lane].next, state.lanes[lane].end = first, end
+            _skip_to_part(state, state.lanes[lane], lane // 2)
 
 
 @compiled
@@ -105,11 +115,11 @@ def _ends(state: State, machine: Record, engine: Record, number: int) -> None:
         engine.end = NEVER
         engine.last_end = machine.now
         tile = engine.tile
-        if number == DENSER and state.tiles.link[tile] > 0:
+        if number == DENSER and state.tiles[tile].link > 0:
             machine.outstanding += 1
-        if machine.handoff > 0:
+        if state.settings.handoff > 0:
             engine.seen_tile = tile
-            engine.seen_at = machine.now + machine.handoff
+            engine.seen_at = machine.now + state.settings.handoff
         else:
             _hand_off(state, machine, tile, number)
 
@@ -117,15 +127,16 @@ def _ends(state: State, machine: Record, engine: Record, number: int) -> None:
 @compiled
 def _hand_off(state: State, machine: Record, tile: int, number: int) -> None:
     """A part of a tile is seen to have issued: slots; its results are there a pipeline later."""
-    state.tiles.parts[tile] -= 1
-    if state.tiles.parts[tile] == 0:
+    if state.tiles[tile].parts == 1 or state.halves[tile] > 0:
         _release(state, machine, tile)
-    if machine.pipeline == 0:
+    else:
+        state.halves[tile] = 1
+    if state.settings.pipeline == 0:
         _results(state, machine, tile, number)
         return
     engine = state.engines[number]
     result = state.results[number, engine.issued % state.results.shape[1]]
-    result.seen_at = machine.now + machine.pipeline
+    result.seen_at = machine.now + state.settings.pipeline
     result.tile = tile
     engine.issued += 1
 
@@ -133,19 +144,21 @@ def _hand_off(state: State, machine: Record, tile: int, number: int) -> None:
 @compiled
 def _results(state: State, machine: Record, tile: int, number: int) -> None:
     """The results of a part of a tile are there: gates, link and accumulators."""
-    token_block = state.tiles.wide[tile]
-    if token_block >= 0:
+    if state.tiles[tile].wide > 0:
+        token_block = state.tiles[tile].holder
         state.tokens[token_block].wide_parts -= 1
         if state.tokens[token_block].wide_parts == 0:
             state.gates[free_gate(token_block + 1)] = machine.now
-    if number == DENSER and state.tiles.link[tile] > 0:
-        machine.link_free = max(machine.link_free, machine.now) + state.tiles.link[tile]
+    if number == DENSER and state.tiles[tile].link > 0:
+        width = state.settings.link_width
+        cycles = (state.tiles[tile].link + width - 1) // width
+        machine.link_free = max(machine.link_free, machine.now) + cycles
         crossing = state.crossings[machine.sent & 1]
-        crossing.seen_at = machine.link_free + machine.handoff
-        crossing.target = state.tiles.target[tile]
+        crossing.seen_at = machine.link_free + state.settings.handoff
+        crossing.target = state.tiles[tile].target
         machine.sent += 1
     else:
-        _credit(state, machine, state.tiles.target[tile])
+        _credit(state, machine, state.tiles[tile].target)
 
 
 @compiled
@@ -156,16 +169,18 @@ def _release(state: State, machine: Record, tile: int) -> None:
     """
     machine.freed = 1
     stream = state.streams[1 if tile >= state.streams[0].end else 0]
-    stream.weights_held -= 1 - state.tiles.follows[tile + 1]
-    key = state.tiles.input_key[tile]
+    stream.weights_held -= 1 - state.tiles[tile + 1].follows
+    key = state.tiles[tile].input_key
     if key < len(state.arrivals) - 1:
-        if machine.resident > 0:
-            tokens = state.tokens[state.tiles.holder[tile]]
+        if state.settings.resident > 0:
+            tokens = state.tokens[state.tiles[tile].holder]
             tokens.users -= 1
             machine.inputs_closed += tokens.users == 0
-        else:
+        elif len(state.sharers) > 0:
             state.sharers[key] -= 1
             stream.inputs_held -= state.sharers[key] == 0
+        else:
+            stream.inputs_held -= 1
 
 
 @compiled
@@ -214,7 +229,7 @@ def _write_backs(state: State, machine: Record) -> None:
             break
         machine.written += 1
         machine.freed = 1
-        group = state.groups[block.queued // machine.group_blocks]
+        group = state.groups[block.queued // state.settings.group_blocks]
         group.unwritten -= 1
         machine.outputs_closed += group.unwritten == 0
 
@@ -225,11 +240,11 @@ def _advance_outputs(state: State, machine: Record) -> None:
     groups = len(state.groups) - 1
     while (
         machine.outputs_opened < groups
-        and machine.outputs_opened - machine.outputs_closed < machine.output_slots
+        and machine.outputs_opened - machine.outputs_closed < state.settings.output_slots
     ):
         state.groups[machine.outputs_opened].opened_at = machine.now
-        first = machine.outputs_opened * machine.group_blocks
-        for block in range(first, first + machine.group_blocks):
+        first = machine.outputs_opened * state.settings.group_blocks
+        for block in range(first, first + state.settings.group_blocks):
             if state.blocks[block].pending == 0:
                 _request_write_back(state, machine, block)
         machine.outputs_opened += 1
@@ -238,11 +253,11 @@ def _advance_outputs(state: State, machine: Record) -> None:
 @compiled
 def _advance_inputs(state: State, machine: Record) -> None:
     """Give free slots to the next token blocks; one without users needs none."""
-    if machine.resident == 0:
+    if state.settings.resident == 0:
         return
     while (
         machine.inputs_opened < len(state.tokens)
-        and machine.inputs_opened - machine.inputs_closed < machine.input_slots
+        and machine.inputs_opened - machine.inputs_closed < state.settings.input_slots
     ):
         machine.inputs_closed += state.tokens[machine.inputs_opened].users == 0
         machine.inputs_opened += 1
@@ -260,16 +275,16 @@ def _start(state: State, machine: Record, engine: Record, number: int) -> None:
         if charged < 0:
             charged = queue.next
         tile = queue.next
-        loaded = max(state.tiles.weights_at[tile], state.arrivals[state.tiles.input_key[tile]])
+        loaded = max(state.weights_at[tile], state.arrivals[state.tiles[tile].input_key])
         if loaded > now:
             engine.ready = min(engine.ready, loaded)
         elif (
-            state.groups[state.tiles.output[tile]].opened_at <= now
-            and state.gates[state.tiles.gate[tile]] <= now
+            state.groups[state.tiles[tile].output].opened_at <= now
+            and state.gates[state.tiles[tile].gate] <= now
             and (number == SPARSER or machine.outstanding < 2)
         ):
             _charge(state, machine, engine, charged)
-            _begin(state, machine, engine, queue, number)
+            _run_next(state, machine, engine, queue, number)
             return
 
 
@@ -282,22 +297,22 @@ def _charge(state: State, machine: Record, engine: Record, tile: int) -> None:
         engine.fill = now
         return
     since = engine.last_end
-    until = min(max(state.groups[state.tiles.output[tile]].opened_at, since), now)
+    until = min(max(state.groups[state.tiles[tile].output].opened_at, since), now)
     engine.output_space += until - since
     since = until
-    until = min(max(state.tiles.weights_at[tile], since), now)
+    until = min(max(state.weights_at[tile], since), now)
     engine.weights += until - since
     since = until
-    until = min(max(state.arrivals[state.tiles.input_key[tile]], since), now)
+    until = min(max(state.arrivals[state.tiles[tile].input_key], since), now)
     engine.activations += until - since
     engine.accumulation += now - until
 
 
 @compiled
-def _begin(state: State, machine: Record, engine: Record, queue: Record, number: int) -> None:
+def _run_next(state: State, machine: Record, engine: Record, queue: Record, number: int) -> None:
     """Run the next tile of a queue, and find the queue's next one."""
     tile = queue.next
-    cycles = state.tiles.denser[tile] if number == DENSER else state.tiles.sparser[tile]
+    cycles = state.tiles[tile].denser if number == DENSER else state.tiles[tile].sparser
     engine.running = 1
     engine.left -= 1
     engine.tile = queue.next
@@ -313,6 +328,6 @@ def _skip_to_part(state: State, queue: Record, number: int) -> None:
     """Move a queue on to the next tile with a part on its engine."""
     while queue.next < queue.end:
         tile = queue.next
-        if (state.tiles.denser[tile] if number == DENSER else state.tiles.sparser[tile]) > 0:
+        if (state.tiles[tile].denser if number == DENSER else state.tiles[tile].sparser) > 0:
             return
         queue.next += 1

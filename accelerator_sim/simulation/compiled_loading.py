@@ -9,19 +9,20 @@ NO_SLOT, NOTHING, READY = 0, 1, 2
 
 
 @compiled
-def _grant(machine: Record, cycles: int, ticks: int, latency: int) -> int:
-    """Serve one transfer at the port; the cycle in which it is seen."""
+def _grant(state: State, machine: Record, size: int, latency: int) -> int:
+    """Serve one transfer of some bytes at the port; the cycle in which it is seen."""
+    settings = state.settings
     if machine.port_cycle < machine.now:
         machine.port_cycle = machine.now
         machine.port_ticks = 0
     machine.begun = machine.port_cycle
+    stripes = (size + settings.stripe_bytes - 1) // settings.stripe_bytes
+    ticks = machine.port_ticks + stripes * settings.stripe_ticks
+    cycles = ticks // settings.scale
     machine.port_cycle += cycles
-    machine.port_ticks += ticks
-    if machine.port_ticks >= machine.scale:
-        machine.port_ticks -= machine.scale
-        machine.port_cycle += 1
+    machine.port_ticks = ticks - cycles * settings.scale
     machine.last_arrival = machine.port_cycle + (machine.port_ticks > 0) + latency
-    seen_at: int = machine.last_arrival + machine.handoff
+    seen_at: int = machine.last_arrival + settings.handoff
     return seen_at
 
 
@@ -29,8 +30,8 @@ def _grant(machine: Record, cycles: int, ticks: int, latency: int) -> int:
 def write_back(state: State, machine: Record) -> None:
     """Serve the write-back that has waited longest."""
     block = state.blocks[machine.granted]
-    transfer = state.blocks[block.queued]
-    block.seen_at = _grant(machine, transfer.cycles, transfer.ticks, machine.write_latency)
+    size = state.write_backs[block.queued]
+    block.seen_at = _grant(state, machine, size, state.settings.write_latency)
     machine.granted += 1
 
 
@@ -44,10 +45,10 @@ def load(state: State, machine: Record, stream: Record) -> None:
     first = stream.weights_next
     while stream.weights_next < stream.end and stream.weights_held < stream.weight_slots:
         tile = stream.weights_next
-        if state.tiles.factor[tile] == 0:
+        if state.tiles[tile].factor == 0:
             _load_weights(state, machine, tile)
         stream.weights_next += 1
-        while state.tiles.follows[stream.weights_next] > 0:
+        while state.tiles[stream.weights_next].follows > 0:
             stream.weights_next += 1
         stream.weights_held += 1
     while stream.inputs_next < stream.weights_next:
@@ -55,18 +56,17 @@ def load(state: State, machine: Record, stream: Record) -> None:
             break
         stream.inputs_next += 1
     for tile in range(first, stream.weights_next):
-        if state.tiles.follows[tile] > 0:
-            state.tiles.weights_at[tile] = state.tiles.weights_at[tile - 1]
-        elif state.tiles.factor[tile] > 0:
+        if state.tiles[tile].follows > 0:
+            state.weights_at[tile] = state.weights_at[tile - 1]
+        elif state.tiles[tile].factor > 0:
             _load_weights(state, machine, tile)
 
 
 @compiled
 def _load_weights(state: State, machine: Record, tile: int) -> None:
     """Load a tile's weights."""
-    state.tiles.weights_at[tile] = _grant(
-        machine, state.tiles.weight_cycles[tile], state.tiles.weight_ticks[tile], machine.latency
-    )
+    size = state.tiles[tile].weights
+    state.weights_at[tile] = _grant(state, machine, size, state.settings.latency)
 
 
 @compiled
@@ -82,22 +82,22 @@ def _load_inputs(state: State, machine: Record, stream: Record, tile: int) -> bo
 @compiled
 def _wants_inputs(state: State, machine: Record, stream: Record, tile: int) -> int:
     """Whether a tile's activations are to be loaded and have a slot."""
-    if state.tiles.input_cycles[tile] + state.tiles.input_ticks[tile] == 0:
+    if state.tiles[tile].inputs == 0:
         return NOTHING
-    if machine.resident > 0:
-        if state.tiles.holder[tile] >= machine.inputs_opened:
+    if state.settings.resident > 0:
+        if state.tiles[tile].holder >= machine.inputs_opened:
             return NO_SLOT
-        return READY if state.arrivals[state.tiles.input_key[tile]] == NEVER else NOTHING
-    return READY if stream.inputs_held < machine.input_slots else NO_SLOT
+        return READY if state.arrivals[state.tiles[tile].input_key] == NEVER else NOTHING
+    return READY if stream.inputs_held < state.settings.input_slots else NO_SLOT
 
 
 @compiled
 def _raise_inputs(state: State, machine: Record, stream: Record, tile: int) -> None:
     """Grant a tile's activations."""
-    stream.inputs_held += machine.resident == 0
-    state.arrivals[state.tiles.input_key[tile]] = _grant(
-        machine, state.tiles.input_cycles[tile], state.tiles.input_ticks[tile], machine.latency
-    )
+    stream.inputs_held += state.settings.resident == 0
+    size = state.tiles[tile].inputs
+    seen_at = _grant(state, machine, size, state.settings.latency)
+    state.arrivals[state.tiles[tile].input_key] = seen_at
 
 
 @compiled
@@ -110,7 +110,7 @@ def join(state: State, machine: Record) -> None:
         return
     if machine.joined_at != machine.now:  # a transfer of nothing may arrive within its cycle
         machine.joined_at = machine.now
-        machine.left = machine.requests_per_cycle
+        machine.left = state.settings.requests_per_cycle
     machine.next_join = NEVER
     while machine.granted < machine.requested and machine.left > 0:
         write_back(state, machine)
@@ -165,6 +165,6 @@ def _raise_next(state: State, machine: Record, stream: Record) -> None:
     _load_weights(state, machine, tile)
     stream.weights_held += 1
     stream.weights_next += 1
-    while state.tiles.follows[stream.weights_next] > 0:
-        state.tiles.weights_at[stream.weights_next] = state.tiles.weights_at[tile]
+    while state.tiles[stream.weights_next].follows > 0:
+        state.weights_at[stream.weights_next] = state.weights_at[tile]
         stream.weights_next += 1

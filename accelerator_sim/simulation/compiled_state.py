@@ -13,12 +13,9 @@ def _record(*names: str) -> np.dtype[np.void]:
 
 
 MACHINE = _record(
-    "now", "scale", "latency", "write_latency", "handoff", "port_cycle", "port_ticks",
-    "last_arrival", "freed", "outstanding", "link_free", "sent", "crossed",
-    "resident", "input_slots",
-    "inputs_opened", "inputs_closed", "output_slots", "outputs_opened", "outputs_closed",
-    "group_blocks", "requested", "fresh", "granted", "written",
-    "one_by_one", "requests_per_cycle", "next_join", "joined_at", "left", "begun", "pipeline",
+    "now", "port_cycle", "port_ticks", "last_arrival", "freed", "outstanding", "link_free", "sent",
+    "crossed", "inputs_opened", "inputs_closed", "outputs_opened", "outputs_closed",
+    "requested", "fresh", "granted", "written", "next_join", "joined_at", "left", "begun",
 )  # fmt: skip
 ENGINE = _record(
     "running", "left", "tile", "end", "seen_tile", "seen_at", "ready", "started", "busy", "fill",
@@ -28,7 +25,7 @@ QUEUE = _record("next", "end")
 STREAM = _record(
     "weights_next", "inputs_next", "end", "weights_held", "inputs_held", "weight_slots", "raised",
 )  # fmt: skip
-BLOCK = _record("pending", "cycles", "ticks", "queued", "seen_at")
+BLOCK = _record("pending", "queued", "seen_at")
 GROUP = _record("opened_at", "unwritten")
 TOKENS = _record("users", "thin_parts", "wide_parts")
 CROSSING = _record("seen_at", "target")
@@ -40,57 +37,84 @@ Records = NDArray[np.void]
 Whole = NDArray[np.int64]
 
 
-class Tiles(NamedTuple):
-    """Both streams, the main one first, as in ``tables.StreamTable``; times as pairs.
+class Settings(NamedTuple):
+    """What a run does not change.
 
-    Only ``parts`` and ``weights_at`` (when the weights are visible) change in a run.
+    Attributes:
+        main: Tiles of the main stream.
+        tiles: Of both streams.
+        parts: On the denser and on the sparser engine.
+        scale: Ticks of port time in a cycle.
+        stripe_bytes: Of a burst on every channel.
+        stripe_ticks: Port time of a stripe.
+        latency: Of loads.
+        write_latency: Of write-backs.
+        handoff: Cycles of a hand-off.
+        pipeline: Cycles from a part's last issue to its results.
+        link_width: Partial sums that cross in a cycle.
+        resident: Whether a token block's activations share a slot.
+        weight_slots: Of the main stream and of the factors.
+        input_slots: Of the activation buffer.
+        output_slots: Of the output buffer.
+        group_blocks: Output blocks that share a slot.
+        one_by_one: Whether requests join one by one; else all at once, by class.
+        requests_per_cycle: How many may join in a cycle.
     """
 
-    factor: Whole
-    wide: Whole
-    follows: Whole
-    weight_cycles: Whole
-    weight_ticks: Whole
-    input_cycles: Whole
-    input_ticks: Whole
-    input_key: Whole
-    holder: Whole
-    output: Whole
-    gate: Whole
-    target: Whole
-    parts: Whole
-    denser: Whole
-    sparser: Whole
-    link: Whole
-    weights_at: Whole
+    main: int
+    tiles: int
+    parts: tuple[int, int]
+    scale: int
+    stripe_bytes: int
+    stripe_ticks: int
+    latency: int
+    write_latency: int
+    handoff: int
+    pipeline: int
+    link_width: int
+    resident: int
+    weight_slots: tuple[int, int]
+    input_slots: int
+    output_slots: int
+    group_blocks: int
+    one_by_one: int
+    requests_per_cycle: int
 
 
 class State(NamedTuple):
     """A machine in a cycle.
 
     Attributes:
+        settings: What stays.
+        tiles: ``tables.TILE`` of both streams, the main one first; one more at the end.
+        write_backs: Bytes of each output block.
         machine: One MACHINE.
         engines: ENGINE: denser, sparser.
         lanes: QUEUE: of the denser engine main and factors, then of the sparser engine.
         streams: STREAM: main, factors.
-        tiles: What is to run.
+        halves: Whether one of the two parts of a tile is done.
+        weights_at: When the weights of each tile are visible.
         blocks: BLOCK: output blocks; ``queued`` and ``seen_at`` are the write-back queue.
         groups: GROUP: output blocks that share a slot; the last: always open.
         tokens: TOKENS: token blocks.
         gates: Gate times.
         arrivals: When inputs are visible; the last: no inputs.
-        sharers: Tiles that still need what came at each arrival; empty if resident.
+        sharers: Tiles that still need what came at each arrival; empty where that is one each.
         crossings: CROSSING: the two transfers that can be on the link.
         credits: When each credit of a stream is back, by the request that last took it; without
             columns where requests are not limited.
         results: RESULT: parts of each engine in its pipeline.
     """
 
+    settings: Settings
+    tiles: Records
+    write_backs: Whole
     machine: Records
     engines: Records
     lanes: Records
     streams: Records
-    tiles: Tiles
+    halves: NDArray[np.int8]
+    weights_at: Whole
     blocks: Records
     groups: Records
     tokens: Records

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import simpy
 
+from accelerator_sim.machine.hardware import Accelerator
 from accelerator_sim.machine.hardware import Dram as DramFields
 from accelerator_sim.mapping.candidates import Plan
-from accelerator_sim.mapping.timing import ticks_per_cycle
+from accelerator_sim.mapping.timing import dram_ticks, link_cycles, ticks_per_cycle
 from accelerator_sim.simulation.accounting import event_result
 from accelerator_sim.simulation.conventions import (
     DENSER,
@@ -26,7 +27,7 @@ from accelerator_sim.simulation.conventions import (
 from accelerator_sim.simulation.loading import Arbiter, Inputs, Loader, Tiles
 from accelerator_sim.simulation.port import FACTORS, WEIGHTS, Dram, Link, Observe
 from accelerator_sim.simulation.result import EventResult
-from accelerator_sim.simulation.tables import StreamTable, Tables, build_tables
+from accelerator_sim.simulation.tables import Records, Tables, build_tables
 from accelerator_sim.simulation.units import Engine, Outputs
 
 
@@ -58,7 +59,7 @@ class Machine:
         self._pipeline = accelerator.pipeline_cycles
         tables = build_tables(plan)
         self._blocks = len(tables.pending)
-        self._tiles = [_tiles(table) for table in tables.streams]
+        self._tiles = [_tiles(records, accelerator) for records in tables.streams]
         self._gates = closed_gates(len(tables.thin_parts)).tolist()
         self._thin_parts = tables.thin_parts.tolist()
         self._wide_parts = tables.wide_parts.tolist()
@@ -70,7 +71,7 @@ class Machine:
         self._inputs = Inputs(
             [*never, 0],
             tables.users.tolist(),
-            tables.sharers.tolist(),
+            tables.sharers.tolist() or [1] * tables.arrivals,
             plan.storage.input_slots,
         )
         slots = plan.storage.weight_slots
@@ -123,7 +124,7 @@ class Machine:
             plan.storage.output_slots,
             groups,
             tables.pending.tolist(),
-            tables.write_back_ticks.tolist(),
+            dram_ticks(tables.write_backs, plan.program.accelerator).tolist(),
             self._wake_freed,
         )
 
@@ -216,20 +217,22 @@ class Machine:
         self._wake()
 
 
-def _tiles(table: StreamTable) -> Tiles:
+def _tiles(records: Records, accelerator: Accelerator) -> Tiles:
     """A stream as lists: simpy's callbacks look up one entry at a time."""
+    lists = {name: records[name].tolist() for name in records.dtype.names or ()}
+    wide = zip(lists["holder"], lists["wide"], strict=True)
     return Tiles(
-        priority=[FACTORS if factor else WEIGHTS for factor in table.factor.tolist()],
-        wide=table.wide.tolist(),
-        follows=table.follows.tolist(),
-        weight_ticks=table.weight_ticks.tolist(),
-        input_ticks=table.input_ticks.tolist(),
-        input_key=table.input_key.tolist(),
-        holder=table.holder.tolist(),
-        output=table.output.tolist(),
-        gate=table.gate.tolist(),
-        target=table.target.tolist(),
-        parts=table.parts.tolist(),
-        cycles=(table.cycles[0].tolist(), table.cycles[1].tolist()),
-        link_cycles=table.link_cycles.tolist(),
+        priority=[FACTORS if factor else WEIGHTS for factor in lists["factor"]],
+        wide=[holder if waits else -1 for holder, waits in wide],
+        follows=[*lists["follows"], 0],
+        weight_ticks=dram_ticks(records["weights"], accelerator).tolist(),
+        input_ticks=dram_ticks(records["inputs"], accelerator).tolist(),
+        input_key=lists["input_key"],
+        holder=lists["holder"],
+        output=lists["output"],
+        gate=lists["gate"],
+        target=lists["target"],
+        parts=lists["parts"],
+        cycles=(lists["denser"], lists["sparser"]),
+        link_cycles=link_cycles(records["link"], accelerator).tolist(),
     )

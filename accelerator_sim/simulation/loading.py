@@ -15,7 +15,7 @@ from accelerator_sim.simulation.port import ACTIVATIONS, Dram, Request, Wake
 
 @dataclass
 class Tiles:
-    """One stream as plain lists, for the units (see ``tables.StreamTable``).
+    """One stream as plain lists, for the units (see ``tables.TILE``), times in port ticks.
 
     Attributes:
         priority: Class of the tile's weights at the DRAM.

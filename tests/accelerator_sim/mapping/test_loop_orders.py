@@ -145,7 +145,7 @@ def test_weight_stationary_v_of_all_tokens_does_not_wait_for_u() -> None:
     item = projection(np.zeros((4, 8), dtype=bool), rank=2, tokens=3)
     output, weight = (plan_projection(item, machine(order)) for order in ORDERS[:2])
     gates = [
-        np.unique(build_tables(plan).streams[0].gate[plan.program.main.kind == V]).tolist()
+        np.unique(build_tables(plan).streams[0]["gate"][plan.program.main.kind == V]).tolist()
         for plan in (output, weight)
     ]
     assert gates == [[0, 2, 4], [7]]
