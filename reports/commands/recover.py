@@ -40,7 +40,7 @@ def recover(
     """Fine-tune U and V with S frozen; or LoRA of the same size where there are none.
 
     Masks and values of S stay bit by bit. The result is an artifact again, so every other command
-    takes it. A killed run continues with --resume. Needs PEFT: pip install 'sslc[recover]'.
+    takes it. A killed run continues with --resume. Needs PEFT: pip install -e '.[recover]'.
 
     Example: sslc recover runs/sslc --out runs/sslc-recovered --data instructions.jsonl
     """

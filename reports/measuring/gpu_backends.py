@@ -7,6 +7,7 @@ from torch.sparse import to_sparse_semi_structured
 
 from reports.measuring.prepared import AVAILABLE, Setting
 from sslc.runtime.features import Availability
+from workloads.support.extras import how_to_install
 
 
 def own_dense_available(setting: Setting) -> Availability:
@@ -16,7 +17,7 @@ def own_dense_available(setting: Setting) -> Availability:
     if setting.tokens > 1:
         return Availability(False, "made for one token")
     if importlib.util.find_spec("triton") is None:
-        return Availability(False, "needs Triton: pip install 'sslc[gpu]'")
+        return Availability(False, f"needs Triton: {how_to_install('gpu')}")
     return AVAILABLE
 
 

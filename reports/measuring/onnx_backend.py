@@ -13,6 +13,7 @@ from reports.measuring.clock import Call
 from reports.measuring.operands import Operands
 from reports.measuring.prepared import AVAILABLE, Copies, Prepared, Setting
 from sslc.runtime.features import Availability
+from workloads.support.extras import how_to_install
 
 _OPSET = 17
 _IR_VERSION = 8
@@ -30,7 +31,7 @@ def onnx_available(setting: Setting) -> Availability:
     """Whether ONNX Runtime is here and multiplies this dtype."""
     for name in ("onnx", "onnxruntime"):
         if importlib.util.find_spec(name) is None:
-            return Availability(False, f"needs {name}: pip install 'sslc[onnx]'")
+            return Availability(False, f"needs {name}: {how_to_install('onnx')}")
     if setting.dtype != "fp32":
         return Availability(False, f"measured in fp32 only, not {setting.dtype}")
     return AVAILABLE

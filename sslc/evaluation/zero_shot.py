@@ -23,6 +23,7 @@ from sslc.model.loading import load_whole
 from sslc.model.source import WeightSource, torch_dtype
 from workloads.results.kinds import Metric
 from workloads.support.errors import InputError
+from workloads.support.extras import missing
 from workloads.support.progress import Progress, silent
 
 # The tasks of SSLC's Tables 1, 2 and 10.
@@ -282,9 +283,7 @@ def _require_lm_eval() -> None:
     try:
         import lm_eval  # noqa: F401
     except ImportError as error:
-        raise InputError(
-            f"zero-shot tasks need lm-evaluation-harness ({error}): pip install 'sslc[eval]'"
-        ) from error
+        raise missing("zero-shot tasks need", "lm-evaluation-harness", "eval") from error
 
 
 def _seed() -> None:

@@ -16,6 +16,7 @@ from sslc.model.source import WeightSource
 from sslc.model.weights import ArtifactWeights, sparse_part, to_torch
 from workloads.artifact.read import Artifact, CompressedTensors
 from workloads.support.errors import InputError
+from workloads.support.extras import missing
 
 Layer = Callable[[CompressedTensors, torch.dtype], nn.Module]
 
@@ -140,9 +141,7 @@ def _with_adapter(model: Any, adapter: Path) -> Any:
     try:
         from peft import PeftModel
     except ImportError as error:
-        raise InputError(
-            f"{adapter}: the adapter needs PEFT ({error}): pip install 'sslc[eval]'"
-        ) from error
+        raise missing(f"{adapter}: the adapter needs", "PEFT", "recover") from error
     return PeftModel.from_pretrained(model, adapter).get_base_model()
 
 

@@ -31,6 +31,7 @@ from sslc.recovery.data import Tokens, collate
 from sslc.recovery.settings import Training
 from workloads.artifact.read import Artifact
 from workloads.support.errors import InputError
+from workloads.support.extras import missing
 from workloads.support.files import TensorFile, open_tensors, read_json
 from workloads.support.progress import Progress
 
@@ -100,7 +101,7 @@ def adapted_model(artifact: Artifact, ranks: Mapping[str, int], *, seed: int) ->
     try:
         from peft import LoraConfig, get_peft_model
     except ImportError as error:
-        raise InputError(f"recovery needs PEFT ({error}): pip install 'sslc[recover]'") from error
+        raise missing("recovery needs", "PEFT", "recover") from error
     base = load_base(artifact)
     base.name_or_path = str(artifact.path)
     with torch.random.fork_rng(devices=[]), warnings.catch_warnings():

@@ -28,6 +28,7 @@ from sslc.runtime.gpu_operands import (
     place_operands,
 )
 from workloads.support.errors import InputError
+from workloads.support.extras import how_to_install
 
 PANEL_BYTES = 8 << 20
 """Of the rows of S that are written out at a time; writing them takes about 20 times as much."""
@@ -155,7 +156,7 @@ def triton_availability() -> Availability:
     if not torch.cuda.is_available():
         return Availability(False, "needs a CUDA device")
     if importlib.util.find_spec("triton") is None:
-        return Availability(False, "needs Triton: pip install 'sslc[gpu]'")
+        return Availability(False, f"needs Triton: {how_to_install('gpu')}")
     return Availability(True)
 
 

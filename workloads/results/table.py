@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tabulate import tabulate
 
 from workloads.support.errors import InputError, printable, unknown_name
+from workloads.support.extras import missing
 from workloads.support.files import write_atomic
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ class Table:
         try:
             import pandas
         except ImportError as error:
-            raise InputError("to_frame needs pandas: pip install 'sslc[frames]'") from error
+            raise missing("to_frame needs", "pandas", "frames") from error
         return pandas.DataFrame(list(self.rows), columns=[column.name for column in self.columns])
 
 

@@ -88,5 +88,5 @@ def test_availability_onnx_missing_names_the_extra(monkeypatch: pytest.MonkeyPat
     availability = onnx_available(_setting("fp32", 1))
     assert (availability.available, availability.reason) == (
         False,
-        "needs onnx: pip install 'sslc[onnx]'",
+        "needs onnx: pip install -e '.[onnx]' in the checkout of sslc",
     )

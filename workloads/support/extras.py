@@ -1,0 +1,28 @@
+"""What a part of the project needs that is installed only when it is asked for: its extras."""
+
+from typing import Literal
+
+from workloads.support.errors import InputError
+
+Extra = Literal["eval", "frames", "gpu", "onnx", "recover"]
+
+
+def how_to_install(extra: Extra) -> str:
+    """The command that installs an extra, for the end of a sentence."""
+    return f"pip install -e '.[{extra}]' in the checkout of sslc"
+
+
+def missing(what: str, package: str, extra: Extra) -> InputError:
+    """The error for a package of an extra that is not installed.
+
+    Args:
+        what: What needs it, with its verb: ``"zero-shot tasks need"``.
+        package: As people call it.
+        extra: That brings it.
+
+    Returns:
+        The error, to be raised by the caller.
+    """
+    return InputError(
+        f"{what} {package}, which is not installed here (extra {extra!r}): {how_to_install(extra)}"
+    )
