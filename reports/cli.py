@@ -28,7 +28,6 @@ _python_shows = warnings.showwarning
 app = typer.Typer(
     name="sslc",
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
@@ -46,7 +45,9 @@ def _print_version(asked: bool) -> None:
 def sslc(
     version: Annotated[
         bool,
-        typer.Option("--version", callback=_print_version, is_eager=True, help="Say it and stop."),
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and stop."
+        ),
     ] = False,
 ) -> None:
     """Compress a language model into sparse plus low-rank parts, and see what it costs on an

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from reports.commands import completion
+from reports.commands.completion import completing
 from reports.commands.options import (
     AcceleratorName,
     CostTableName,
@@ -27,23 +29,35 @@ _DENSITY = 0.1
 
 
 def attention(
-    shape: Annotated[str, typer.Argument(metavar="SHAPE", help="One of `sslc list vit`.")],
+    shape: Annotated[
+        str,
+        typer.Argument(
+            metavar="SHAPE",
+            autocompletion=completing(completion.vision_transformers),
+            help="One of `sslc list vit`.",
+        ),
+    ],
     mask: Annotated[
         Path | None,
         typer.Option(
+            show_default="synthetic ones",
             help="A .npy file of 0 and 1 (kept): tokens x tokens, with heads or layers x heads "
-            "in front where they differ."
+            "in front where they differ.",
         ),
     ] = None,
     density: Annotated[
-        float | None, typer.Option(help="Share that synthetic masks keep [0.1].")
+        float | None, typer.Option(show_default="0.1", help="Share that synthetic masks keep.")
     ] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Of the synthetic masks [0].")] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, show_default="0", help="Of the synthetic masks.")
+    ] = None,
     accelerator: AcceleratorName = "vitcod",
     cycle_model: CycleModel = "all",
     settings: Settings = None,
     energy: CostTableName = "28nm",
-    save: Annotated[Path | None, typer.Option(help="Directory for the results.")] = None,
+    save: Annotated[
+        Path | None, typer.Option(show_default="nowhere", help="Directory for the results.")
+    ] = None,
     style: Style = "text",
     as_json: JsonFlag = False,
 ) -> None:

@@ -5,11 +5,13 @@ from typing import Annotated, Any
 
 import typer
 
+from reports.commands import completion
+from reports.commands.completion import completing
 from reports.commands.options import (
     Calibration,
     DeviceName,
     JsonFlag,
-    Settings,
+    MethodSettings,
     Style,
     parse_settings,
     share,
@@ -19,52 +21,95 @@ Model = Annotated[
     str,
     typer.Argument(
         metavar="MODEL",
+        autocompletion=completing(completion.models, ".gguf"),
         help="Hub name (org/name), local Hugging Face directory, .gguf file, or smollm2-135m.",
     ),
 ]
 KeptFraction = Annotated[
     float | None,
-    typer.Option(parser=share, metavar="SHARE", help="Kept share of a projection's parameters."),
+    typer.Option(
+        parser=share,
+        metavar="SHARE",
+        show_default="the method's, 0.5",
+        help="Kept share of a projection's parameters, those of U and V included.",
+    ),
 ]
 RankShare = Annotated[
     float | None,
-    typer.Option(parser=share, metavar="SHARE", help="Share of them that U and V may take."),
+    typer.Option(
+        parser=share,
+        metavar="SHARE",
+        show_default="the method's",
+        help="Share of the parameters that U and V may take.",
+    ),
 ]
 
 
 def compress(
     model: Model,
     out: Annotated[
-        Path | None, typer.Option(help="Where the artifact goes; not with --dry-run.")
+        Path | None,
+        typer.Option(show_default="required, but with --dry-run", help="Where the artifact goes."),
     ] = None,
-    method: Annotated[str, typer.Option(help="A name from `sslc list methods`.")] = "sslc",
+    method: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            autocompletion=completing(completion.methods),
+            help="How (`sslc list methods`).",
+        ),
+    ] = "sslc",
     kept_fraction: KeptFraction = None,
     rank_share: RankShare = None,
-    settings: Settings = None,
+    settings: MethodSettings = None,
     include: Annotated[
         list[str] | None,
-        typer.Option(metavar="PATTERN", help="Only these projections; may be repeated."),
+        typer.Option(
+            metavar="PATTERN",
+            show_default="all",
+            help="Only these projections; the others stay dense. May be repeated.",
+        ),
     ] = None,
     exclude: Annotated[
         list[str] | None,
-        typer.Option(metavar="PATTERN", help="Not these: they stay dense; may be repeated."),
+        typer.Option(
+            metavar="PATTERN",
+            show_default="none",
+            help="Not these: they stay dense; may be repeated.",
+        ),
     ] = None,
     overrides: Annotated[
         Path | None,
-        typer.Option(metavar="FILE.toml", help='Settings by pattern: ["*.down_proj"] tables.'),
+        typer.Option(
+            metavar="FILE.toml",
+            show_default="none",
+            help='Settings by pattern: ["*.down_proj"] tables.',
+        ),
     ] = None,
     calibration: Calibration = "embedded",
     windows: Annotated[int, typer.Option(help="Calibration windows.")] = 16,
     window_tokens: Annotated[int, typer.Option(help="Tokens per window.")] = 512,
     seed: Annotated[int, typer.Option(help="Of the calibration windows' places.")] = 0,
-    dtype: Annotated[str, typer.Option(help="Stored dtype: auto, BF16, F16 or F32.")] = "auto",
+    dtype: Annotated[
+        str,
+        typer.Option(
+            metavar="auto|BF16|F16|F32",
+            autocompletion=completing(lambda: ["auto", *completion.dtypes()]),
+            help="Of what is stored; auto: the checkpoint's own.",
+        ),
+    ] = "auto",
     device: DeviceName = "cpu",
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Projections at once; one per core by default.")
+        int | None,
+        typer.Option(min=1, show_default="one per core", help="Projections at once."),
     ] = None,
     max_memory: Annotated[
         str | None,
-        typer.Option(metavar="SIZE", help="Fewer workers to stay below, such as 4GiB; or refuse."),
+        typer.Option(
+            metavar="SIZE",
+            show_default="no limit",
+            help="Fewer workers to stay below, such as 4GiB; or refuse.",
+        ),
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what a run would give and take; write nothing.")

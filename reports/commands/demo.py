@@ -5,12 +5,20 @@ from typing import Annotated
 
 import typer
 
+from reports.commands import completion
+from reports.commands.completion import completing
 from reports.commands.options import JsonFlag, Style
 
 
 def demo(
     out: Annotated[Path, typer.Option(help="Where everything goes.")] = Path("runs/demo"),
-    model: Annotated[str, typer.Option(help="Any MODEL.")] = "smollm2-135m",
+    model: Annotated[
+        str,
+        typer.Option(
+            autocompletion=completing(completion.models, ".gguf"),
+            help="Any MODEL that compress takes.",
+        ),
+    ] = "smollm2-135m",
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Start again; else finished work is kept.")
     ] = False,

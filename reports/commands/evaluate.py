@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from reports.commands import completion
+from reports.commands.completion import completing
 from reports.commands.options import DeviceName, JsonFlag, Style, several
 
 if TYPE_CHECKING:
@@ -15,6 +17,7 @@ Tasks = Annotated[
     list[str] | None,
     typer.Option(
         metavar="TASK,...",
+        show_default="none: perplexity",
         help="Tasks of lm-eval in place of perplexity: names such as piqa,boolq, a task file "
         "(.yaml) or a folder of them; may be repeated.",
     ),
@@ -22,31 +25,57 @@ Tasks = Annotated[
 
 
 def evaluate(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="An artifact, or any MODEL.")],
+    model: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL",
+            autocompletion=completing(completion.models, ".gguf"),
+            help="An artifact, or any MODEL that compress takes.",
+        ),
+    ],
     text: Annotated[
         str | None,
-        typer.Option(help="`wikitext2` or `c4` from the hub, or a text file [embedded]."),
+        typer.Option(
+            metavar="NAME|FILE",
+            autocompletion=completing(completion.texts, ".txt"),
+            show_default="embedded",
+            help="A text of `sslc list texts`, or a text file.",
+        ),
     ] = None,
     window_tokens: Annotated[int, typer.Option(help="Tokens per window.")] = 512,
     stride: Annotated[
         int | None,
-        typer.Option(help="Tokens between window starts; only new tokens count [no overlap]."),
+        typer.Option(
+            show_default="no overlap", help="Tokens between window starts; only new tokens count."
+        ),
     ] = None,
     max_tokens: Annotated[
         int, typer.Option(min=0, help="Use at most so many tokens; 0 uses all.")
     ] = 16_384,
     tasks: Tasks = None,
     limit: Annotated[
-        int | None, typer.Option(min=1, help="At most so many questions per task [all].")
+        int | None,
+        typer.Option(min=1, show_default="all", help="At most so many questions per task."),
     ] = None,
     shots: Annotated[
-        int | None, typer.Option(min=0, help="Examples before a question [the task's own].")
+        int | None,
+        typer.Option(min=0, show_default="the task's own", help="Examples before a question."),
     ] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Sequences at once, in tasks.")] = 8,
-    dtype: Annotated[str, typer.Option(help="Of the model in tasks: F32, BF16 or F16.")] = "F32",
+    dtype: Annotated[
+        str,
+        typer.Option(
+            metavar="F32|BF16|F16",
+            autocompletion=completing(completion.dtypes),
+            help="Of the model in tasks; perplexity is always in F32.",
+        ),
+    ] = "F32",
     save: Annotated[
         Path | None,
-        typer.Option(help="Directory for the result, or for a dense model an artifact of it."),
+        typer.Option(
+            show_default="the artifact; of another model nowhere",
+            help="Directory for the result, or for a dense model an artifact of it.",
+        ),
     ] = None,
     device: DeviceName = "cpu",
     style: Style = "text",

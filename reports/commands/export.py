@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from reports.commands import completion
+from reports.commands.completion import completing
 from reports.commands.options import JsonFlag
 
 if TYPE_CHECKING:
@@ -28,8 +30,23 @@ class Exported:
 def export(
     artifact: Annotated[Path, typer.Argument(metavar="DIR", help="An artifact.")],
     out: Annotated[Path, typer.Option(help="Directory of the checkpoint.")],
-    layout: Annotated[str, typer.Option("--as", help="dense or adapter.")] = "dense",
-    dtype: Annotated[str, typer.Option(help="Of dense: F32, BF16 or F16.")] = "F32",
+    layout: Annotated[
+        str,
+        typer.Option(
+            "--as",
+            metavar="dense|adapter",
+            autocompletion=completing(completion.layouts),
+            help="One dense checkpoint, or a sparse base with U and V as its adapter.",
+        ),
+    ] = "dense",
+    dtype: Annotated[
+        str,
+        typer.Option(
+            metavar="F32|BF16|F16",
+            autocompletion=completing(completion.dtypes),
+            help="Of the tensors of a dense checkpoint.",
+        ),
+    ] = "F32",
     as_json: JsonFlag = False,
 ) -> None:
     """Write an artifact as a Hugging Face checkpoint that needs no code of ours.

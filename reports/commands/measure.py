@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from reports.commands import completion
+from reports.commands.completion import completing
 from reports.commands.options import DeviceName, JsonFlag, Style, share
 
 if TYPE_CHECKING:
@@ -14,9 +16,20 @@ if TYPE_CHECKING:
 
 
 def measure(
-    directory: Annotated[Path | None, typer.Argument(metavar="DIR", help="An artifact.")] = None,
+    directory: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="DIR", show_default="none, with --shape or --calibrate", help="An artifact."
+        ),
+    ] = None,
     shape: Annotated[
-        str | None, typer.Option(help="In place of DIR: a model's shape, with synthetic masks.")
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            autocompletion=completing(completion.shapes),
+            show_default="none",
+            help="In place of DIR: a model's shape (`sslc list models`), with synthetic masks.",
+        ),
     ] = None,
     kept: Annotated[
         float,
@@ -31,23 +44,39 @@ def measure(
         ),
     ] = 0.0625,
     tokens: Annotated[
-        list[int] | None, typer.Option(min=1, help="May be repeated [1, 128].")
+        list[int] | None,
+        typer.Option(min=1, show_default="1, 128", help="Per product; may be repeated."),
     ] = None,
-    block: Annotated[list[int] | None, typer.Option(min=0, help="May be repeated [0].")] = None,
+    block: Annotated[
+        list[int] | None,
+        typer.Option(min=0, show_default="0", help="Which, from 0; may be repeated."),
+    ] = None,
     dtype: Annotated[
-        list[str] | None, typer.Option(help="bf16, fp32 or int8; may be repeated [bf16].")
+        list[str] | None,
+        typer.Option(
+            metavar="bf16|fp32|int8",
+            autocompletion=completing(lambda: ["bf16", "fp32", "int8"]),
+            show_default="bf16",
+            help="Of the products; may be repeated.",
+        ),
     ] = None,
     backend: Annotated[
         list[str] | None,
-        typer.Option(help="Beside the dense ones, by name; may be repeated [all of the device]."),
+        typer.Option(
+            show_default="all of the device",
+            help="Beside the dense ones, by name; may be repeated.",
+        ),
     ] = None,
     device: DeviceName = "cpu",
     threads: Annotated[
-        int | None, typer.Option(min=1, help="On a processor [torch's number].")
+        int | None, typer.Option(min=1, show_default="torch's number", help="On a processor.")
     ] = None,
     seconds: Annotated[float, typer.Option(min=0.001, help="Measuring time per backend.")] = 0.1,
     save: Annotated[
-        Path | None, typer.Option(help="Directory for the result; an artifact's own unless said.")
+        Path | None,
+        typer.Option(
+            show_default="the artifact; of a shape nowhere", help="Directory for the result."
+        ),
     ] = None,
     calibrate: Annotated[
         bool,
@@ -57,7 +86,11 @@ def measure(
         ),
     ] = False,
     out: Annotated[
-        Path | None, typer.Option(help="With --calibrate: write the machine to this TOML file.")
+        Path | None,
+        typer.Option(
+            show_default="not written",
+            help="With --calibrate: write the machine to this TOML file.",
+        ),
     ] = None,
     style: Style = "text",
     as_json: JsonFlag = False,

@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from reports.commands import completion
+from reports.commands.completion import completing
+
 if TYPE_CHECKING:
     from accelerator_sim.models.by_name import Model
 
@@ -29,27 +32,40 @@ Style = Annotated[
     str,
     typer.Option(
         "--format",
+        metavar="text|markdown|latex|csv|json",
         callback=check_style,
-        help="text, markdown, latex, csv or json. json is one document with tables and full "
-        "results; several tables as csv are one, with each row's title in the column Table.",
+        autocompletion=completing(completion.formats),
+        help="Of what is printed. json is one document with tables and full results; several "
+        "tables as csv are one, with each row's title in the column Table.",
     ),
 ]
-DeviceName = Annotated[str, typer.Option("--device", help="cpu, cuda or cuda:N.")]
+DeviceName = Annotated[
+    str,
+    typer.Option(
+        "--device",
+        metavar="cpu|cuda|cuda:N",
+        autocompletion=completing(completion.devices),
+        help="What computes.",
+    ),
+]
 Tokens = Annotated[int, typer.Option("--tokens", min=1, help="Tokens per product.")]
 Context = Annotated[
     int | None,
     typer.Option(
         "--context",
         min=1,
-        help="Add attention over so many tokens, those of --tokens included, to MHA [none].",
+        show_default="none",
+        help="Add attention over so many tokens, those of --tokens included, to MHA.",
     ),
 ]
 CycleModel = Annotated[
     str,
     typer.Option(
         "--cycle-model",
-        help="published, roofline, event, or all (these three); or compiled: the numbers of "
-        "event, a hundred times as fast.",
+        metavar="published|roofline|event|all|compiled",
+        autocompletion=completing(completion.cycle_models),
+        help="How cycles are counted (`sslc list cycle-models`). all: the first three. compiled: "
+        "the numbers of event, a hundred times as fast.",
     ),
 ]
 ArtifactPath = Annotated[
@@ -57,18 +73,50 @@ ArtifactPath = Annotated[
 ]
 AcceleratorName = Annotated[
     str,
-    typer.Option("--accelerator", help="A preset (`sslc list accelerators`) or a TOML file."),
+    typer.Option(
+        "--accelerator",
+        metavar="NAME|FILE.toml",
+        autocompletion=completing(completion.accelerators, ".toml"),
+        help="A preset (`sslc list accelerators`), or a TOML file of your own, begun with `sslc "
+        "list accelerators --toml NAME`.",
+    ),
 ]
 CostTableName = Annotated[
     str,
-    typer.Option("--energy", help="Energy and area: a table's name (28nm) or a TOML file."),
+    typer.Option(
+        "--energy",
+        metavar="NAME|FILE.toml",
+        autocompletion=completing(completion.cost_tables, ".toml"),
+        help="Energy and area: a table (`sslc list cost-tables`) or a TOML file.",
+    ),
 ]
 Settings = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Change one setting; may be repeated."),
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        show_default="as the machine has it",
+        help="Change one key of the machine (`sslc list hardware-keys`), such as "
+        "dram.efficiency=0.8; may be repeated.",
+    ),
+]
+MethodSettings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        show_default="as the method has it",
+        help="Change one setting of the method (`sslc list methods`), such as iterations=20; may "
+        "be repeated.",
+    ),
 ]
 Calibration = Annotated[
-    str, typer.Option(help="`embedded`, `wikitext2`, `c4` (from the hub), or a text file.")
+    str,
+    typer.Option(
+        metavar="NAME|FILE",
+        autocompletion=completing(completion.texts, ".txt"),
+        help="A text of `sslc list texts`, or a text file.",
+    ),
 ]
 
 

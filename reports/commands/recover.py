@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from reports.commands import completion
+from reports.commands.completion import completing
 from reports.commands.options import ArtifactPath, DeviceName, JsonFlag, Style, share
 
 
@@ -14,8 +16,10 @@ def recover(
     data: Annotated[
         str,
         typer.Option(
-            help="`alpaca` (from the hub), a .jsonl of instructions or texts; or `embedded`, "
-            "`wikitext2`, `c4`, or a text file."
+            metavar="NAME|FILE",
+            autocompletion=completing(completion.recovery_data, ".txt", ".jsonl"),
+            help="`alpaca` (from the hub), a .jsonl of instructions or texts; or a text of `sslc "
+            "list texts`, or a text file.",
         ),
     ] = "embedded",
     steps: Annotated[int, typer.Option(help="Of the optimizer.")] = 100,

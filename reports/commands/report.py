@@ -10,16 +10,23 @@ from reports.commands.options import JsonFlag, Style
 
 def report(
     directories: Annotated[
-        list[Path] | None, typer.Argument(metavar="DIR...", help="Artifacts with results.")
+        list[Path] | None,
+        typer.Argument(
+            metavar="DIR...",
+            show_default="none, with --measured",
+            help="Artifacts with results, or other directories that hold them.",
+        ),
     ] = None,
     measured: Annotated[
         list[Path] | None,
         typer.Option(
-            help="A file of sslc measure or of a benchmark, as in docs/measured; may be repeated."
+            show_default="none",
+            help="A file of sslc measure or of a benchmark, as in docs/measured; may be repeated.",
         ),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Directory for tables, figures and a page.")
+        Path | None,
+        typer.Option(show_default="only print", help="Directory for tables, figures and a page."),
     ] = None,
     style: Style = "text",
     as_json: JsonFlag = False,

@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from reports.commands import completion
+from reports.commands.completion import completing
 from reports.commands.options import (
     AcceleratorName,
+    Calibration,
     Context,
     CycleModel,
     DeviceName,
@@ -38,13 +41,18 @@ def reproduce(
         list[str],
         typer.Argument(
             metavar="NAME...",
+            autocompletion=completing(completion.studies),
             help="table1 to table10, figure1 4 5 6 (written figure4), `calibration`, or `all` "
             "(but table5).",
         ),
     ],
     model: Annotated[
         str | None,
-        typer.Option(help="Any MODEL [smollm2-135m; table4, table5: shapes]."),
+        typer.Option(
+            autocompletion=completing(completion.models, ".gguf"),
+            show_default="smollm2-135m; table4, table5: shapes",
+            help="Any MODEL that compress takes.",
+        ),
     ] = None,
     quick: Annotated[
         bool,
@@ -52,46 +60,70 @@ def reproduce(
     ] = False,
     text: Annotated[
         list[str] | None,
-        typer.Option(help=f"Evaluation text, a name or a file; {_MANY} [embedded]"),
+        typer.Option(
+            autocompletion=completing(completion.texts, ".txt"),
+            show_default="embedded",
+            help=f"Evaluation text, a name or a file; {_MANY}",
+        ),
     ] = None,
     tasks: Annotated[
-        list[str] | None, typer.Option(help=f"Zero-shot tasks as in evaluate; {_MANY}")
+        list[str] | None,
+        typer.Option(show_default="none", help=f"Zero-shot tasks as in evaluate; {_MANY}"),
     ] = None,
-    calibration: Annotated[
-        str, typer.Option(help="`embedded`, `wikitext2`, `c4`, or a text file.")
-    ] = "embedded",
+    calibration: Calibration = "embedded",
     data: Annotated[
-        str | None, typer.Option(help="Of table2's recovery, as in recover [calibration text].")
+        str | None,
+        typer.Option(
+            autocompletion=completing(completion.recovery_data, ".txt", ".jsonl"),
+            show_default="calibration text",
+            help="Of table2's recovery, as in recover.",
+        ),
     ] = None,
     method: Annotated[
-        list[str] | None, typer.Option(help=f"In place of a table's own methods; {_MANY}")
+        list[str] | None,
+        typer.Option(
+            autocompletion=completing(completion.methods),
+            show_default="the table's own",
+            help=f"In place of a table's own methods; {_MANY}",
+        ),
     ] = None,
     kept_fraction: Annotated[
         float,
         typer.Option(parser=share, metavar="SHARE", help="Kept share of the parameters."),
     ] = 0.5,
     blocks: Annotated[
-        int | None, typer.Option(min=1, help="Compress only the first so many [all].")
+        int | None, typer.Option(min=1, show_default="all", help="Compress only the first so many.")
     ] = None,
-    windows: Annotated[int | None, typer.Option(min=1, help="Calibration windows [16].")] = None,
+    windows: Annotated[
+        int | None, typer.Option(min=1, show_default="16", help="Calibration windows.")
+    ] = None,
     window_tokens: Annotated[
-        int | None, typer.Option(min=2, help="Tokens per window, both parts [512].")
+        int | None, typer.Option(min=2, show_default="512", help="Tokens per window, both parts.")
     ] = None,
     max_tokens: Annotated[
-        int | None, typer.Option(min=0, help="Evaluate at most so many; 0 all [16384].")
+        int | None,
+        typer.Option(min=0, show_default="16384", help="Evaluate at most so many; 0 all."),
     ] = None,
     limit: Annotated[
-        int | None, typer.Option(min=1, help="Questions per task at most [all].")
+        int | None, typer.Option(min=1, show_default="all", help="Questions per task at most.")
     ] = None,
-    seeds: Annotated[int | None, typer.Option(min=2, help="Seeds in table8 [5].")] = None,
+    seeds: Annotated[
+        int | None, typer.Option(min=2, show_default="5", help="Seeds in table8.")
+    ] = None,
     steps: Annotated[
-        int | None, typer.Option(min=1, help="Recovery steps in table2 [100].")
+        int | None, typer.Option(min=1, show_default="100", help="Recovery steps in table2.")
     ] = None,
     new_tokens: Annotated[
-        int | None, typer.Option(min=2, help="table5: tokens made of each prompt [1024].")
+        int | None,
+        typer.Option(min=2, show_default="1024", help="table5: tokens made of each prompt."),
     ] = None,
     published: Annotated[
-        str | None, typer.Option(help="Whose published numbers [the model's, else llama2-7b].")
+        str | None,
+        typer.Option(
+            autocompletion=completing(completion.published),
+            show_default="the model's, else llama2-7b",
+            help="Whose published numbers.",
+        ),
     ] = None,
     accelerator: AcceleratorName = "array-64x64",
     cycle_model: CycleModel = "all",
@@ -100,7 +132,9 @@ def reproduce(
     context: Context = None,
     out: Annotated[
         Path | None,
-        typer.Option(help=f"Tables, figures and cells [{_OUT}; table4 by shape: none]."),
+        typer.Option(
+            show_default=f"{_OUT}; table4 by shape: none", help="Tables, figures and cells."
+        ),
     ] = None,
     device: DeviceName = "cpu",
     style: Style = "text",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from reports.commands.completion import completing
 from reports.commands.options import (
     AcceleratorName,
     Context,
@@ -33,23 +34,38 @@ _DENSE = 0.99
 def simulate(
     directory: Annotated[
         Path | None,
-        typer.Argument(metavar="DIR", help="An artifact, or a checkpoint: its zeros are masks."),
+        typer.Argument(
+            metavar="DIR",
+            show_default="none, with --mask",
+            help="An artifact, or a checkpoint: its zeros are masks.",
+        ),
     ] = None,
     accelerator: AcceleratorName = "array-64x64",
     cycle_model: CycleModel = "all",
     tokens: Tokens = 1,
     settings: Settings = None,
     blocks: Annotated[
-        int | None, typer.Option(min=1, help="Only the first so many blocks.")
+        int | None,
+        typer.Option(min=1, show_default="all", help="Only the first so many blocks."),
     ] = None,
     mask: Annotated[
-        Path | None, typer.Option(help="In place of DIR: one mask, a .npy file of 0 and 1.")
+        Path | None,
+        typer.Option(
+            show_default="none", help="In place of DIR: one mask, a .npy file of 0 and 1."
+        ),
     ] = None,
     rank: Annotated[
-        int | None, typer.Option(min=0, help="With --mask: rank of the low-rank part [0].")
+        int | None,
+        typer.Option(min=0, show_default="0", help="With --mask: rank of the low-rank part."),
     ] = None,
     module: Annotated[
-        str | None, typer.Option(help="With --mask: MHA or FFN, for the tables [FFN].")
+        str | None,
+        typer.Option(
+            metavar="MHA|FFN",
+            autocompletion=completing(lambda: ["MHA", "FFN"]),
+            show_default="FFN",
+            help="With --mask: what it belongs to, for the tables.",
+        ),
     ] = None,
     context: Context = None,
     whole: Annotated[
@@ -57,17 +73,24 @@ def simulate(
         typer.Option("--whole", help="A whole model that serves requests: embeddings to head."),
     ] = False,
     prompt: Annotated[
-        int | None, typer.Option(min=1, help="With --whole: tokens of every prompt [512].")
+        int | None,
+        typer.Option(min=1, show_default="512", help="With --whole: tokens of every prompt."),
     ] = None,
     output: Annotated[
-        int | None, typer.Option(min=1, help="With --whole: tokens made for each [128].")
+        int | None,
+        typer.Option(min=1, show_default="128", help="With --whole: tokens made for each."),
     ] = None,
     batch: Annotated[
-        int | None, typer.Option(min=1, help="With --whole: sequences at once [1].")
+        int | None, typer.Option(min=1, show_default="1", help="With --whole: sequences at once.")
     ] = None,
     kv_bits: Annotated[
         int | None,
-        typer.Option(min=1, max=64, help="With --whole: width of keys and values [activations']."),
+        typer.Option(
+            min=1,
+            max=64,
+            show_default="activations'",
+            help="With --whole: width of keys and values.",
+        ),
     ] = None,
     what_if: Annotated[
         bool,
@@ -80,23 +103,31 @@ def simulate(
     trace: Annotated[
         Path | None,
         typer.Option(
+            show_default="none",
             help="Write a timeline of one projection of the first block, dense and compressed, for "
-            "ui.perfetto.dev or chrome://tracing; needs the event model."
+            "ui.perfetto.dev or chrome://tracing; needs the event model.",
         ),
     ] = None,
     dram_trace: Annotated[
         Path | None,
         typer.Option(
+            show_default="none",
             help="Write the DRAM requests of that projection, compressed, for DRAMsim3 (FILE) and "
-            "Ramulator 2 (FILE.ramulator); needs the event model."
+            "Ramulator 2 (FILE.ramulator); needs the event model.",
         ),
     ] = None,
     trace_projection: Annotated[
         str | None,
-        typer.Option(help="Which: its name or the end of it, such as down_proj [the first]."),
+        typer.Option(
+            show_default="the first", help="Which: its name or the end of it, such as down_proj."
+        ),
     ] = None,
     save: Annotated[
-        Path | None, typer.Option(help="Directory for the results; an artifact's own unless said.")
+        Path | None,
+        typer.Option(
+            show_default="the artifact; of a checkpoint or mask nowhere",
+            help="Directory for the results.",
+        ),
     ] = None,
     style: Style = "text",
     as_json: JsonFlag = False,

@@ -14,7 +14,7 @@ def sweep(
         Path, typer.Option(help="Directory for shards and results; an earlier run continues.")
     ],
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes; one per core unless said.")
+        int | None, typer.Option(min=1, show_default="one per core", help="Processes.")
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only count the points and estimate the time.")

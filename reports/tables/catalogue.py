@@ -1,12 +1,50 @@
-"""What can be named, as tables: model shapes, vision transformers, methods, accelerators."""
+"""What can be named, as tables by kind; what ships as TOML also as it stands in its file."""
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 
-from accelerator_sim.machine.catalog import accelerator_names, load_accelerator
-from workloads.results.table import Column, Table
+from accelerator_sim.design_space.objectives import DEFAULTS, OBJECTIVES
+from accelerator_sim.machine.catalog import (
+    accelerator_names,
+    cost_table_names,
+    load_accelerator,
+    load_cost_table,
+)
+from accelerator_sim.machine.keys import hardware_keys
+from accelerator_sim.models.by_name import CYCLE_MODELS, Model
+from workloads.results.table import FORMATS, Column, Table
 from workloads.shapes.attention import load_vit, vit_names
 from workloads.shapes.transformer import load_model, model_names
+from workloads.support.errors import InputError
+from workloads.support.presets import preset_text
+from workloads.texts.windows import NAMES
+
+_CYCLE_MODELS: dict[Model, str] = {
+    "published": "compute cycles alone, perfectly balanced, as the published table counts them",
+    "roofline": "the larger of compute and DRAM time of each projection; a bound, nothing beats it",
+    "event": "discrete events: DRAM, buffers, both engines, hand-offs and stalls",
+    "compiled": "the numbers of event, compiled: about a hundred times as fast",
+}
+_INDEX_FORMATS = {
+    "bitmap": "one bit for each place of a tile",
+    "csr": "a column number for each nonzero, a pointer for each row and one more",
+    "csc": "a row number for each nonzero, a pointer for each column and one more",
+    "run_length": "a code of index.run_bits for the zeros before each nonzero",
+    "N:M": "N places for each row and group of M columns, such as 2:4; the mask must fit it",
+}
+_TEXTS = {
+    "embedded": "the reference prose that comes with Python (pydoc_data.topics); no network",
+    "wikitext2": "from the hub (Salesforce/wikitext, wikitext-2-raw-v1), kept in its cache",
+    "c4": "from the hub (allenai/c4), the shards that published papers take, kept in its cache",
+}
+_FORMATS = {
+    "text": "for a terminal; the default",
+    "markdown": "for a README or an issue",
+    "latex": "a booktabs table that fits a paper's column; see --columns of sslc report",
+    "csv": "all digits, for a spreadsheet",
+    "json": "one document with all digits, tables and full results; the same as --json",
+}
 
 
 def models_table() -> Table:
@@ -70,9 +108,154 @@ def accelerators_table() -> Table:
     return Table("accelerators", "Accelerator presets", columns, rows)
 
 
-CATALOGUES: dict[str, Callable[[], Table]] = {
-    "models": models_table,
-    "vit": vit_table,
-    "methods": methods_table,
-    "accelerators": accelerators_table,
-}
+def cost_tables_table() -> Table:
+    """Tables of energy and area."""
+    tables = [load_cost_table(name) for name in cost_table_names()]
+    rows = tuple(
+        (table.name, ", ".join(sorted(table.energy.dram_pj_per_byte)), table.description)
+        for table in tables
+    )
+    columns = (Column("Cost table"), Column("DRAM technologies"), Column("What it holds for"))
+    return Table("cost-tables", "Tables of energy and area", columns, rows)
+
+
+def cycle_models_table() -> Table:
+    """How cycles are counted."""
+    rows = tuple((name, CYCLE_MODELS[name].basis, what) for name, what in _CYCLE_MODELS.items())
+    columns = (Column("Cycle model"), Column("Tables call it"), Column("What it counts"))
+    return Table("cycle-models", "Cycle models", columns, rows)
+
+
+def hardware_keys_table() -> Table:
+    """Keys of an accelerator's TOML."""
+    rows = tuple(
+        (
+            key.name,
+            key.takes,
+            "required" if key.default is None else key.default,
+            _plain(key.meaning),
+        )
+        for key in hardware_keys()
+    )
+    columns = tuple(Column(name) for name in ("Key", "Takes", "Default", "Meaning"))
+    return Table("hardware-keys", "Keys of an accelerator", columns, rows)
+
+
+def index_formats_table() -> Table:
+    """How places of nonzeros can be stored."""
+    columns = (Column("Index format"), Column("What it stores"))
+    return Table("index-formats", "Index formats", columns, tuple(_INDEX_FORMATS.items()))
+
+
+def objectives_table() -> Table:
+    """What a sweep can look for."""
+    rows = tuple(
+        (
+            name,
+            objective.unit or "ratio",
+            objective.better,
+            "event, compiled" if objective.simulated else "any",
+            "yes" if name in DEFAULTS else "",
+        )
+        for name, objective in OBJECTIVES.items()
+    )
+    headings = ("Objective", "Unit", "Better", "Cycle models", "Unless said")
+    return Table("objectives", "Objectives", tuple(Column(name) for name in headings), rows)
+
+
+def texts_table() -> Table:
+    """Texts for calibration and evaluation."""
+    columns = (Column("Text"), Column("Where it comes from"))
+    return Table("texts", "Texts", columns, tuple((name, _TEXTS[name]) for name in NAMES))
+
+
+def formats_table() -> Table:
+    """How tables can be written."""
+    rows = tuple((name, f".{suffix}", _FORMATS[name]) for name, suffix in FORMATS.items())
+    return Table("formats", "Formats", (Column("Format"), Column("File"), Column("For")), rows)
+
+
+def _plain(text: str) -> str:
+    """A docstring's markup as people read it."""
+    return text.replace("``", "")
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """One kind of thing that has names.
+
+    Attributes:
+        what: In a few words.
+        used: Where its names go.
+        table: Makes the table of all of them.
+        folder: Package and folder of their TOML files; None where they are no files.
+    """
+
+    what: str
+    used: str
+    table: Callable[[], Table]
+    folder: tuple[str, str] | None = None
+
+
+CATALOGUES: dict[str, Catalogue] = {
+    "models": Catalogue(
+        "shapes of language models", "measure --shape, [workload] of a sweep", models_table,
+        ("workloads.shapes", "models"),
+    ),
+    "vit": Catalogue(
+        "vision transformers", "attention SHAPE", vit_table, ("workloads.shapes", "vit")
+    ),
+    "methods": Catalogue(
+        "compression methods and their settings", "compress --method", methods_table
+    ),
+    "texts": Catalogue("texts", "compress --calibration, evaluate --text", texts_table),
+    "accelerators": Catalogue(
+        "machines", "--accelerator", accelerators_table, ("accelerator_sim.machine", "presets")
+    ),
+    "hardware-keys": Catalogue(
+        "keys of a machine", "simulate --set, [fields] of a sweep", hardware_keys_table
+    ),
+    "index-formats": Catalogue(
+        "how a sparse matrix is stored", "--set index.format=", index_formats_table
+    ),
+    "cycle-models": Catalogue("how cycles are counted", "--cycle-model", cycle_models_table),
+    "cost-tables": Catalogue(
+        "energies and areas", "--energy", cost_tables_table,
+        ("accelerator_sim.machine", "cost_tables"),
+    ),
+    "objectives": Catalogue("what a sweep looks for", "objectives of a sweep", objectives_table),
+    "formats": Catalogue("how tables are written", "--format", formats_table),
+}  # fmt: skip
+
+
+def kinds_table() -> Table:
+    """The kinds of names themselves."""
+    rows = tuple(
+        (kind, each.what, each.used, "yes" if each.folder else "")
+        for kind, each in CATALOGUES.items()
+    )
+    headings = ("Kind", "What it lists", "Where its names go", "--toml")
+    notes = (
+        "sslc list KIND: the names of a kind.",
+        "sslc list KIND --toml NAME: the file behind a name, to start one of your own.",
+    )
+    return Table(
+        "kinds", "What can be listed", tuple(Column(name) for name in headings), rows, notes
+    )
+
+
+def toml_of(kind: str, name: str) -> str:
+    """The TOML file behind a name, with its comments.
+
+    Args:
+        kind: A key of ``CATALOGUES``.
+        name: In that catalogue.
+
+    Raises:
+        InputError: Names of that kind are no files, or none is called so.
+    """
+    folder = CATALOGUES[kind].folder
+    if folder is None:
+        kinds = ", ".join(key for key, each in CATALOGUES.items() if each.folder)
+        raise InputError(f"list: {kind} are no TOML files; these are: {kinds}")
+    return preset_text(*folder, kind.removesuffix("s"), name)

@@ -15,7 +15,6 @@ from sslc.model.shapes import check_shapes
 from sslc.model.source import WeightSource
 from sslc.model.weights import ArtifactWeights, sparse_part, to_torch
 from workloads.artifact.read import Artifact, CompressedTensors
-from workloads.support.errors import InputError
 from workloads.support.extras import missing
 
 Layer = Callable[[CompressedTensors, torch.dtype], nn.Module]

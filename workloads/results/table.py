@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tabulate import tabulate
 
-from workloads.support.errors import InputError, printable, unknown_name
+from workloads.support.errors import printable, unknown_name
 from workloads.support.extras import missing
 from workloads.support.files import write_atomic
 

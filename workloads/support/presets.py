@@ -27,8 +27,8 @@ def preset_names(package: str, folder: str) -> list[str]:
     return sorted(file.name.removesuffix(".toml") for file in files if file.name.endswith(".toml"))
 
 
-def read_preset(package: str, folder: str, kind: str, name: str) -> dict[str, Any]:
-    """The parsed TOML of a preset that ships with a package.
+def preset_text(package: str, folder: str, kind: str, name: str) -> str:
+    """A preset that ships with a package, as it stands in its file.
 
     Raises:
         InputError: No preset has that name.
@@ -36,8 +36,16 @@ def read_preset(package: str, folder: str, kind: str, name: str) -> dict[str, An
     known = preset_names(package, folder)
     if name not in known:
         raise unknown_name(kind, name, known)
-    text = (resources.files(package) / folder / f"{name}.toml").read_text(encoding="utf-8")
-    return tomllib.loads(text)
+    return (resources.files(package) / folder / f"{name}.toml").read_text(encoding="utf-8")
+
+
+def read_preset(package: str, folder: str, kind: str, name: str) -> dict[str, Any]:
+    """The parsed TOML of a preset that ships with a package.
+
+    Raises:
+        InputError: No preset has that name.
+    """
+    return tomllib.loads(preset_text(package, folder, kind, name))
 
 
 def read_toml(path: Path) -> dict[str, Any]:
