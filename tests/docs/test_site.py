@@ -8,10 +8,10 @@ import pytest
 from accelerator_sim.design_space import space
 from accelerator_sim.design_space.space import hardware_keys
 from docs.programs.references.command_line import command_reference
-from docs.programs.references.docstrings import attribute_docs
 from docs.programs.references.machine import machine_reference
 from docs.programs.references.markdown import prose, table
 from docs.programs.references.results import results_reference
+from workloads.support.docstrings import attribute_docs
 
 DOCS = Path(__file__).parents[2] / "docs"
 TOCTREE = re.compile(r"^```\{toctree\}\n(.*?)^```", re.MULTILINE | re.DOTALL)

@@ -1,10 +1,15 @@
-"""What a dataclass says of its attributes in its docstring, for lists and references."""
+"""What a dataclass says of itself in its docstring, for lists and references."""
 
 import inspect
 import re
 
 _TITLE = "Attributes:"
 _ATTRIBUTE = re.compile(r"^(\w+): (.*)$")
+
+
+def summary(cls: type) -> str:
+    """The first sentence of a class's docstring."""
+    return (inspect.getdoc(cls) or "").partition("\n\n")[0].replace("\n", " ")
 
 
 def attribute_docs(cls: type) -> dict[str, str]:

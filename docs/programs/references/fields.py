@@ -11,9 +11,9 @@ import typing
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from docs.programs.references.docstrings import attribute_docs
 from docs.programs.references.markdown import code, prose, table
 from docs.programs.references.readers import words
+from workloads.support.docstrings import attribute_docs
 
 _WRONG: tuple[Any, ...] = (-1, 2**80, "?", "")
 _MAY_BE = re.compile(r"must (?:be|lie) (?:one of )?(?:a )?(.*?)(?: and |,? got )", re.DOTALL)

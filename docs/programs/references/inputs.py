@@ -9,12 +9,12 @@ from accelerator_sim.design_space.axes import Range
 from accelerator_sim.design_space.objectives import OBJECTIVES
 from accelerator_sim.design_space.sampling import Sampling
 from accelerator_sim.design_space.workload import Workload
-from docs.programs.references.docstrings import summary
 from docs.programs.references.fields import Asked, fields_table
 from docs.programs.references.markdown import code, prose, table
 from sslc.methods.registry import METHODS, method_class
 from workloads.shapes.attention import VitShape, load_vit, vit_names
 from workloads.shapes.transformer import ModelShape, load_model, model_names
+from workloads.support.docstrings import summary
 
 _SHAPE_UNITS = {"blocks": "blocks", "layers": "layers", "tokens": "tokens", "vocabulary": "rows"}
 

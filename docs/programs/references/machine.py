@@ -6,10 +6,10 @@ from functools import partial
 from accelerator_sim.machine.catalog import accelerator_names, load_accelerator, load_cost_table
 from accelerator_sim.machine.costs import AreaTable, EnergyTable
 from accelerator_sim.machine.hardware import Accelerator
-from docs.programs.references.docstrings import attribute_docs, summary
 from docs.programs.references.fields import Asked, fields_table
 from docs.programs.references.markdown import code, prose, table
 from docs.programs.references.readers import readers
+from workloads.support.docstrings import attribute_docs, summary
 
 _UNITS = {
     "lines": "lines",

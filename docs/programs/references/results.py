@@ -6,10 +6,10 @@ import typing
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from docs.programs.references.docstrings import attribute_docs
 from docs.programs.references.markdown import code, prose, table
 from reports.schemas import RESULT, schemas
 from reports.stored.files import KINDS
+from workloads.support.docstrings import attribute_docs
 
 _ENVELOPE = {"format", "version", "kind", "sha256"}
 
