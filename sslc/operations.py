@@ -9,20 +9,21 @@ from pathlib import Path
 from typing import Any, Literal
 
 from sslc.calibration.windows import Calibration
-from sslc.compression.block_loop import compress_checkpoint
 from sslc.compression.dry_run import RunEstimate, dry_run
 from sslc.compression.output import Output
 from sslc.compression.plan import Choice, Override, read_overrides
 from sslc.exporting.adapter_export import export_adapter
 from sslc.exporting.dense import export_dense
 from sslc.methods.base import Method
-from sslc.methods.registry import load_method
+from sslc.methods.registry import load_method, run_defaults
 from sslc.model.devices import find_device
 from sslc.model.loading import load_artifact
 from sslc.model.opening import open_checkpoint
 from sslc.model.source import torch_dtype
 from sslc.recovery.recovered import recover_artifact
+from sslc.recovery.refined import compress_and_refine
 from sslc.recovery.settings import Training
+from sslc.refinement.stages import read_refinement
 from sslc.runtime.backend_model import load_on_backend
 from sslc.runtime.backends import BACKENDS
 from workloads.artifact.read import Artifact, open_artifact
@@ -49,7 +50,9 @@ def compress(
     include: Patterns = (),
     exclude: Patterns = (),
     overrides: Overrides | None = None,
-    calibration: str = "embedded",
+    refine: str | None = None,
+    refine_settings: Mapping[str, Any] | None = None,
+    calibration: str | None = None,
     windows: int = 16,
     window_tokens: int = 512,
     seed: int = 0,
@@ -78,7 +81,12 @@ def compress(
             part, with wildcards.
         exclude: Of those, not these: they stay dense.
         overrides: Settings by pattern, or a TOML file with a table for each pattern.
-        calibration: ``embedded``, ``wikitext2``, ``c4``, or a text file.
+        refine: What is trained towards the dense model after the method: ``blocks``, ``logits``,
+            both with a comma, or ``none``; None for the method's own.
+        refine_settings: Its settings by stage and name, such as ``logits.steps``.
+        calibration: ``embedded``, ``self`` (what the model writes), ``wikitext2``, ``c4``, or a
+            text file; or several with shares, such as ``embedded:8,self:8``; None for the
+            method's own.
         windows: Calibration windows.
         window_tokens: Tokens in each.
         seed: Of the windows' positions in the text.
@@ -98,11 +106,13 @@ def compress(
     """
     asked = _method(method, kept_fraction, rank_share, settings)
     output = Output(Path(out), dtype, resume=resume, overwrite=overwrite)
-    return compress_checkpoint(
+    own = run_defaults(method)
+    return compress_and_refine(
         open_checkpoint(str(model), progress),
         asked,
-        calibration=Calibration(calibration, windows, window_tokens, seed),
+        calibration=Calibration(calibration or own.calibration, windows, window_tokens, seed),
         output=output,
+        refinement=read_refinement(refine or own.refine, refine_settings or {}),
         device=find_device(device),
         progress=progress,
         workers=workers,
@@ -121,7 +131,9 @@ def estimate_run(
     include: Patterns = (),
     exclude: Patterns = (),
     overrides: Overrides | None = None,
-    calibration: str = "embedded",
+    refine: str | None = None,
+    refine_settings: Mapping[str, Any] | None = None,
+    calibration: str | None = None,
     windows: int = 16,
     window_tokens: int = 512,
     seed: int = 0,
@@ -137,10 +149,12 @@ def estimate_run(
         InputError: ``compress`` would refuse.
     """
     asked = _method(method, kept_fraction, rank_share, settings)
+    own = run_defaults(method)
     return dry_run(
         open_checkpoint(str(model), progress),
         asked,
-        calibration=Calibration(calibration, windows, window_tokens, seed),
+        calibration=Calibration(calibration or own.calibration, windows, window_tokens, seed),
+        refinement=read_refinement(refine or own.refine, refine_settings or {}),
         dtype=dtype,
         device=find_device(device),
         workers=workers,

@@ -8,7 +8,6 @@ import typer
 from reports.commands import completion
 from reports.commands.completion import completing
 from reports.commands.options import (
-    Calibration,
     DeviceName,
     JsonFlag,
     MethodSettings,
@@ -86,7 +85,26 @@ def compress(
             help='Settings by pattern: ["*.down_proj"] tables.',
         ),
     ] = None,
-    calibration: Calibration = "embedded",
+    refine: Annotated[
+        str | None,
+        typer.Option(
+            help="Train what is kept towards the dense model: blocks, logits, blocks,logits or "
+            "none [the method's own]."
+        ),
+    ] = None,
+    refine_settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--refine-set", metavar="KEY=VALUE", help="Such as logits.steps=80; may be repeated."
+        ),
+    ] = None,
+    calibration: Annotated[
+        str | None,
+        typer.Option(
+            help="`embedded`, `self` (the model's own writing), `wikitext2`, `c4` (from the hub), "
+            "or a text file; several with shares: embedded:8,self:8 [the method's own]."
+        ),
+    ] = None,
     windows: Annotated[int, typer.Option(help="Calibration windows.")] = 16,
     window_tokens: Annotated[int, typer.Option(help="Tokens per window.")] = 512,
     seed: Annotated[int, typer.Option(help="Of the calibration windows' places.")] = 0,
@@ -123,6 +141,8 @@ def compress(
 
     Runs block by block, so memory holds one block; a killed run continues with --resume. A PATTERN
     is matched against layers.3.self_attn.q_proj and against its last part, with wildcards.
+    --refine leaves the masks as they are: blocks trains each block on the dense block's outputs,
+    logits the whole model, in memory, on the dense model's next-token distributions.
 
     Example: sslc compress smollm2-135m --out runs/sslc --exclude down_proj --set iterations=20
     """
@@ -138,6 +158,8 @@ def compress(
         "include": include or (),
         "exclude": exclude or (),
         "overrides": overrides,
+        "refine": refine,
+        "refine_settings": parse_settings(refine_settings),
         "calibration": calibration,
         "windows": windows,
         "window_tokens": window_tokens,

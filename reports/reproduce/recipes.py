@@ -13,15 +13,15 @@ from reports.reproduce.results import (
     RecipeIdentity,
 )
 from reports.reproduce.study import Study
-from sslc.calibration.windows import Calibration
+from sslc.calibration.windows import Calibration, load_calibration
 from sslc.compression.plan import Choice, Override
 from sslc.methods.base import Method
 from sslc.methods.registry import load_method
 from sslc.model.config import load_config
+from sslc.model.devices import find_device
 from sslc.recovery.settings import Training
 from workloads.results.identity import DENSE
 from workloads.support.files import sha256_file
-from workloads.texts.windows import load_text
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def _recipe_identity(study: Study, recipe: Recipe) -> RecipeIdentity:
     return RecipeIdentity(
         recipe.method,
         asdict(method_of(study, recipe)),  # type: ignore[call-overload]
-        calibration_identity(calibration_of(study, recipe)),
+        calibration_identity(study, calibration_of(study, recipe)),
         choice_of(study, recipe).to_json(),
         None if recipe.recovery is None else _recovery_identity(recipe.recovery),
     )
@@ -85,13 +85,15 @@ def _recovery_identity(training: Training) -> dict[str, Any]:
     return asdict(training) | {"data_sha256": sha256_file(data) if data.is_file() else None}
 
 
-def calibration_identity(calibration: Calibration) -> CalibrationIdentity:
-    """A calibration with the hash of its text.
+def calibration_identity(study: Study, calibration: Calibration) -> CalibrationIdentity:
+    """A calibration with the hash of its text, which the study's model may have written.
 
     Raises:
         InputError: The text cannot be had.
     """
-    text = load_text(calibration.source, "calibration")
+    text = load_calibration(
+        study.checkpoint, calibration, device=find_device(study.device), progress=study.progress
+    )
     size = (calibration.windows, calibration.window_tokens, calibration.seed)
     return CalibrationIdentity(text.source, text.sha256, *size)
 

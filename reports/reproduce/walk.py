@@ -23,7 +23,7 @@ from reports.reproduce.recipes import (
 from reports.reproduce.results import BlockIdentity, RecipeIdentity
 from reports.reproduce.study import Study, text_name
 from sslc.calibration.statistics import InputStatistics
-from sslc.calibration.windows import calibration_windows
+from sslc.calibration.windows import calibration_windows, load_calibration
 from sslc.compression.inputs import DenseInputs
 from sslc.compression.projections import default_workers, one_thread_each
 from sslc.methods.sslc import Sslc
@@ -32,7 +32,7 @@ from workloads.results.identity import provenance
 from workloads.results.kinds import Result
 from workloads.shapes.transformer import PROJECTION_MODULES
 from workloads.support.errors import InputError
-from workloads.texts.windows import EMBEDDED, load_text
+from workloads.texts.windows import EMBEDDED
 
 _LINE = 120
 """Characters in a line of a figure's heading."""
@@ -79,8 +79,8 @@ def measure_blocks(
         InputError: Bad weights, a text that is too short, or a budget that does not fit.
     """
     blocks, calibration = sorted(blocks), calibration_of(study)
-    text, device = load_text(calibration.source, "calibration"), find_device(study.device)
-    recipe = RecipeIdentity("sslc", asdict(walk.method), calibration_identity(calibration))
+    text, device = load_calibration(study.checkpoint, calibration), find_device(study.device)
+    recipe = RecipeIdentity("sslc", asdict(walk.method), calibration_identity(study, calibration))
     names = tuple(name for name in PROJECTION_MODULES if name in walk.projections)
     end = blocks[-1] + 1
     inputs = DenseInputs(

@@ -97,8 +97,8 @@ def artifact_table(artifact: Artifact) -> Table:
     notes = (
         f"{summary.blocks} blocks, {summary.parameters:,} parameters in projections, "
         f"{summary.stored_share:.1%} of their dense bytes stored ({artifact.settings.dtype}).",
-        "Scaled error: unknown where U and V were trained."
-        if artifact.settings.recovery
+        "Scaled error: unknown where the whole model was trained."
+        if artifact.settings.recovery or "logits" in artifact.settings.refinement
         else "Scaled error: mean over blocks of |(W - S - L)D| / |WD|, D the calibration input "
         "norms.",
     )

@@ -6,16 +6,14 @@ from dataclasses import dataclass
 import torch
 
 from sslc.calibration.windows import Calibration
-from sslc.compression.estimate import (
-    ProjectionEstimate,
-    peak_bytes,
-)
+from sslc.compression.estimate import ProjectionEstimate, peak_bytes, whole_model_bytes
 from sslc.compression.plan import EVERYTHING, Choice
 from sslc.compression.preparation import prepare
 from sslc.compression.sampling import estimate_seconds
 from sslc.methods.base import Method
 from sslc.model.checkpoint import Checkpoint
 from sslc.model.opening import open_checkpoint
+from sslc.refinement.stages import NO_REFINEMENT, Refinement
 from workloads.support.crowding import crowding
 
 
@@ -49,19 +47,32 @@ def dry_run(
     workers: int | None = None,
     choice: Choice = EVERYTHING,
     max_memory_bytes: int | None = None,
+    refinement: Refinement = NO_REFINEMENT,
 ) -> RunEstimate:
-    """Estimate a run from the checkpoint's headers; writes nothing. Arguments as ``compress``.
+    """Estimate a run from the checkpoint's headers; writes nothing.
+
+    Arguments as ``recovery.refined.compress_and_refine``. The text is neither read nor written, and
+    what the model would write is not in the time.
 
     Raises:
         InputError: The run would be refused: a budget, a pattern, or the memory.
     """
     started = time.process_time()
     open_checkpoint(str(checkpoint.directory))  # as a run does, the hashes of its cache with it
-    prepared = prepare(checkpoint, method, dtype=dtype, device=device, choice=choice)
+    prepared = prepare(
+        checkpoint, method, dtype=dtype, device=device, choice=choice, matching=refinement.blocks
+    )
     opening = time.process_time() - started
     used = prepared.workers(calibration, asked=workers, max_memory_bytes=max_memory_bytes)
     model, plan, estimates = prepared.model, prepared.plan, prepared.estimates
-    peak = peak_bytes(model, plan, estimates=estimates, calibration=calibration, workers=used)
-    seconds = estimate_seconds(model, plan, calibration=calibration, workers=used)
+    peak = peak_bytes(
+        model, plan, estimates=estimates, calibration=calibration, workers=used,
+        trained=refinement.blocks is not None,
+    )  # fmt: skip
+    seconds = estimate_seconds(
+        model, plan, calibration=calibration, workers=used, refinement=refinement
+    )
+    if refinement.logits is not None:
+        peak = max(peak, whole_model_bytes(model, estimates, calibration, refinement.logits))
     wall = (opening + seconds) * crowding(used)
     return RunEstimate(estimates, prepared.dtype, used, peak, wall)

@@ -17,6 +17,7 @@ from sslc.model.blocks import TOKENS_AT_ONCE, BlockwiseModel
 from sslc.model.checkpoint import Checkpoint
 from sslc.model.names import EMBEDDING, weight_name
 from sslc.model.weights import CHUNK_ENTRIES
+from sslc.refinement.stages import LogitDistillation
 from workloads.artifact.read import VALUE_BYTES
 from workloads.shapes.gemm import Module
 from workloads.shapes.transformer import PROJECTION_MODULES
@@ -124,6 +125,7 @@ def peak_bytes(
     estimates: tuple[ProjectionEstimate, ...],
     calibration: CalibrationShape,
     workers: int,
+    trained: bool = False,
 ) -> int:
     """Upper estimate of the process's resident memory at its highest.
 
@@ -133,11 +135,13 @@ def peak_bytes(
         estimates: Of ``estimate_projections``.
         calibration: Windows.
         workers: Projections at once.
+        trained: Whether blocks are trained once they are compressed.
 
     Returns:
         Bytes when everything runs on the CPU: what the process has now and room for its tokenizer;
         hidden states; one float32 block and its activations, or its statistics and what the
-        workers hold; the compressed block; file-backed pages of the tensor being read.
+        workers hold, or a block that is trained; the compressed block; file-backed pages of the
+        tensor being read.
     """
     config = model.config
     hidden = 4 * calibration.windows * calibration.window_tokens * config.hidden_size
@@ -158,8 +162,12 @@ def peak_bytes(
         ]
         if gradients:
             moments.append(3 * whole + 3 * _activation_bytes(config, calibration) + 2 * hidden)
+        if trained:
+            training = _training_bytes(block) + 3 * _activation_bytes(config, calibration)
+            moments.append(training + statistics + 2 * stored)
         highest = max(highest, *moments)
-    return _resident_bytes() + int(_ALLOCATOR * max(highest + 2 * hidden, _largest_rest(model)))
+    streams = (3 if trained else 2) * hidden
+    return _resident_bytes() + int(_ALLOCATOR * max(highest + streams, _largest_rest(model)))
 
 
 def fit_workers(
@@ -170,6 +178,7 @@ def fit_workers(
     calibration: CalibrationShape,
     workers: int,
     max_memory_bytes: int | None,
+    trained: bool = False,
 ) -> int:
     """The most workers, up to a number, whose estimated peak stays within a limit.
 
@@ -182,7 +191,12 @@ def fit_workers(
         return workers
     for count in range(workers, 0, -1):
         needed = peak_bytes(
-            model, plan, estimates=estimates, calibration=calibration, workers=count
+            model,
+            plan,
+            estimates=estimates,
+            calibration=calibration,
+            workers=count,
+            trained=trained,
         )
         if needed <= max_memory_bytes:
             return count
@@ -201,6 +215,45 @@ def _resident_bytes() -> int:
     except OSError:
         now = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     return now + _LOADED_LATER
+
+
+def whole_model_bytes(
+    model: BlockwiseModel,
+    estimates: tuple[ProjectionEstimate, ...],
+    calibration: CalibrationShape,
+    distillation: LogitDistillation,
+) -> int:
+    """Upper estimate of the process's resident memory while the whole model is trained.
+
+    Args:
+        model: For shapes.
+        estimates: Of ``estimate_projections``.
+        calibration: For the length of windows.
+        distillation: For their number.
+
+    Returns:
+        What the process has now; every projection with gradients and moments; embeddings and head;
+        the activations of one window, which all blocks keep; the dense model's states.
+    """
+    config, length = model.config, calibration.window_tokens
+    per_token = 6 * config.intermediate_size + 12 * config.hidden_size
+    activations = 4 * length * per_token * model.blocks
+    logits = 8 * 4 * min(length, 128) * config.vocab_size
+    states = 2 * 4 * distillation.windows * length * config.hidden_size
+    embeddings = 2 * 4 * config.vocab_size * config.hidden_size
+    parts = _training_bytes(list(estimates)) + activations + logits + states + embeddings
+    return _resident_bytes() + int(_ALLOCATOR * parts)
+
+
+def _training_bytes(block: list[ProjectionEstimate]) -> int:
+    """Projections that are trained: S with its zeros, U, V, gradients and moments, and the mask.
+
+    The gradient of S exists twice while zeros are put at the other places of it.
+    """
+    entries = sum(e.m * e.n for e in block)
+    factors = sum(e.rank * (e.m + e.n) for e in block)
+    widest = max(e.m * e.n for e in block)
+    return 4 * (4 * entries + 4 * factors + 2 * widest) + entries
 
 
 def _statistics_bytes(block: list[ProjectionEstimate], methods: Mapping[str, Method]) -> int:

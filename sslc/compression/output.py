@@ -15,7 +15,14 @@ from workloads.artifact.read import (
 )
 from workloads.artifact.write import rename_into_place
 from workloads.support.errors import InputError
-from workloads.support.working import one_writer
+from workloads.support.working import (
+    check_working,
+    is_working,
+    mark,
+    one_writer,
+    remove_working,
+    resolved,
+)
 
 P = ParamSpec("P")
 
@@ -73,3 +80,27 @@ def finished_artifact(output: Output, settings: Settings) -> Artifact | None:
     raise InputError(
         f"{output.directory} is finished, but was made with other settings; --overwrite replaces it"
     )
+
+
+def work_beside(target: Path) -> Path:
+    """``DIR.refining``: where a refinement keeps what only it needs until the artifact is done."""
+    directory = resolved(target)
+    return directory.with_name(f"{directory.name}.refining")
+
+
+def begin_work(work: Path, *, continued: bool) -> None:
+    """Make a directory of work ours, empty unless a run goes on.
+
+    Raises:
+        InputError: Something that we did not make stands there.
+    """
+    check_working(work)
+    if not continued:
+        remove_working(work)
+    mark(work)
+
+
+def forget(work: Path) -> None:
+    """Remove a directory of work, if it is there and ours."""
+    if is_working(work):
+        remove_working(work)

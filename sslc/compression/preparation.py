@@ -12,6 +12,7 @@ from sslc.compression.projections import default_workers, projection_names
 from sslc.methods.base import Method
 from sslc.model.blocks import BlockwiseModel
 from sslc.model.checkpoint import Checkpoint
+from sslc.refinement.stages import BlockMatching
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,12 +24,14 @@ class Prepared:
         plan: Method of every projection.
         dtype: In which it will be stored.
         estimates: What every projection will get; exact.
+        matching: How every block is trained afterwards; None for not at all.
     """
 
     model: BlockwiseModel
     plan: Plan
     dtype: str
     estimates: tuple[ProjectionEstimate, ...]
+    matching: BlockMatching | None = None
 
     def workers(
         self, calibration: Calibration, *, asked: int | None, max_memory_bytes: int | None
@@ -50,6 +53,7 @@ class Prepared:
             calibration=calibration,
             workers=asked or default_workers(self.model.device),
             max_memory_bytes=max_memory_bytes,
+            trained=self.matching is not None,
         )
 
 
@@ -60,6 +64,7 @@ def prepare(
     dtype: str,
     device: torch.device | None,
     choice: Choice,
+    matching: BlockMatching | None = None,
 ) -> Prepared:
     """Plan a run from the checkpoint's headers.
 
@@ -69,6 +74,7 @@ def prepare(
         dtype: In which it is stored; ``auto`` for the model's own.
         device: Where the arithmetic runs; None for the CPU.
         choice: Projections that stay dense or get other settings.
+        matching: How every block is trained afterwards; None for not at all.
 
     Raises:
         InputError: A budget does not fit a projection, or a pattern matches nothing.
@@ -76,4 +82,4 @@ def prepare(
     model = BlockwiseModel(checkpoint, device)
     plan = make_plan(choice, method, names=projection_names(model), blocks=model.blocks)
     kind = stored_dtype(checkpoint, dtype)
-    return Prepared(model, plan, kind, estimate_projections(model, plan, dtype=kind))
+    return Prepared(model, plan, kind, estimate_projections(model, plan, dtype=kind), matching)

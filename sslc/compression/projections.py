@@ -33,7 +33,12 @@ Made = tuple[ProjectionRecord, CompressedTensors]
 
 
 def input_statistics(
-    model: BlockwiseModel, index: int, *, methods: Mapping[str, Method], hidden: torch.Tensor
+    model: BlockwiseModel,
+    index: int,
+    *,
+    methods: Mapping[str, Method],
+    hidden: torch.Tensor,
+    keep: bool = False,
 ) -> dict[str, InputStatistics]:
     """Statistics of every projection's inputs, collected once where projections share them.
 
@@ -41,7 +46,8 @@ def input_statistics(
         model: The dense model.
         index: Which block.
         methods: Of its projections, by name; they say whether X Xᵀ is needed.
-        hidden: The block's inputs, shape (w, L, h); left as they are.
+        hidden: The block's inputs, shape (w, L, h); left as they are unless ``keep`` is true.
+        keep: Overwrite them with the dense block's outputs.
 
     Raises:
         InputError: A weight is missing, of the wrong shape, or not finite.
@@ -58,7 +64,7 @@ def input_statistics(
             assert isinstance(linear, nn.Linear)
             sums[name] = InputSums(linear.in_features, model.device, hessian=hessian[name])
             handles.append(linear.register_forward_pre_hook(sums[name]))
-        model.run(index, block, hidden, keep=False)
+        model.run(index, block, hidden, keep=keep)
         for handle in handles:
             handle.remove()
     collected = {name: entry.statistics(model.device) for name, entry in sums.items()}
@@ -147,6 +153,28 @@ def _compress_projection(
         scaled_error=_scaled_error(weight, stored, statistics),
     )
     return record, stored
+
+
+def with_error(
+    model: BlockwiseModel,
+    index: int,
+    made: Made,
+    *,
+    stored: CompressedTensors,
+    statistics: InputStatistics,
+) -> Made:
+    """A projection with other stored values at the same places, and their error.
+
+    Args:
+        model: The dense model.
+        index: Which block.
+        made: What the method gave.
+        stored: What takes its place.
+        statistics: Of the inputs.
+    """
+    record, _ = made
+    weight = model.read(weight_name(full_name(index, record.name)))
+    return replace(record, scaled_error=_scaled_error(weight, stored, statistics)), stored
 
 
 def _scaled_error(

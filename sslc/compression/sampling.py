@@ -11,7 +11,7 @@ machine, and what happens only once (imports, compilation), is no part of it.
 """
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import torch
 
@@ -21,6 +21,7 @@ from sslc.compression.plan import Plan
 from sslc.compression.projections import one_thread_each
 from sslc.methods.base import Method
 from sslc.model.blocks import BlockwiseModel
+from sslc.refinement.stages import NO_REFINEMENT, Refinement
 
 _SMALLEST_SIDE = 256
 _ENOUGH_SECONDS = 0.4
@@ -33,7 +34,12 @@ _MULTIPLE = 32
 
 
 def estimate_seconds(
-    model: BlockwiseModel, plan: Plan, *, calibration: CalibrationShape, workers: int
+    model: BlockwiseModel,
+    plan: Plan,
+    *,
+    calibration: CalibrationShape,
+    workers: int,
+    refinement: Refinement = NO_REFINEMENT,
 ) -> float:
     """Estimated wall time of a run on the CPU, with its cores to itself.
 
@@ -42,6 +48,7 @@ def estimate_seconds(
         plan: Method of every projection.
         calibration: Windows.
         workers: Projections at once.
+        refinement: What is trained afterwards.
     """
     shapes: dict[str, tuple[int, int]] = {
         name: (linear.out_features, linear.in_features) for name, linear in model.linears().items()
@@ -59,12 +66,35 @@ def estimate_seconds(
         order = sorted(jobs, key=lambda job: -job[0][0] * job[0][1])
         seconds += _makespan((time for _, time in order), workers)
         passes = 2 + 4 * any(method.needs_gradients for method in methods.values())
+        passes += 3 * refinement.blocks.epochs + 2 if refinement.blocks else 0
         products = passes * sum(m * n for m, n in shapes.values())
         products += sum(
             shapes[name][1] ** 2 for name, method in methods.items() if method.needs_hessian
         )
         seconds += calibration.windows * calibration.window_tokens * products / pace
+    seconds += _distillation_products(model, shapes, calibration, refinement) / pace
     return seconds + model.blocks * _READINGS * _reading_seconds(model)
+
+
+def _distillation_products(
+    model: BlockwiseModel,
+    shapes: Mapping[str, tuple[int, int]],
+    calibration: CalibrationShape,
+    refinement: Refinement,
+) -> float:
+    """Multiplications of the whole-model pass: three passes a step, one of the dense model, heads.
+
+    The head is multiplied by both models' states, and once more by the gradient.
+    """
+    logits = refinement.logits
+    if logits is None:
+        return 0
+    block = sum(m * n for m, n in shapes.values())
+    head = model.config.hidden_size * model.config.vocab_size
+    tokens = logits.steps * logits.batch_windows * calibration.window_tokens
+    whole = model.blocks * block
+    dense = logits.windows * calibration.window_tokens * whole
+    return float(tokens * (3 * whole + 3 * head) + dense)
 
 
 def _reading_seconds(model: BlockwiseModel) -> float:

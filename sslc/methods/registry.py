@@ -32,6 +32,28 @@ METHODS = {
 }
 
 
+@dataclass(frozen=True)
+class RunDefaults:
+    """What a run of a method takes where the user names nothing.
+
+    Attributes:
+        calibration: Sources of its text (``calibration.windows``).
+        refine: What is trained afterwards (``refinement.stages``).
+    """
+
+    calibration: str = "embedded"
+    refine: str = "none"
+
+
+_OWN: dict[str, RunDefaults] = {}
+"""Of methods that are a whole recipe."""
+
+
+def run_defaults(name: str) -> RunDefaults:
+    """A method's own text and refinement, or those of most."""
+    return _OWN.get(name, RunDefaults())
+
+
 def method_class(name: str) -> Any:
     """The class behind a name.
 

@@ -152,11 +152,24 @@ class BlockwiseModel:
         names = self.linear_names()
         weights = [block.get_parameter(f"{name}.weight") for name in names]
         inputs = hidden.to(self.device).detach().requires_grad_()
-        output = block(inputs, **_outside_inference(self._layer_arguments[index]))
-        if isinstance(output, tuple):
-            output = output[0]
+        output = self.outputs(index, block, inputs)
         gradients = torch.autograd.grad(output, [inputs, *weights], upstream.to(self.device))
         return gradients[0].cpu(), dict(zip(names, gradients[1:], strict=True))
+
+    def outputs(self, index: int, block: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
+        """A block's outputs, which autograd can differentiate by whatever requires gradients.
+
+        Args:
+            index: Which block it is.
+            block: From ``block(index)``.
+            inputs: Shape (any, L, h), on the device where blocks run.
+
+        Returns:
+            Shape (any, L, h), on that device.
+        """
+        output = block(inputs.clone(), **_outside_inference(self._layer_arguments[index]))
+        first: torch.Tensor = output[0] if isinstance(output, tuple) else output
+        return first
 
     def loss_gradients(self, hidden: torch.Tensor, windows: torch.Tensor) -> torch.Tensor:
         """Gradient of each window's mean token cross-entropy by the last block's outputs.

@@ -27,7 +27,7 @@ MANIFEST = "manifest.json"
 REST = "rest.safetensors"
 VALUE_BYTES = {"BF16": 2, "F16": 2, "F32": 4}
 """Bytes of a stored value by dtype."""
-_OPTIONAL = ("choice", "recovery")
+_OPTIONAL = ("choice", "recovery", "refinement")
 _TRAINED_NAMES = {"factors": " + recovery", "lora": " + LoRA"}
 
 
@@ -139,11 +139,12 @@ class Settings:
     dtype: str
     choice: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     recovery: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    refinement: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
     def method_name(self) -> str:
         """The method, and what was trained after it, as tables call it."""
-        name = str(self.method["name"])
+        name = " + ".join([str(self.method["name"]), *self.refinement])
         return name + _TRAINED_NAMES[self.recovery["trained"]] if self.recovery else name
 
     def to_json(self) -> dict[str, Any]:

@@ -55,7 +55,7 @@ class ArtifactWriter:
     @property
     def partial(self) -> Path:
         """The working directory beside the target."""
-        return _partial(self.target)
+        return partial_of(self.target)
 
     def write_block(
         self, records: tuple[ProjectionRecord, ...], tensors: Mapping[str, CompressedTensors]
@@ -116,7 +116,7 @@ def rename_into_place(target: Path) -> None:
 
     Safe to call at any time: a run that was killed just before its last rename is completed.
     """
-    partial = _partial(target)
+    partial = partial_of(target)
     check_working(partial)
     whole = (partial / MANIFEST).is_file() and not (partial / PROGRESS).exists()
     move_into_place(partial if whole else None, resolved(target))
@@ -161,7 +161,8 @@ def start_artifact(
     return writer
 
 
-def _partial(target: Path) -> Path:
+def partial_of(target: Path) -> Path:
+    """The working directory of an artifact that is being written."""
     place = resolved(target)
     return place.with_name(f"{place.name}.partial")
 

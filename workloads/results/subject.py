@@ -32,13 +32,14 @@ def subject_of(artifact: Artifact) -> Subject:
 
 
 def _settings(artifact: Artifact) -> Mapping[str, Any]:
-    """Method settings by name, then calibration, choice and recovery where there are any."""
+    """Method settings by name, then calibration, choice and trainings where there are any."""
     settings = artifact.settings
     calibration = {key: settings.calibration[key] for key in _CALIBRATION}
     others = {
         "calibration": calibration,
         "choice": dict(settings.choice),
         "recovery": dict(settings.recovery),
+        "refinement": dict(settings.refinement),
     }
     return {
         **settings.method["settings"],

@@ -24,7 +24,7 @@ from reports.reproduce.studies.losses import depths, figure5, losses_table, rise
 from reports.reproduce.studies.salience import figure1, figure4
 from reports.reproduce.studies.salience_tables import needed_table, published
 from reports.reproduce.study import Limits, Reproduced, Study
-from sslc.calibration.windows import calibration_windows
+from sslc.calibration.windows import calibration_windows, load_calibration
 from sslc.compression.inputs import DenseInputs
 from sslc.methods.sslc import Sslc
 from sslc.model.opening import open_checkpoint
@@ -33,7 +33,6 @@ from workloads.results.salience import Needed, Spread
 from workloads.results.table import Table, to_dict
 from workloads.shapes.transformer import PROJECTION_MODULES
 from workloads.support.errors import InputError
-from workloads.texts.windows import load_text
 
 LIMITS = Limits(windows=2, window_tokens=24)
 MADE: dict[str, Callable[[Study], Reproduced]] = {
@@ -155,7 +154,7 @@ def test_figure_budget_that_does_not_fit_names_block_and_projection(study: Study
 
 
 def _dense(study: Study, index: int) -> dict[str, Any]:
-    text = load_text(study.calibration, "calibration")
+    text = load_calibration(study.checkpoint, calibration_of(study))
     windows = calibration_windows(study.checkpoint, text, calibration=calibration_of(study))
     return DenseInputs(study.checkpoint, lambda: windows).at(index)
 

@@ -10,7 +10,7 @@ from transformers import AutoModelForCausalLM
 from sslc.calibration import gradients
 from sslc.calibration.gradients import collect_gradients, read_gradients
 from sslc.calibration.statistics import InputStatistics
-from sslc.calibration.windows import Calibration, calibration_windows
+from sslc.calibration.windows import Calibration, calibration_windows, load_calibration
 from sslc.compression.block_loop import compress_checkpoint
 from sslc.compression.output import Output
 from sslc.methods.registry import load_method
@@ -20,15 +20,14 @@ from sslc.model.weights import dense_weight
 from tests.sslc.making import SONNETS, tree_bytes
 from workloads.artifact.read import Artifact
 from workloads.support.files import Hashes, write_tensors
-from workloads.texts.windows import load_text
 
 CPU = torch.device("cpu")
 CUT = Calibration(str(SONNETS), windows=3, window_tokens=40)
 
 
 def _windows(model: Path) -> torch.Tensor:
-    text = load_text(str(SONNETS), "calibration")
-    return calibration_windows(open_checkpoint(str(model)), text, calibration=CUT)
+    checkpoint = open_checkpoint(str(model))
+    return calibration_windows(checkpoint, load_calibration(checkpoint, CUT), calibration=CUT)
 
 
 def _whole_model_gradients(path: Path, windows: torch.Tensor) -> dict[str, torch.Tensor]:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sslc.calibration.statistics import InputStatistics
-from sslc.calibration.windows import Calibration, calibration_windows
+from sslc.calibration.windows import Calibration, calibration_windows, load_calibration
 from sslc.compression.inputs import DenseInputs
 from sslc.evaluation.salience import entries_needed, needed, pooled, salience, spread
 from sslc.methods.sslc import Sslc
@@ -19,7 +19,6 @@ from sslc.model.opening import open_checkpoint
 from tests.reference.compression import keep_top_rows, row_budgets, sslc_warm
 from tests.sslc.making import SONNETS
 from workloads.support.errors import InputError
-from workloads.texts.windows import load_text
 
 
 def _statistics(norms: torch.Tensor) -> InputStatistics:
@@ -198,8 +197,9 @@ CALIBRATION = Calibration(str(SONNETS), windows=2, window_tokens=24)
 
 
 def _windows(model: Path) -> torch.Tensor:
-    text = load_text(CALIBRATION.source, "calibration")
-    return calibration_windows(open_checkpoint(str(model)), text, calibration=CALIBRATION)
+    checkpoint = open_checkpoint(str(model))
+    text = load_calibration(checkpoint, CALIBRATION)
+    return calibration_windows(checkpoint, text, calibration=CALIBRATION)
 
 
 def test_dense_inputs_equal_those_of_the_whole_model(llama: Path) -> None:
