@@ -1,20 +1,22 @@
 """How long a row takes whose indices pass through a line's decode queue. Pure.
 
 Beside ``indices``, for ``index.decode = "queue"``: one chunk of entries a cycle goes into a queue
-of products, from which the MACs of the line take theirs. ``docs/event_model.md`` has the rule.
+of products, from which the MACs of the line take theirs. ``docs/event_model.md`` has the rule. Rows
+are walked chunk by chunk: the cycles that a chunk waits are worked out, not counted.
 """
 
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from accelerator_sim.machine.hardware import Index
 from accelerator_sim.mapping.tiling import Counts, TiledProjection
 from workloads.masks.memo import counted
+from workloads.masks.words import Words, lowest, ones_between, part_of_word, row_words
 from workloads.support.compiled import compiled
 
-_FORMATS = ("bitmap", "csr", "run_length", "N:M")
+_State = tuple[int, int, int, int, int]
+"""Cycles, products that wait, cycles until the MACs are free; entries and products of the chunk."""
 
 
 class Line(NamedTuple):
@@ -22,7 +24,7 @@ class Line(NamedTuple):
 
     Attributes:
         rate: Entries of a chunk.
-        queue: Products that wait at most.
+        queue: Products that wait at most; at least ``rate`` − 1.
         width: Products that the MACs take at once.
         service: Cycles that they take for them.
     """
@@ -33,101 +35,154 @@ class Line(NamedTuple):
     service: int
 
 
+def pass_by_count(tiled: TiledProjection, index: Index, line: Line) -> Counts | None:
+    """Cycles of a row by its nonzeros, where these alone decide them.
+
+    They do if every entry has a product, and if a row is one chunk.
+
+    Returns:
+        Shape (columns + 1,), without the chunk of a row that has entries and no products; None
+        where the places have a say.
+    """
+    columns = tiled.tile.columns
+    if index.format != "csr" and columns > line.rate:
+        return None
+    cycles = np.zeros(columns + 1, dtype=np.int64)
+    _pass_products(line, cycles)
+    return cycles
+
+
 def first_pass(tiled: TiledProjection, index: Index, line: Line) -> Counts:
     """Cycles of every row of a tile until its chunks are taken and its queue is empty.
 
     Args:
         tiled: The projection in tiles, with its mask.
-        index: The format that gives the order of entries.
+        index: The format that gives the order of entries: bitmap, run_length or N:M.
         line: The queue.
 
     Returns:
         Shape (I, R, J); 0 in a tile without nonzeros. Kept while the mask lives.
     """
     mask, dense = tiled.mask_and_dense
-    skipped = np.packbits(dense, bitorder="little")
-    kept, group = index.n_of_m or (1, 1)
-    kind = 3 if index.n_of_m else _FORMATS.index(index.format)
-    sizes = (mask.columns, tiled.tile.columns, kind, kept, group, (1 << index.run_bits) - 1)
+    groups = index.n_of_m or (0, 1)
+    escape = (1 << index.run_bits) - 1 if index.format == "run_length" else 0
+    key = ("first pass", tiled.tile.columns, groups, escape, line, dense.tobytes())
 
     def count() -> Counts:
-        cycles = np.zeros((mask.rows, len(tiled.column_sizes)), dtype=np.int64)
-        _pass_rows(np.asarray(mask.bits), skipped, sizes, line, cycles)
+        words = row_words(mask, dense, close_up=not index.n_of_m)
+        widths = tiled.column_sizes - (0 if index.n_of_m else tiled.dense)
+        ends = np.cumsum(widths)
+        cycles = np.zeros((mask.rows, len(ends)), dtype=np.int64)
+        if index.n_of_m:
+            _pass_groups(words, (ends - widths, ends), groups, line, cycles)
+        elif index.format == "run_length":
+            _pass_runs(words, (ends - widths, ends), escape, line, cycles)
+        else:
+            _pass_bits(words, (ends - widths, ends), line, cycles)
         return cycles
 
-    key = ("first pass", sizes, line, skipped.tobytes())
     cycles = tiled.rows_in_blocks(counted(mask, key, count))
     return np.asarray(np.where((tiled.tile_nonzeros > 0)[:, None, :], cycles, 0))
 
 
 @compiled
-def _pass_rows(
-    bits: NDArray[np.uint8],
-    dense: NDArray[np.uint8],
-    sizes: tuple[int, int, int, int, int, int],
-    line: Line,
-    cycles: Counts,
-) -> None:
-    """Walk the entries of every row and tile in storage order, chunk by chunk."""
-    columns, tile_columns, kind, kept, group, escape = sizes
-    for row in range(cycles.shape[0]):
-        for tile in range(cycles.shape[1]):
-            start = tile * tile_columns
-            end = min(start + tile_columns, columns)
-            state = (0, 0, 0, 0, 0)
-            run = 0
-            for column in range(start, end):
-                place, bit = column >> 3, column & 7
-                left = 1 - ((dense[place] >> bit) & 1)
-                one = ((bits[row, place] >> bit) & 1) * left
-                before, after = 0, 0
-                if kind == 0:
-                    after = left - one
-                elif kind == 2:
-                    before = one * (run // escape)
-                    run = (run + left) * (1 - one)
-                elif kind == 3:
-                    run += one
-                    if (column + 1) % group == 0 or column + 1 == end:
-                        after = min(kept, column % group + 1) - run
-                        run = 0
-                for entry in range(before + one + after):
-                    state = _enter(state, one if entry == before else 0, line)
-            time, waiting, busy, entries, products = state
-            if entries > 0:
-                time, waiting, busy = _take(time, waiting, busy, products, line)
-            rounds = (waiting + line.width - 1) // line.width
-            cycles[row, tile] = time + busy + rounds * line.service
+def _pass_products(line: Line, cycles: Counts) -> None:
+    """Rows of nothing but products, by their number."""
+    for products in range(len(cycles)):
+        state = _enter((0, 0, 0, 0, 0), products, products, line)
+        cycles[products] = _finish(state, line)
 
 
 @compiled
-def _enter(
-    state: tuple[int, int, int, int, int], product: int, line: Line
-) -> tuple[int, int, int, int, int]:
-    """Add an entry to the chunk; a full one is taken.
+def _pass_bits(words: Words, tiles: tuple[Counts, Counts], line: Line, cycles: Counts) -> None:
+    """Rows of bitmaps: a chunk has the products of so many columns."""
+    for row in range(cycles.shape[0]):
+        for tile in range(cycles.shape[1]):
+            time = waiting = busy = 0
+            end = tiles[1][tile]
+            for start in range(tiles[0][tile], end, line.rate):
+                found = ones_between(words, row, start, min(start + line.rate, end))
+                time, waiting, busy = _take(time, waiting, busy, found, line)
+            cycles[row, tile] = _finish((time, waiting, busy, 0, 0), line)
 
-    The state is cycles, products that wait, cycles until the MACs are free, and the entries and
-    products of the chunk.
-    """
-    time, waiting, busy, entries, products = state
-    if entries + 1 < line.rate:
-        return time, waiting, busy, entries + 1, products + product
-    time, waiting, busy = _take(time, waiting, busy, products + product, line)
-    return time, waiting, busy, 0, 0
+
+@compiled
+def _pass_runs(
+    words: Words, tiles: tuple[Counts, Counts], escape: int, line: Line, cycles: Counts
+) -> None:
+    """Rows of runs: from nonzero to nonzero, the escapes of the zeros between first."""
+    for row in range(cycles.shape[0]):
+        for tile in range(cycles.shape[1]):
+            start, end = tiles[0][tile], tiles[1][tile]
+            state = (0, 0, 0, 0, 0)
+            after = start
+            for place in range(start >> 6, (end + 63) >> 6):
+                word = part_of_word(words, row, place, start, end)
+                while word != 0:
+                    column = 64 * place + lowest(word)
+                    word &= word - np.uint64(1)
+                    state = _enter(state, (column - after) // escape, 0, line)
+                    state = _enter(state, 1, 1, line)
+                    after = column + 1
+            cycles[row, tile] = _finish(state, line)
+
+
+@compiled
+def _pass_groups(
+    words: Words,
+    tiles: tuple[Counts, Counts],
+    groups: tuple[int, int],
+    line: Line,
+    cycles: Counts,
+) -> None:
+    """Rows of N:M: each group has its products, then its padding."""
+    kept, group = groups
+    for row in range(cycles.shape[0]):
+        for tile in range(cycles.shape[1]):
+            state = (0, 0, 0, 0, 0)
+            start, end = tiles[0][tile], tiles[1][tile]
+            while start < end:
+                stop = min(end, (start // group + 1) * group)
+                products = ones_between(words, row, start, stop)
+                state = _enter(state, min(kept, (stop - 1) % group + 1), products, line)
+                start = stop
+            cycles[row, tile] = _finish(state, line)
+
+
+@compiled
+def _enter(state: _State, entries: int, products: int, line: Line) -> _State:
+    """Add entries, of which the first have products, to the chunk; full ones are taken."""
+    time, waiting, busy, filled, found = state
+    while entries >= line.rate - filled:
+        room = line.rate - filled
+        now = min(products, room)
+        time, waiting, busy = _take(time, waiting, busy, found + now, line)
+        entries, products = entries - room, products - now
+        filled = found = 0
+    return time, waiting, busy, filled + entries, found + products
+
+
+@compiled
+def _finish(state: _State, line: Line) -> int:
+    """Take what is left of the last chunk and empty the queue."""
+    time, waiting, busy, filled, found = state
+    if filled > 0:
+        time, waiting, busy = _take(time, waiting, busy, found, line)
+    return time + busy + (waiting + line.width - 1) // line.width * line.service
 
 
 @compiled
 def _take(time: int, waiting: int, busy: int, products: int, line: Line) -> tuple[int, int, int]:
-    """Take one chunk, after as many cycles as the queue is too full for it."""
-    while True:
-        served = min(line.width, waiting + products) if busy == 0 else 0
-        fits = waiting + products - served <= line.queue
-        if fits:
-            waiting += products - served
-        else:
-            served = min(line.width, waiting) if busy == 0 else 0
-            waiting -= served
-        busy = line.service - 1 if served > 0 else max(busy - 1, 0)
-        time += 1
-        if fits:
-            return time, waiting, busy
+    """Take one chunk, after as many cycles as the queue is too full for it.
+
+    What is too much goes at starts of the MACs, the first when they are free; in the cycle of the
+    last of these the chunk is taken.
+    """
+    waiting += products
+    if waiting > line.queue:
+        starts = (waiting - line.queue + line.width - 1) // line.width
+        time += busy + (starts - 1) * line.service + 1
+        return time, max(waiting - starts * line.width, 0), line.service - 1
+    if busy > 0 or waiting == 0:
+        return time + 1, waiting, max(busy - 1, 0)
+    return time + 1, max(waiting - line.width, 0), line.service - 1

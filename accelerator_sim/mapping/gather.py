@@ -11,7 +11,11 @@ from numpy.typing import NDArray
 
 from accelerator_sim.mapping.tiling import Counts, TiledProjection
 from workloads.masks.memo import counted
+from workloads.masks.words import Words, lowest, part_of_word, row_words
 from workloads.support.compiled import compiled
+
+NO_PLACE = 1 << 40
+"""Beyond every word: a line there looks at its next row."""
 
 
 class Banks(NamedTuple):
@@ -38,79 +42,98 @@ def gather_steps(tiled: TiledProjection, lines: int, *, next_free: bool, buffer:
         Shape (I, J). Kept while the mask lives.
     """
     mask, dense = tiled.mask_and_dense
-    skipped = np.packbits(dense, bitorder="little")
     tile = tiled.tile
-    sizes = (mask.rows, mask.columns, tile.rows, tile.columns, lines, *buffer)
+    key = ("gather", tile.rows, tile.columns, lines, buffer, next_free, dense.tobytes())
 
     def count() -> Counts:
         steps = np.zeros((len(tiled.row_sizes), len(tiled.column_sizes)), dtype=np.int64)
         scratch = _Scratch(
             line_of=np.zeros(tile.rows, dtype=np.int64),
+            asking=np.zeros(lines, dtype=np.int64),
             row=np.zeros(lines, dtype=np.int64),
-            column=np.zeros(lines, dtype=np.int64),
+            place=np.zeros(lines, dtype=np.int64),
+            word=np.zeros(lines, dtype=np.uint64),
             load=np.zeros(lines, dtype=np.int64),
             read_in=np.zeros(tile.columns, dtype=np.int64),
-            used_in=np.zeros(buffer.banks, dtype=np.int64),
+            bank_of=np.arange(mask.columns, dtype=np.int64) % buffer.banks,
             reads=np.zeros(buffer.banks, dtype=np.int64),
         )
-        bits = np.asarray(mask.bits)
-        _count_steps(bits, skipped, tiled.counts, sizes, next_free, scratch, steps)
+        words = row_words(mask, dense, close_up=False)
+        sizes = (mask.rows, mask.columns, tile.rows, tile.columns, lines)
+        _count_steps(words, tiled.counts, sizes, buffer.ports, next_free, scratch, steps)
         return steps
 
-    key = ("gather", sizes, next_free, skipped.tobytes())
     return counted(mask, key, count)
 
 
 class _Scratch(NamedTuple):
-    """Of a tile: the line of each row; of lines their place and load; of columns and banks when
-    they were last read, and how often in that step."""
+    """Of a tile: the line of each row, and the lines that have nonzeros left; of lines their row,
+    the word of it that they are at, what of it they have not asked for, and their load; of columns
+    their last step, and their bank; of banks their reads, counted from step · lines."""
 
     line_of: Counts
+    asking: Counts
     row: Counts
-    column: Counts
+    place: Counts
+    word: Words
     load: Counts
     read_in: Counts
-    used_in: Counts
+    bank_of: Counts
     reads: Counts
 
 
 @compiled
 def _count_steps(
-    bits: NDArray[np.uint8],
-    dense: NDArray[np.uint8],
+    words: Words,
     counts: NDArray[np.int32],
-    sizes: tuple[int, int, int, int, int, int, int],
+    sizes: tuple[int, int, int, int, int],
+    ports: int,
     next_free: bool,
     scratch: _Scratch,
     steps: Counts,
 ) -> None:
     """Walk the lines of every tile together, one nonzero of each line a step."""
-    rows, columns, tile_rows, tile_columns, lines, banks, ports = sizes
+    rows, columns, tile_rows, tile_columns, lines = sizes
     step = 0
     for block in range(steps.shape[0]):
         first, height = block * tile_rows, min(tile_rows, rows - block * tile_rows)
         for tile in range(steps.shape[1]):
             start, end = tile * tile_columns, min((tile + 1) * tile_columns, columns)
+            where = (first, height, start, end)
             _deal(counts, (block, tile, height, lines), next_free, scratch)
-            asked = 1
-            while asked > 0:
+            asking = 0
+            for line in range(lines):
+                if _has_more(words, where, line, scratch):
+                    scratch.asking[asking] = line
+                    asking += 1
+            while asking > 0:
                 step += 1
-                asked = longest = 0
-                for line in range(lines):
-                    column = _next(bits, dense, (first, height, line, start, end), scratch)
-                    if column < 0:
-                        continue
-                    asked += 1
-                    if scratch.read_in[column - start] == step:
-                        continue
-                    scratch.read_in[column - start] = step
-                    bank = column % banks
-                    if scratch.used_in[bank] < step:
-                        scratch.used_in[bank] = step
-                        scratch.reads[bank] = 0
-                    scratch.reads[bank] += 1
-                    longest = max(longest, scratch.reads[bank])
-                steps[block, tile] += (longest + ports - 1) // ports
+                before, left = step * lines, 0
+                most = before
+                for number in range(asking):
+                    line = scratch.asking[number]
+                    most = max(most, _ask(line, start, step, before, scratch))
+                    if scratch.word[line] != 0 or _has_more(words, where, line, scratch):
+                        scratch.asking[left] = line
+                        left += 1
+                asking = left
+                steps[block, tile] += (most - before + ports - 1) // ports
+
+
+@compiled
+def _ask(line: int, start: int, step: int, before: int, scratch: _Scratch) -> int:
+    """Ask for a line's next nonzero: ``before``, and the reads of its bank so far in this step.
+
+    Without branches, of which none could be foretold: counts of earlier steps lie below.
+    """
+    word = scratch.word[line]
+    column = 64 * scratch.place[line] + lowest(word)
+    scratch.word[line] = word & (word - np.uint64(1))
+    bank = scratch.bank_of[column]
+    reads = max(scratch.reads[bank], before) + (scratch.read_in[column - start] != step)
+    scratch.read_in[column - start] = step
+    scratch.reads[bank] = reads
+    return int(reads)
 
 
 @compiled
@@ -124,6 +147,8 @@ def _deal(
     block, tile, height, lines = where
     for line in range(lines):
         scratch.row[line] = -1
+        scratch.word[line] = 0
+        scratch.place[line] = NO_PLACE
         scratch.load[line] = 0
     for row in range(height):
         line = row % lines
@@ -137,28 +162,21 @@ def _deal(
 
 
 @compiled
-def _next(
-    bits: NDArray[np.uint8],
-    dense: NDArray[np.uint8],
-    where: tuple[int, int, int, int, int],
-    scratch: _Scratch,
-) -> int:
-    """The column of a line's next nonzero, or -1 after its last."""
-    first, height, line, start, end = where
-    while scratch.row[line] < height:
-        row = scratch.row[line]
-        if row >= 0:
-            column = scratch.column[line]
-            while column < end:
-                place, bit = column >> 3, column & 7
-                one = (bits[first + row, place] >> bit) & 1
-                column += 1
-                if one > 0 and (dense[place] >> bit) & 1 == 0:
-                    scratch.column[line] = column
-                    return int(column - 1)
-        row += 1
-        while row < height and scratch.line_of[row] != line:
+def _has_more(words: Words, where: tuple[int, int, int, int], line: int, scratch: _Scratch) -> bool:
+    """Move a line that is at the end of a word to its next word with nonzeros, if there is one."""
+    first, height, start, end = where
+    last = (end - 1) >> 6
+    row, place = scratch.row[line], scratch.place[line]
+    while True:
+        place += 1
+        if place > last:
             row += 1
-        scratch.row[line] = row
-        scratch.column[line] = start
-    return -1
+            while row < height and scratch.line_of[row] != line:
+                row += 1
+            if row == height:
+                return False
+            place = start >> 6
+        word = part_of_word(words, first + row, place, start, end)
+        if word != 0:
+            scratch.row[line], scratch.place[line], scratch.word[line] = row, place, word
+            return True

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from accelerator_sim.machine.hardware import Accelerator
 from accelerator_sim.mapping.configuration import Flow
-from accelerator_sim.mapping.decode_queue import Line, first_pass
+from accelerator_sim.mapping.decode_queue import Line, first_pass, pass_by_count
 from accelerator_sim.mapping.gather import Banks, gather_steps
 from accelerator_sim.mapping.indices import row_decode
 from accelerator_sim.mapping.tiling import Counts, TiledProjection
@@ -84,10 +84,14 @@ def sparse_tiles(
         table: Counts | None = decode.by_entries
         least, further = decode.least, np.zeros_like(counts)
         if index.queued:
-            entries = first_pass(tiled, index, _line(accelerator, tokens, flow))
-            table, least = None, np.zeros_like(least)
+            line = _line(accelerator, tokens, flow)
             if flow == "reduction":
                 further = columns_cycles(counts, tokens - 1, macs=macs, flow=flow)
+            entries, table = tiled.counts, pass_by_count(tiled, index, line)
+            if table is None:
+                entries = first_pass(tiled, index, line)
+            else:
+                table += further
         _deal_rows(
             tiled.counts,
             entries,

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from workloads.masks.memo import counted, memo_of
 from workloads.masks.packed import PackedMask
+from workloads.masks.words import ones
 from workloads.support.compiled import compiled
 
 _ROWS_AT_ONCE = 512
@@ -105,23 +106,13 @@ def _count_words(
     for row in range(words.shape[0]):
         if tile_words == 1:  # a loop that LLVM turns into vector instructions
             for place in range(words.shape[1]):
-                counts[row, place] = _ones(np.uint64(words[row, place] & sparse[place]))
+                counts[row, place] = ones(np.uint64(words[row, place] & sparse[place]))
         else:
             for tile in range(counts.shape[1]):
-                ones = 0
+                found = 0
                 for place in range(tile * tile_words, min((tile + 1) * tile_words, len(sparse))):
-                    ones += _ones(np.uint64(words[row, place] & sparse[place]))
-                counts[row, tile] = ones
-
-
-@compiled
-def _ones(word: np.uint64) -> int:
-    """Ones of a word: sums of pairs, of fours, of bytes; LLVM knows it as one instruction."""
-    word -= (word >> np.uint64(1)) & np.uint64(0x5555555555555555)
-    fours = np.uint64(0x3333333333333333)
-    word = (word & fours) + ((word >> np.uint64(2)) & fours)
-    word = (word + (word >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
-    return int((word * np.uint64(0x0101010101010101)) >> np.uint64(56))
+                    found += ones(np.uint64(words[row, place] & sparse[place]))
+                counts[row, tile] = found
 
 
 @compiled
