@@ -63,8 +63,10 @@ def _projection() -> SparseLowRankGemm:
 
 
 def _variants(machine: Accelerator) -> Iterator[Accelerator]:
-    """The machine, and one for every word that a field may be: some fields count only then."""
+    """The machine, one whose index has runs, and one for every word that a field may be: some
+    fields count only then."""
     yield machine
+    yield with_overrides(machine, {"index.format": "run_length"})
     for key, hint in _hints(machine):
         for word in words(hint):
             yield with_overrides(machine, {key: word})
