@@ -146,8 +146,10 @@ def compress(
 
     Example: sslc compress smollm2-135m --out runs/sslc --exclude down_proj --set iterations=20
     """
+    from workloads.support.crowding import wait_asleep
     from workloads.support.errors import InputError
 
+    wait_asleep()
     if out is None and not dry_run:
         raise InputError("--out DIR is missing: where does the artifact go?")
     asked: dict[str, Any] = {

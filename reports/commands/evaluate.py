@@ -94,7 +94,9 @@ def evaluate(
     import sslc
     from reports.console import Reporter
     from workloads.artifact.read import MANIFEST
+    from workloads.support.crowding import wait_asleep
 
+    wait_asleep()
     names = several(tasks)
     _check_together(
         names, {"--text": text, "--stride": stride}, {"--limit": limit, "--shots": shots}

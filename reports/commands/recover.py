@@ -52,7 +52,9 @@ def recover(
     from reports.console import Reporter, say, show
     from reports.tables.recovery import recovery_summary, recovery_table
     from workloads.artifact.read import open_artifact
+    from workloads.support.crowding import wait_asleep
 
+    wait_asleep()
     before = open_artifact(artifact)
     with Reporter() as reporter:
         after = sslc.recover(
