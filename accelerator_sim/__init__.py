@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from accelerator_sim.models.cycles_result import CyclesResult, Simulation
     from accelerator_sim.operations import simulate, simulate_whole, sweep, what_if
     from accelerator_sim.sensitivity.what_if_result import WhatIfResult
+    from accelerator_sim.serving.llmservingsim import export_llmservingsim
     from accelerator_sim.serving.whole_model_result import WholeModelResult
     from workloads.support.errors import InputError
 
@@ -38,6 +39,7 @@ __all__ = [
     "Workload",
     "__version__",
     "accelerator_names",
+    "export_llmservingsim",
     "load_accelerator",
     "simulate",
     "simulate_attention",
@@ -57,6 +59,7 @@ _HOMES = {
     "WholeModelResult": "accelerator_sim.serving.whole_model_result",
     "Workload": "accelerator_sim.design_space.workload",
     "accelerator_names": "accelerator_sim.machine.catalog",
+    "export_llmservingsim": "accelerator_sim.serving.llmservingsim",
     "load_accelerator": "accelerator_sim.machine.catalog",
     "simulate_attention": "accelerator_sim.attention.vision",
     "simulate": "accelerator_sim.operations",

@@ -29,13 +29,13 @@ from accelerator_sim.serving.whole_model_result import (
     WholeModelIdentity,
     WholeModelResult,
 )
-from accelerator_sim.sources import Seen, Simulated, Source, open_source
+from accelerator_sim.sources import Seen, Simulated, Source, block_count, open_source
 from workloads.masks.packed import SparseLowRankGemm
 from workloads.results.identity import provenance
 from workloads.results.kinds import CyclesIdentity, WorkloadIdentity
 from workloads.shapes.attention import ContextAttention, check_heads
 from workloads.shapes.gemm import MOST_TOKENS
-from workloads.support.errors import InputError, shown
+from workloads.support.errors import check_count
 from workloads.support.progress import Progress, silent
 
 
@@ -77,10 +77,10 @@ def simulate(
     table = costs if isinstance(costs, CostTable) else load_cost_table(costs)
     if any(CYCLE_MODELS[name].simulated for name in names):
         check_technology(table, machine.dram.technology)
-    _check_count("tokens", tokens, MOST_TOKENS)
-    _check_count("context", context, MOST_TOKENS)
+    check_count("tokens", tokens, MOST_TOKENS)
+    check_count("context", context, MOST_TOKENS)
     opened = open_source(source)
-    count = _block_count(opened, blocks)
+    count = block_count(opened, blocks)
     run = _run(opened, machine, names, table, (count, tokens, context), progress)
     subject, sha256 = opened.subject(run.seen.contents), run.seen.hash.hexdigest()
     work = WorkloadIdentity(sha256, count, opened.of_blocks, run.seen.tokens, context)
@@ -137,15 +137,15 @@ def simulate_whole(
     check_served(model, max_samples)
     counts = {"prompt": prompt, "output": output, "batch": batch, "query_block": query_block}
     for name, value in {**counts, "kv_bits": kv_bits}.items():
-        _check_count(name, value, MOST_TOKENS)
-    _check_count("prompt times batch", prompt * batch, MOST_TOKENS)
+        check_count(name, value, MOST_TOKENS)
+    check_count("prompt times batch", prompt * batch, MOST_TOKENS)
     machine = named_machine(accelerator, overrides)
     table = costs if isinstance(costs, CostTable) else load_cost_table(costs)
     check_technology(table, machine.dram.technology)
     bits = kv_bits or machine.bits.activation
     setting = Setting(machine, table, model, bits, query_block, max_samples)
     opened = open_source(source)
-    count = _block_count(opened, blocks)
+    count = block_count(opened, blocks)
     requests = Requests(prompt, output, batch)
     whole = run_whole(opened, requests, setting=setting, blocks=count, progress=progress)
     identity = WholeModelIdentity(
@@ -191,9 +191,9 @@ def what_if(
         InputError: As for ``simulate``.
     """
     check_models((model,))
-    _check_count("tokens", tokens, MOST_TOKENS)
+    check_count("tokens", tokens, MOST_TOKENS)
     machine, opened = named_machine(accelerator, overrides), open_source(source)
-    count, seen, reruns = _block_count(opened, blocks), Seen(), Reruns(machine, model)
+    count, seen, reruns = block_count(opened, blocks), Seen(), Reruns(machine, model)
     stage = f"what if ({model})"
     progress(stage, 0, count)
     by_block = itertools.groupby(opened.projections(tokens), key=lambda item: item[0])
@@ -233,32 +233,11 @@ def sweep(
             else.
     """
     read = load_space(space)
-    _check_count("workers", workers)
+    check_count("workers", workers)
     count = workers or joblib.cpu_count()
     points = run_sweep(read, Path(out), workers=count, progress=progress)
     result = sweep_result(read, points, provenance=provenance(threads=count))
     return Sweep(result, points)
-
-
-def _check_count(name: str, value: int | None, most: int | None = None) -> None:
-    """Refuse a number that was asked for and is not from 1 to a limit, if there is one."""
-    if value is None:
-        return
-    if isinstance(value, bool) or value < 1:
-        raise InputError(f"{name} must be at least 1, got {shown(value)}")
-    if most is not None and value > most:
-        raise InputError(f"{name} must be at most {most}, got {shown(value)}")
-
-
-def _block_count(source: Source, blocks: int | None) -> int:
-    """How many blocks are run: those asked for, or what the source says.
-
-    Raises:
-        InputError: The model has fewer.
-    """
-    limit = source.of_blocks or source.blocks
-    _check_count("blocks", blocks, limit)
-    return min(blocks or source.blocks, limit)
 
 
 @dataclass

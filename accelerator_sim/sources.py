@@ -18,7 +18,7 @@ from workloads.results.workload import WorkloadHash
 from workloads.shapes.attention import Heads, read_heads
 from workloads.shapes.embedding import Embedding, read_embedding
 from workloads.shapes.transformer import load_model, model_names
-from workloads.support.errors import InputError
+from workloads.support.errors import InputError, check_count
 
 Simulated = (
     str
@@ -132,6 +132,21 @@ def open_source(source: "Simulated | Source") -> Source:
     if isinstance(source, Workload):
         return _workload(source)
     return _masks([source] if isinstance(source, SparseLowRankGemm) else list(source))
+
+
+def block_count(source: Source, blocks: int | None) -> int:
+    """How many blocks are run: those asked for, or what the source says.
+
+    Args:
+        source: Of blocks.
+        blocks: As asked for; None: as the source says.
+
+    Raises:
+        InputError: The model has fewer.
+    """
+    limit = source.of_blocks or source.blocks
+    check_count("blocks", blocks, limit)
+    return min(blocks or source.blocks, limit)
 
 
 def _named(source: str | Path) -> Source:

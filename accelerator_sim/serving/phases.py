@@ -112,8 +112,8 @@ def attention_amount(heads: Heads, tokens: int, context: int, *, setting: Settin
     return total(_amount(part, counts_energy=_counts_energy(setting)) for part in parts)
 
 
-def prefill_attention(heads: Heads, prompt: int, *, setting: Setting) -> Integral:
-    """Causal attention of a prompt, one sequence and one block.
+def prefill_attention(heads: Heads, prompt: int, *, setting: Setting, history: int = 0) -> Integral:
+    """Causal attention of a prompt or a part of it, one sequence and one block.
 
     Queries go block by block; a block meets the keys up to its own last token, so that what lies
     above the diagonal blocks is skipped.
@@ -122,14 +122,15 @@ def prefill_attention(heads: Heads, prompt: int, *, setting: Setting) -> Integra
         heads: Of the model.
         prompt: Tokens.
         setting: ``query_block`` and the rest.
+        history: Tokens before them, whose keys are in the cache.
     """
     size = setting.query_block
-    ends = [size * (block + 1) for block in range(prompt // size)]
+    ends = [history + size * (block + 1) for block in range(prompt // size)]
     at = functools.partial(attention_amount, heads, size, setting=setting)
     full = integrate(ends, at, max_samples=setting.max_samples)
     if prompt % size == 0:
         return full
-    last = attention_amount(heads, prompt % size, prompt, setting=setting)
+    last = attention_amount(heads, prompt % size, history + prompt, setting=setting)
     return Integral(total([full.amount, last]), full.error_cycles)
 
 

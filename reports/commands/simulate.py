@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from accelerator_sim.machine.hardware import Accelerator
     from accelerator_sim.models.by_name import Model
     from accelerator_sim.models.cycles_result import CyclesResult
+    from accelerator_sim.sensitivity.what_if_result import WhatIfResult
+    from accelerator_sim.serving.whole_model_result import WholeModelResult
     from accelerator_sim.sources import Simulated
 
 _DENSE = 0.99
@@ -99,6 +101,14 @@ def simulate(
             help="Run again with each resource doubled or ideal, and print the gain of each.",
         ),
     ] = False,
+    export: Annotated[
+        tuple[str, Path] | None,
+        typer.Option(
+            metavar="FORMAT OUT",
+            help="Write the times of all layers at many sizes into OUT/perf, dense and compressed, "
+            "for a simulator of serving; FORMAT is llmservingsim.",
+        ),
+    ] = None,
     energy: CostTableName = "28nm",
     trace: Annotated[
         Path | None,
@@ -142,6 +152,8 @@ def simulate(
 
     Example: sslc simulate runs/sslc --whole --prompt 512 --output 128 --batch 4
 
+    Example: sslc simulate runs/sslc --export llmservingsim runs/profile --blocks 1
+
     Example: sslc simulate runs/sslc --what-if --blocks 1 --tokens 16
 
     Example: sslc simulate runs/sslc --blocks 1 --dram-trace q_proj.trc
@@ -150,25 +162,29 @@ def simulate(
     """
     import accelerator_sim
     from accelerator_sim.machine.catalog import load_accelerator
-    from reports.commands.whole import Ask, check_whole, finish, refuse, run_what_if, run_whole
+    from reports.commands import whole as ways
     from reports.console import Reporter, say
 
     overrides = parse_settings(settings)
     requests = {"prompt": prompt, "output": output, "batch": batch}
     own = {**{f"--{name}": value for name, value in requests.items()}, "--kv-bits": kv_bits}
     others = {"--context": context, "--trace": trace, "--dram-trace": dram_trace}
-    check_whole(whole, own, {**others, "--mask": mask, "--tokens": tokens > 1})
-    if whole or what_if:
-        ask = Ask(accelerator, cycle_model, overrides, blocks, energy)
+    alone = {**others, "--mask": mask, "--tokens": tokens > 1}
+    ask = ways.Ask(accelerator, cycle_model, overrides, blocks, energy)
+    if export is not None:
+        ways.refuse("--export", {**alone, "--whole": whole, "--what-if": what_if, **requests})
         source = _source(directory, mask, rank, module, tokens)
+        return ways.run_export(source, ask, *export, kv_bits=kv_bits)
+    ways.check_whole(whole, own, alone)
+    if whole or what_if:
+        source = _source(directory, mask, rank, module, tokens)
+        result: WholeModelResult | WhatIfResult
         if what_if:
-            refuse("--what-if", {**others, "--whole": whole})
-            gains = run_what_if(source, ask, tokens=tokens)
-            finish(gains, save, directory, style=style, as_json=as_json)
+            ways.refuse("--what-if", {**others, "--whole": whole})
+            result = ways.run_what_if(source, ask, tokens=tokens)
         else:
-            served = run_whole(source, ask, requests=requests, kv_bits=kv_bits)
-            finish(served, save, directory, style=style, as_json=as_json)
-        return
+            result = ways.run_whole(source, ask, requests=requests, kv_bits=kv_bits)
+        return ways.finish(result, save, directory, style=style, as_json=as_json)
     machine, models = load_accelerator(accelerator, overrides), cycle_models(cycle_model)
     if mask is not None and directory is None:
         _refuse_with_mask({"--blocks": blocks, "--context": context})
@@ -183,7 +199,7 @@ def simulate(
     _show(simulated.results, style, as_json)
     for path, write in traces.items():
         say(f"wrote {path}: {write()}")
-    _finish(simulated.results, directory, save)
+    return _finish(simulated.results, directory, save)
 
 
 def _source(

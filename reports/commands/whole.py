@@ -123,6 +123,40 @@ def run_what_if(source: "Simulated", ask: Ask, *, tokens: int) -> "WhatIfResult"
         )
 
 
+def run_export(source: "Simulated", ask: Ask, kind: str, out: Path, *, kv_bits: int | None) -> None:
+    """Write what another simulator reads, with bars of blocks and of parts of prompts.
+
+    Args:
+        source: An artifact or a checkpoint.
+        ask: Machine and model.
+        kind: Of simulator.
+        out: Directory.
+        kv_bits: Width of keys and values; None: that of activations.
+
+    Raises:
+        InputError: There is no such format.
+    """
+    import accelerator_sim
+    from reports.console import Reporter, say
+    from workloads.support.errors import unknown_name
+
+    if kind != "llmservingsim":
+        raise unknown_name("format of --export", kind, ["llmservingsim"])
+    with Reporter() as reporter:
+        files = accelerator_sim.export_llmservingsim(
+            source,
+            out,
+            ask.accelerator,
+            model=_model(ask.cycle_model),
+            blocks=ask.blocks,
+            kv_bits=kv_bits,
+            overrides=ask.overrides,
+            progress=reporter,
+        )
+    for file in files:
+        say(f"wrote {file}")
+
+
 def finish(
     result: "WholeModelResult | WhatIfResult",
     save: Path | None,

@@ -54,3 +54,31 @@ def test_simulate_what_if_prints_and_saves_the_gains(
     assert held["DRAM bandwidth", "doubled"] < result["base"]["dense"]
     assert [value["sha256"] for value in stored(tmp_path).values()] == [result["sha256"]]
     assert len(list(tmp_path.glob("results/*.svg"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--export", "llmservingsin"), "unknown format of --export"),
+        (("--whole", "--export", "llmservingsim"), "--whole does not go with --export"),
+        (("--prompt", 8, "--export", "llmservingsim"), "prompt does not go with --export"),
+    ],
+)
+def test_simulate_export_options_that_cannot_be_are_refused(
+    sslc: Run, artifact: Path, tmp_path: Path, options: tuple[object, ...], message: str
+) -> None:
+    done = sslc("simulate", artifact, *options, tmp_path / "out")
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_simulate_export_writes_both_runs_and_names_them(
+    sslc: Run, artifact: Path, tmp_path: Path
+) -> None:
+    run = ("simulate", artifact, "--blocks", 1, "--cycle-model", "roofline", "--set", "lines=32")
+    done = sslc(*run, "--export", "llmservingsim", tmp_path)
+    assert done.returncode == 0, done.stderr
+    names = sorted(path.name for path in (tmp_path / "perf").iterdir())
+    assert names == [f"array-64x64-+-lines=32-{run}" for run in ("compressed", "dense")]
+    assert done.stderr.count("attention.csv") == 2

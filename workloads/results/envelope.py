@@ -62,9 +62,14 @@ def result_from_json(value: Any, kinds: Iterable[type[Any]], where: str) -> Any:
 
 def file_name(result: Result) -> str:
     """Kind, what it is about, and the short hash of all that determines it."""
-    stem = re.sub(r"[^\w.+=-]+", "-", result.stem, flags=re.ASCII).strip("-.")[:_STEM_LENGTH]
+    stem = safe_name(result.stem)
     kind = result.KIND.replace("_", "-")
     return f"{kind}-{stem}-{identity_sha256(result)[:SHORT]}.json"
+
+
+def safe_name(text: str) -> str:
+    """A name that may stand in a path: others' characters become dashes, none leads out of it."""
+    return re.sub(r"[^\w.+=-]+", "-", text, flags=re.ASCII).strip("-.")[:_STEM_LENGTH]
 
 
 def result_schema(kinds: Iterable[type[Any]]) -> dict[str, Any]:

@@ -70,3 +70,22 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> InputError:
     near = difflib.get_close_matches(name[:_LONGEST_VALUE], names, n=3, cutoff=0.4)
     hint = f"did you mean {' or '.join(near)}? " if near else ""
     return InputError(f"unknown {kind} {shown(name)}: {hint}known: {', '.join(names)}")
+
+
+def check_count(name: str, value: int | None, most: int | None = None) -> None:
+    """Refuse a number that was asked for and is not from 1 to a limit, if there is one.
+
+    Args:
+        name: What the caller called it.
+        value: None: not asked for.
+        most: The limit.
+
+    Raises:
+        InputError: It is less than 1 or above the limit.
+    """
+    if value is None:
+        return
+    if isinstance(value, bool) or value < 1:
+        raise InputError(f"{name} must be at least 1, got {shown(value)}")
+    if most is not None and value > most:
+        raise InputError(f"{name} must be at most {most}, got {shown(value)}")
