@@ -31,6 +31,32 @@ def whitened_low_rank(
     return q, matrix.T @ q
 
 
+def best_low_rank(
+    matrix: torch.Tensor, root: torch.Tensor, rank: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The rank-r L that is nearest to R in ‖(R − L) C‖_F, H = C Cᵀ.
+
+    Args:
+        matrix: R, m×n.
+        root: C, n×n, float64, invertible.
+        rank: r, less than m and n.
+
+    Returns:
+        Q (m×r, orthonormal columns) and V = Rᵀ Q (n×r), L = Q Vᵀ.
+
+    Source: Eckart & Young: Q are the top left singular vectors of R C; found in float64 from the
+    smaller of its Gram matrices.
+    """
+    scaled = matrix.double() @ root
+    m, n = scaled.shape
+    if m <= n:
+        q = torch.linalg.eigh(scaled @ scaled.T)[1][:, m - rank :]
+    else:
+        q, _ = torch.linalg.qr(scaled @ torch.linalg.eigh(scaled.T @ scaled)[1][:, n - rank :])
+    q = q.to(matrix.dtype)
+    return q, matrix.T @ q
+
+
 def thresholded_support(
     target: torch.Tensor, sparse: torch.Tensor, *, hessian: torch.Tensor, nonzeros: int
 ) -> torch.Tensor:

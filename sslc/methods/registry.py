@@ -15,16 +15,22 @@ if TYPE_CHECKING:
     from sslc.methods.base import Method
 
 METHODS = {
+    "3basil": "sslc.methods.basil:ThreeBasil",
     "alps": "sslc.methods.alps:Alps",
     "dsnot": "sslc.methods.dsnot:DsNot",
+    "eora": "sslc.methods.compensated:EoRA",
     "godec": "sslc.methods.godec:GoDec",
+    "hassle-free-alps": "sslc.methods.hassle_free:HassleFreeAlps",
     "magnitude": "sslc.methods.pruning:Magnitude",
     "oats": "sslc.methods.oats:Oats",
     "pruner-zero": "sslc.methods.pruning:PrunerZero",
     "ria": "sslc.methods.pruning:Ria",
     "rpca": "sslc.methods.rpca:Rpca",
+    "slim": "sslc.methods.compensated:Slim",
     "sparsegpt": "sslc.methods.sparsegpt:SparseGpt",
+    "sparseswaps": "sslc.methods.sparseswaps:SparseSwaps",
     "sslc": "sslc.methods.sslc:Sslc",
+    "sslc-d": "sslc.methods.sslc_d:SslcD",
     "sslc-h": "sslc.methods.sslc_h:SslcH",
     "svd": "sslc.methods.svd:Svd",
     "svd-llm": "sslc.methods.svd:SvdLlm",
@@ -45,7 +51,7 @@ class RunDefaults:
     refine: str = "none"
 
 
-_OWN: dict[str, RunDefaults] = {}
+_OWN = {"sslc-d": RunDefaults("embedded:8,self:8", "logits")}
 """Of methods that are a whole recipe."""
 
 

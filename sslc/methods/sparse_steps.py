@@ -10,7 +10,7 @@ import torch
 
 from sslc.calibration.statistics import InputStatistics
 from sslc.linalg.selection import keep_top
-from sslc.methods.alps import SupportSearch
+from sslc.linalg.support_search import SupportSearch, UnitHessian
 from sslc.methods.scores import Scores
 
 
@@ -77,8 +77,8 @@ class AdmmStep:
     def __init__(
         self, statistics: InputStatistics, forced: torch.Tensor, nonzeros: int, group: str
     ) -> None:
-        hessian = statistics.damped_hessian(self._DAMPING)
-        self._search = SupportSearch(hessian, nonzeros, group, forced)
+        unit = UnitHessian(statistics.damped_hessian(self._DAMPING))
+        self._search = SupportSearch(unit, nonzeros, group, forced=forced)
         self._scale = statistics.scale()
 
     def __call__(self, residual: torch.Tensor, sparse: torch.Tensor) -> torch.Tensor:

@@ -53,11 +53,22 @@ class SparseGpt:
 
     def compress(self, weight: torch.Tensor, statistics: InputStatistics) -> CompressedProjection:
         """Go through the column blocks from left to right."""
+        return self.prune(weight, statistics, self.budget(*weight.shape).nonzeros)
+
+    def prune(
+        self, weight: torch.Tensor, statistics: InputStatistics, nonzeros: int
+    ) -> CompressedProjection:
+        """As ``compress``, to a number of entries.
+
+        Args:
+            weight: W, m×n.
+            statistics: Of its inputs.
+            nonzeros: In S; a pattern has its own.
+        """
         n = weight.shape[1]
         rest = weight.clone()
         rest[:, statistics.norms == 0] = 0
         factor = inverse_factor(statistics, self.damping)
-        nonzeros = self.budget(*weight.shape).nonzeros
         mask = torch.zeros_like(weight, dtype=torch.bool)
         for start in range(0, n, self.block_columns):
             stop = min(start + self.block_columns, n)

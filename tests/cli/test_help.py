@@ -65,7 +65,7 @@ def test_tab_offers_names_through_the_shell() -> None:
 @pytest.mark.parametrize(
     ("command", "option", "typed", "offered"),
     [
-        ("compress", "method", "sslc", ["sslc", "sslc-h"]),
+        ("compress", "method", "sslc", ["sslc", "sslc-d", "sslc-h"]),
         ("compress", "calibration", "wiki", ["wikitext2"]),
         ("compress", "dtype", "", ["auto", "BF16", "F16", "F32"]),
         ("simulate", "accelerator", "array", ["array-64x64"]),

@@ -17,6 +17,10 @@ from tests.sslc.problems import output_error, small_problem
 from workloads.artifact.read import open_artifact
 
 
+FEWER = {"hassle-free-alps": {"alternations": 2}, "3basil": {"iterations": 100}}
+"""Settings of methods that take long, for what does not depend on them."""
+
+
 def test_method_knows_the_name_it_is_registered_under() -> None:
     methods = [load_method(name, {}) for name in METHODS]
     assert [method.name for method in methods] == list(METHODS)
@@ -28,7 +32,7 @@ def test_method_knows_the_name_it_is_registered_under() -> None:
 def test_method_artifact_round_trip(
     name: str, llama: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    method = load_method(name, {})
+    method = load_method(name, FEWER.get(name, {}))
     run, given = type(method).compress, []
 
     def spy(self: Any, weight: torch.Tensor, statistics: Any) -> Any:
