@@ -55,8 +55,9 @@ class UnitHessian:
 
     def solve(self, right: torch.Tensor, penalty: float) -> torch.Tensor:
         """``right`` (m×n) times (H + ρI)⁻¹."""
-        turned: torch.Tensor = (right @ self.basis) / (self.eigenvalues + penalty)
-        return turned @ self.basis.T
+        turned = (right @ self.basis) / (self.eigenvalues + penalty)
+        solved: torch.Tensor = turned @ self.basis.T
+        return solved
 
 
 class SupportSearch:

@@ -149,5 +149,5 @@ def _root(statistics: InputStatistics) -> torch.Tensor:
     eigenvalues, basis = torch.linalg.eigh(statistics.hessian.double())
     positive = eigenvalues[eigenvalues > 0]
     least = float(positive.min()) if len(positive) else 1.0
-    root: torch.Tensor = eigenvalues.clamp(min=least).sqrt()
-    return basis * root
+    root: torch.Tensor = basis * eigenvalues.clamp(min=least).sqrt()
+    return root

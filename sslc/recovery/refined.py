@@ -85,14 +85,26 @@ def compress_and_refine(
         dtype=stored_dtype(checkpoint, output.dtype), choice=choice, refinement=refinement,
     )  # fmt: skip
     whole = WholeModel(checkpoint, refinement.logits, calibration, settings, device, progress)
-    return _two_stages(whole, compress, output=output)
+    return train_whole(whole, compress, output=output)
 
 
 @one_run
-def _two_stages(
+def train_whole(
     whole: WholeModel, compress: Callable[[Output], Artifact], *, output: Output
 ) -> Artifact:
-    """Compress into the directory of work, and train the model from there."""
+    """Compress into the directory of work, and train the model from there.
+
+    Args:
+        whole: The training.
+        compress: Makes what is trained, or goes on with it, where it is told.
+        output: Where the result goes.
+
+    Returns:
+        The trained artifact, opened.
+
+    Raises:
+        InputError: As ``compress_and_refine``.
+    """
     work = work_beside(output.directory)
     if output.resume:
         finished = finished_artifact(output, whole.settings)

@@ -16,7 +16,6 @@ from tests.sslc.making import SONNETS
 from tests.sslc.problems import output_error, small_problem
 from workloads.artifact.read import open_artifact
 
-
 FEWER = {"hassle-free-alps": {"alternations": 2}, "3basil": {"iterations": 100}}
 """Settings of methods that take long, for what does not depend on them."""
 
