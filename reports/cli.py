@@ -10,6 +10,7 @@ from reports.commands import (
     attention,
     compress,
     demo,
+    doctor,
     evaluate,
     export,
     measure,
@@ -21,6 +22,7 @@ from reports.commands import (
     verify,
 )
 from reports.commands.list import list_names
+from reports.commands.show import show_path
 from reports.interruption import Interrupted, end, interruptible
 from workloads.support.errors import InputError, InputWarning, printable
 
@@ -67,7 +69,9 @@ app.command()(verify.verify)
 app.command()(report.report)
 app.command()(reproduce.reproduce)
 app.command()(export.export)
+app.command("show")(show_path)
 app.command("list")(list_names)
+app.command()(doctor.doctor)
 app.command()(demo.demo)
 
 

@@ -56,9 +56,14 @@ def _make(target: Path, make: Callable[[Path], None]) -> None:
         shutil.rmtree(partial, ignore_errors=True)
 
 
+def cache_path() -> Path:
+    """Where the cache is, or would be."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sslc"
+
+
 def _directory() -> Path:
     """The cache's directory, which only its owner may enter."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sslc"
+    cache = cache_path()
     try:
         cache.mkdir(parents=True, exist_ok=True, mode=0o700)
         if cache.stat().st_uid != os.getuid():

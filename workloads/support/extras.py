@@ -4,7 +4,15 @@ from typing import Literal
 
 from workloads.support.errors import InputError
 
-Extra = Literal["eval", "frames", "gpu", "onnx", "recover"]
+Extra = Literal["eval", "recover", "frames", "gpu", "onnx"]
+EXTRAS: dict[Extra, str] = {
+    "eval": "sslc evaluate --tasks",
+    "recover": "sslc recover; models with a LoRA adapter",
+    "frames": "to_frame() in Python",
+    "gpu": "Triton kernels on a GPU",
+    "onnx": "ONNX Runtime among the backends of sslc measure",
+}
+"""What each is for; those that only development needs are left out."""
 
 
 def how_to_install(extra: Extra) -> str:
