@@ -14,6 +14,7 @@ from rich.progress import Progress as Bars
 
 from workloads.results.document import render_all
 from workloads.results.kinds import Result
+from workloads.results.selection import with_columns
 from workloads.results.table import Table
 from workloads.support.errors import printable
 
@@ -92,6 +93,7 @@ def show(
     style: str,
     *,
     as_json: bool,
+    columns: Sequence[str] = (),
     results: Sequence[Result] = (),
     details: Any = None,
 ) -> None:
@@ -101,9 +103,14 @@ def show(
         tables: What people read.
         style: One of ``table.FORMATS``.
         as_json: As JSON, whatever the style.
+        columns: Headings of those that are printed; none: all.
         results: What the tables were made from, for JSON.
         details: A dataclass with what else there is to say, for JSON.
+
+    Raises:
+        InputError: No table has these columns.
     """
+    tables = with_columns(tables, columns)
     form = "json" if as_json else style
     print(render_all(tables, form, results, details=details), end="")
 

@@ -88,21 +88,29 @@ def compress(
     refine: Annotated[
         str | None,
         typer.Option(
-            help="Train what is kept towards the dense model: blocks, logits, blocks,logits or "
-            "none [the method's own]."
+            metavar="blocks|logits|blocks,logits|none",
+            autocompletion=completing(lambda: ["blocks", "logits", "blocks,logits", "none"]),
+            show_default="the method's own",
+            help="Train what is kept towards the dense model.",
         ),
     ] = None,
     refine_settings: Annotated[
         list[str] | None,
         typer.Option(
-            "--refine-set", metavar="KEY=VALUE", help="Such as logits.steps=80; may be repeated."
+            "--refine-set",
+            metavar="KEY=VALUE",
+            show_default="as the method has it",
+            help="Change one setting of --refine, such as logits.steps=80; may be repeated.",
         ),
     ] = None,
     calibration: Annotated[
         str | None,
         typer.Option(
-            help="`embedded`, `self` (the model's own writing), `wikitext2`, `c4` (from the hub), "
-            "or a text file; several with shares: embedded:8,self:8 [the method's own]."
+            metavar="NAME|FILE",
+            autocompletion=completing(lambda: ["self", *completion.texts()], ".txt"),
+            show_default="the method's own",
+            help="A text of `sslc list texts`, `self` (what the model writes itself), or a text "
+            "file; several with their windows: embedded:8,self:8.",
         ),
     ] = None,
     windows: Annotated[int, typer.Option(help="Calibration windows.")] = 16,

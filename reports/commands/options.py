@@ -39,6 +39,16 @@ Style = Annotated[
         "tables as csv are one, with each row's title in the column Table.",
     ),
 ]
+Columns = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--columns",
+        metavar="NAME,...",
+        show_default="all",
+        help="Only these columns, in this order, of the tables that have them all; for a paper: "
+        "--format latex --columns Module,Dense,Sum,Speedup. With commas or repeated.",
+    ),
+]
 DeviceName = Annotated[
     str,
     typer.Option(

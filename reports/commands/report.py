@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from reports.commands.options import JsonFlag, Style
+from reports.commands.options import Columns, JsonFlag, Style, several
 
 
 def report(
@@ -28,12 +28,13 @@ def report(
         Path | None,
         typer.Option(show_default="only print", help="Directory for tables, figures and a page."),
     ] = None,
+    columns: Columns = None,
     style: Style = "text",
     as_json: JsonFlag = False,
 ) -> None:
     """Tables, figures and one HTML page from what evaluate, simulate and measure left.
 
-    Example: sslc report runs/wanda runs/sslc --format latex
+    Example: sslc report runs/wanda runs/sslc --format latex --columns Module,Dense,Sum,Speedup
 
     Example: sslc report --measured docs/measured/nvidia-h100-80gb-hbm3.json
     """
@@ -47,7 +48,8 @@ def report(
         raise InputError("report: give directories with results, or --measured FILE")
     material = gather(directories or (), measured or ())
     show(
-        tables_of(material), style, as_json=as_json, results=material.results,
+        tables_of(material), style, as_json=as_json, columns=several(columns),
+        results=material.results,
         details=replace(material, results=()) if material.recorded else None,
     )  # fmt: skip
     if out is not None:

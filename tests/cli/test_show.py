@@ -3,13 +3,14 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.cli.conftest import Run, document
 
 
-def details(sslc: Run, path: Path) -> dict[str, object]:
+def details(sslc: Run, path: Path) -> dict[str, Any]:
     found = document(sslc("show", path, "--json"))["details"]
     assert isinstance(found, dict)
     return found
@@ -18,8 +19,8 @@ def details(sslc: Run, path: Path) -> dict[str, object]:
 def test_show_artifact_counts_what_is_kept(sslc: Run, artifact: Path) -> None:
     shown = details(sslc, artifact)
     assert shown["kind"] == "artifact"
-    assert shown["artifact"]["blocks"] == 3  # type: ignore[index]
-    assert shown["artifact"]["kept_share"] == pytest.approx(0.5, abs=0.01)  # type: ignore[index]
+    assert shown["artifact"]["blocks"] == 3
+    assert shown["artifact"]["kept_share"] == pytest.approx(0.5, abs=0.01)
     assert "self_attn.q_proj" in sslc("show", artifact).stdout
 
 
@@ -27,7 +28,7 @@ def test_show_results_says_who_made_them(sslc: Run, artifact: Path, tmp_path: Pa
     out = tmp_path / "cycles"
     done = sslc("simulate", artifact, "--cycle-model", "published", "--save", out)
     assert done.returncode == 0, done.stderr
-    (result,) = details(sslc, out)["results"]  # type: ignore[misc]
+    (result,) = details(sslc, out)["results"]
     assert result["kind"] == "cycles"
     assert result["command"].startswith(f"sslc simulate {artifact}")
     assert "analytic (published)" in result["about"]

@@ -19,32 +19,6 @@ if TYPE_CHECKING:
 
 Cell = str | int | float | None
 FORMATS = {"text": "txt", "markdown": "md", "latex": "tex", "csv": "csv", "json": "json"}
-_LATEX = {
-    "\\": r"\textbackslash{}",
-    "&": r"\&",
-    "%": r"\%",
-    "#": r"\#",
-    "_": r"\_",
-    "$": r"\$",
-    "{": r"\{",
-    "}": r"\}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "|": r"\textbar{}",
-    "±": r"$\pm$",
-    "×": r"$\times$",
-    "·": r"$\cdot$",
-    "−": "$-$",
-    "²": "$^2$",
-    "‖": r"$\Vert$",
-    "≤": r"$\le$",
-    "≥": r"$\ge$",
-    "Σ": r"$\Sigma$",
-}
-_LATEX_NEEDS = "% \\usepackage{booktabs,graphicx}\n"
-_TILDE = re.compile("(.)\u0303")
 _FORMULA = re.compile(r"[=+\-@\t\r].", re.DOTALL)
 
 
@@ -105,7 +79,9 @@ def render(table: Table, style: str) -> str:
     if style == "json":
         return json.dumps(to_dict(table), indent=1) + "\n"
     if style == "latex":
-        return _latex(table)
+        from workloads.results.latex import latex  # which reads tables
+
+        return latex(table)
     cells, headings = written_rows(table), [printable(column.name) for column in table.columns]
     if style == "markdown":
         cells = [[cell.replace("|", r"\|") for cell in row] for row in cells]
@@ -191,33 +167,3 @@ def _is_number(word: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _latex(table: Table) -> str:
-    body = tabulate(
-        [[_escape(cell) for cell in row] for row in written_rows(table)],
-        [_escape(column.name) for column in table.columns],
-        tablefmt="latex_raw",
-        disable_numparse=True,
-        colalign=alignment(table),
-    )
-    rules = iter([r"\toprule", r"\midrule", r"\bottomrule"])
-    lines = [next(rules) if line.strip() == r"\hline" else line for line in body.splitlines()]
-    notes = "\\par\n".join(_escape(note) for note in table.notes)
-    notes = f"\\begin{{flushleft}}\\footnotesize\n{notes}\n\\end{{flushleft}}\n" if notes else ""
-    return (
-        f"{_LATEX_NEEDS}\\begin{{table}}\n\\centering\n"
-        f"\\caption{{{_escape(table.title)}}}\n\\label{{tab:{table.name}}}\n"
-        "\\resizebox{\\ifdim\\width>\\linewidth\\linewidth\\else\\width\\fi}{!}{%\n"
-        + "\n".join(lines)
-        + f"}}\n{notes}\\end{{table}}\n"
-    )
-
-
-def _escape(text: str) -> str:
-    """Text for LaTeX; a letter with a combining tilde becomes its accent in math."""
-    parts = _TILDE.split(printable(text))
-    return "".join(
-        f"$\\tilde{{{part}}}$" if place % 2 else "".join(_LATEX.get(each, each) for each in part)
-        for place, part in enumerate(parts)
-    )

@@ -35,25 +35,6 @@ def test_render_csv_and_json_keep_all_digits() -> None:
     assert parsed["notes"] == ["50% kept"]
 
 
-def test_render_latex_is_booktabs_and_escaped() -> None:
-    text = render(TABLE, "latex")
-    assert [text.count(rule) for rule in (r"\toprule", r"\midrule", r"\bottomrule")] == [1, 1, 1]
-    assert r"\hline" not in text
-    assert r"a\_b & 1,234.6 & 50\% \\" in " ".join(text.split())
-    assert r"\caption{Cycles \& \textless{}b\textgreater{}more" in text
-    assert r"50\% kept" in text
-
-
-def test_render_latex_accents_and_signs_are_ascii_math() -> None:
-    table = Table("t", "|W\u0303 − L\u0303|² ± 1", (Column("Σ ‖a‖"),), (("3 × 4 ≤ 5",),))
-    text = render(table, "latex")
-    assert text.isascii()
-    caption = r"\textbar{}$\tilde{W}$ $-$ $\tilde{L}$\textbar{}$^2$ $\pm$ 1"
-    assert rf"\caption{{{caption}}}" in text
-    assert r"$\Sigma$ $\Vert$a$\Vert$" in text
-    assert "flushleft" not in text
-
-
 def test_render_markdown_bars_inside_cells_are_escaped() -> None:
     table = Table("t", "T", (Column("|a|"), Column("b")), (("|x|", 1),))
     lines = render(table, "markdown").splitlines()
