@@ -105,6 +105,7 @@ def simulate(
         tuple[str, Path] | None,
         typer.Option(
             metavar="FORMAT OUT",
+            show_default="none",
             help="Write the times of all layers at many sizes into OUT/perf, dense and compressed, "
             "for a simulator of serving; FORMAT is llmservingsim.",
         ),

@@ -59,7 +59,7 @@ def complete(typed: str) -> list[str]:
 
 
 def test_tab_offers_names_through_the_shell() -> None:
-    assert complete("sslc compress m --method sparse") == ["sparsegpt"]
+    assert complete("sslc compress m --method sparseg") == ["sparsegpt"]
 
 
 @pytest.mark.parametrize(
