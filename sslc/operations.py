@@ -175,6 +175,7 @@ def recover(
     warmup_share: float = 0.1,
     seed: int = 0,
     rank_share: float = 0.0625,
+    teacher: str | Path | None = None,
     device: str = "cpu",
     resume: bool = False,
     overwrite: bool = False,
@@ -193,6 +194,8 @@ def recover(
         warmup_share: Share of the steps in which it rises, in [0, 1].
         seed: Of the examples' order and of fresh factors.
         rank_share: Share of the parameters that LoRA may take where there are no factors.
+        teacher: The dense model whose next-token distributions are learnt in place of the data's
+            tokens; None for the tokens.
         device: ``cpu``, ``cuda`` or ``cuda:N``.
         resume: Go on with an interrupted run, or return what is finished.
         overwrite: Replace what stands there.
@@ -213,6 +216,7 @@ def recover(
         warmup_share=warmup_share,
         seed=seed,
         rank_share=rank_share,
+        teacher=None if teacher is None else str(teacher),
     )
     return recover_artifact(
         _opened(artifact),

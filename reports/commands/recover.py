@@ -34,6 +34,14 @@ def recover(
             help="Share of the parameters that LoRA may take where there are no factors.",
         ),
     ] = 0.0625,
+    teacher: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODEL",
+            show_default="none",
+            help="The dense model: learn its next-token distributions in place of the tokens.",
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of the order of examples and of LoRA.")] = 0,
     device: DeviceName = "cpu",
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")] = False,
@@ -67,6 +75,7 @@ def recover(
             learning_rate=learning_rate,
             seed=seed,
             rank_share=rank_share,
+            teacher=teacher,
             device=device,
             resume=resume,
             overwrite=overwrite,

@@ -61,8 +61,10 @@ def recovery_table(before: Artifact, after: Artifact) -> Table:
         loss["first"],
         loss["last"],
     )
-    notes = (
+    notes: tuple[str, ...] = (
         "Kept: values of S, U and V over the projections' parameters. S is as it was, bit by bit.",
         "Loss: mean training loss, in nats per predicted token, of the first and last ten steps.",
     )
+    if "teacher" in recovery:
+        notes += (f"The loss is KL({recovery['teacher']} || model) of the next token.",)
     return Table("recovery", "Recovery", columns, (row,), notes)

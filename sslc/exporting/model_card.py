@@ -121,6 +121,7 @@ def _recovery(recovery: Mapping[str, Any]) -> str:
         f"{recovery['batch_size']} examples of at most {recovery['window_tokens']} tokens, "
         f"learning rate {recovery['learning_rate']:g}, seed {recovery['seed']} "
         f"(data's SHA-256 {recovery['sha256']})"
+        + (f", on the distributions of {recovery['teacher']}" if "teacher" in recovery else "")
     )
 
 

@@ -4,6 +4,7 @@ S is the frozen weight of plain linear layers, V and U are the adapter's A and B
 """
 
 import contextlib
+import functools
 import json
 import math
 import shutil
@@ -27,7 +28,7 @@ from sslc.model.adapter import TENSORS, lora_settings
 from sslc.model.loading import load_base
 from sslc.model.names import full_name
 from sslc.model.weights import to_torch
-from sslc.recovery.data import Tokens, collate
+from sslc.recovery.data import IGNORED, Tokens, collate
 from sslc.recovery.settings import Training
 from workloads.artifact.read import Artifact
 from workloads.support.errors import InputError
@@ -49,6 +50,7 @@ def fine_tune(
     directory: Path,
     device: torch.device,
     progress: Progress,
+    teacher: Any = None,
 ) -> None:
     """Train an adapted model, from the newest checkpoint in a directory if there is one.
 
@@ -59,6 +61,8 @@ def fine_tune(
         directory: Where the library keeps its checkpoints; the last one stays there.
         device: Where the arithmetic runs.
         progress: Told after every step.
+        teacher: A causal LM whose next-token distributions are learnt in place of the examples'
+            tokens; None for none.
 
     Raises:
         InputError: The loss is no longer finite, or there are several CUDA devices.
@@ -68,7 +72,8 @@ def fine_tune(
             f"recovery trains on one device and torch sees {torch.cuda.device_count()}; "
             "choose one with the environment variable CUDA_VISIBLE_DEVICES"
         )
-    trainer = Trainer(
+    made = Trainer if teacher is None else functools.partial(DistillingTrainer, teacher.to(device))
+    trainer = made(
         model,
         _arguments(training, directory, device),
         train_dataset=examples,
@@ -128,6 +133,36 @@ def training_loss(directory: Path, steps: int) -> dict[str, float]:
     losses = [entry["loss"] for entry in history if "loss" in entry]
     some = min(_AVERAGED_STEPS, len(losses))
     return {"first": sum(losses[:some]) / some, "last": sum(losses[-some:]) / some}
+
+
+class DistillingTrainer(Trainer):
+    """The library's Trainer with KL(teacher ‖ model) as its loss.
+
+    The mean is over the positions whose next token has a label, in nats.
+    """
+
+    def __init__(self, teacher: Any, model: Any, *rest: Any, **named: Any) -> None:
+        super().__init__(model, *rest, **named)
+        self._teacher = teacher.eval()
+
+    def compute_loss(
+        self,
+        model: Any,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: Any = None,
+    ) -> Any:
+        """The loss of a batch, and the model's outputs if they are wanted."""
+        del num_items_in_batch
+        outputs = model(input_ids=inputs["input_ids"])
+        with torch.no_grad():
+            wanted = self._teacher(input_ids=inputs["input_ids"]).logits
+        counted = inputs["labels"][:, 1:] != IGNORED
+        found, wanted = (logits[:, :-1][counted] for logits in (outputs.logits, wanted))
+        loss = torch.nn.functional.kl_div(
+            found.log_softmax(-1), wanted.log_softmax(-1), reduction="batchmean", log_target=True
+        )
+        return (loss, outputs) if return_outputs else loss
 
 
 class _Report(TrainerCallback):

@@ -14,8 +14,12 @@ import torch
 
 from sslc.compression.output import Output, finished_artifact, one_run
 from sslc.model.adapter import factor_names
+from sslc.model.checkpoint import Checkpoint
 from sslc.model.companions import read_companions
+from sslc.model.config import load_config
+from sslc.model.loading import load_whole
 from sslc.model.names import full_name
+from sslc.model.opening import open_checkpoint
 from sslc.model.positions import warn_beyond_positions
 from sslc.model.source import TORCH_DTYPES
 from sslc.model.weights import to_numpy, to_torch
@@ -70,10 +74,11 @@ def recover_artifact(
     paper says only that LoRA adds parameters.
     """
     _check(artifact, output)
+    teacher = None if training.teacher is None else open_teacher(artifact, training.teacher)
     ranks = trained_ranks(artifact, training.rank_share)
     warn_beyond_positions(artifact.path, training.window_tokens)
     data = load_training_data(training.data, artifact.path, window_tokens=training.window_tokens)
-    settings = _settings(artifact, training, data, ranks)
+    settings = _settings(artifact, training, data, ranks, teacher)
     directory = resolved(output.directory)
     work = directory.with_name(f"{directory.name}.training")
     if output.resume:
@@ -83,7 +88,7 @@ def recover_artifact(
                 remove_working(work)
             return finished
     writer = _start(output, settings, work)
-    factors, loss = _train(artifact, ranks, training, data, (work, device, progress))
+    factors, loss = _train(artifact, ranks, training, data, (work, device, progress), teacher)
     for index in range(len(writer.blocks), len(artifact.blocks)):
         _write_block(artifact, index, writer, ranks, factors)
     rest = artifact.read_rest()
@@ -91,6 +96,26 @@ def recover_artifact(
     writer.finish(LazyTensors(dict.fromkeys(rest.tensors, rest)), companions, loss)
     remove_working(work)
     return open_artifact(output.directory)
+
+
+def open_teacher(artifact: Artifact, name: str) -> Checkpoint:
+    """The dense model that a recovery learns from.
+
+    Args:
+        artifact: What is recovered.
+        name: Of the model, as ``open_checkpoint`` takes it.
+
+    Raises:
+        InputError: It cannot be opened, or has other tokens.
+    """
+    teacher = open_checkpoint(name)
+    sizes = [load_config(each).vocab_size for each in (artifact.path, teacher.directory)]
+    if sizes[0] != sizes[1]:
+        raise InputError(
+            f"{name}: a teacher of {sizes[1]} tokens, {artifact.path} has {sizes[0]}; "
+            "give the dense model that it was made from"
+        )
+    return teacher
 
 
 def trained_ranks(artifact: Artifact, rank_share: float) -> dict[str, int]:
@@ -143,7 +168,11 @@ def _check(artifact: Artifact, output: Output) -> None:
 
 
 def _settings(
-    artifact: Artifact, training: Training, data: TrainingData, ranks: Mapping[str, int]
+    artifact: Artifact,
+    training: Training,
+    data: TrainingData,
+    ranks: Mapping[str, int],
+    teacher: Checkpoint | None,
 ) -> Settings:
     sizes = {
         full_name(index, record.name): record.m + record.n
@@ -161,6 +190,9 @@ def _settings(
     }
     for name in ("data",) if lora else ("data", "rank_share"):
         del recovery[name]
+    del recovery["teacher"]
+    if teacher is not None:
+        recovery |= {"teacher": teacher.name, "teacher_sha256": teacher.sha256()}
     return dataclasses.replace(artifact.settings, recovery=recovery)
 
 
@@ -188,6 +220,7 @@ def _train(
     training: Training,
     data: TrainingData,
     where: tuple[Path, torch.device | None, Progress],
+    teacher: Checkpoint | None,
 ) -> tuple[TensorFile, dict[str, float]]:
     """The trained factors and the loss, from the last checkpoint; trains up to it first."""
     from sslc.recovery import fine_tuning
@@ -204,6 +237,7 @@ def _train(
             directory=directory,
             device=target,
             progress=progress,
+            teacher=None if teacher is None else load_whole(teacher),
         )
         factors = fine_tuning.trained_factors(directory, training.steps)
         assert factors is not None

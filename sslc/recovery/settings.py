@@ -21,6 +21,8 @@ class Training:
         seed: Of the examples' order and of fresh factors.
         rank_share: Share of a projection's parameters that fresh LoRA factors may take, for
             artifacts without a low-rank part.
+        teacher: The dense model whose next-token distributions are learnt in place of the data's
+            tokens, by what ``open_checkpoint`` takes; None for none.
     """
 
     data: str = "embedded"
@@ -31,6 +33,7 @@ class Training:
     warmup_share: float = 0.1
     seed: int = 0
     rank_share: float = 0.0625
+    teacher: str | None = None
 
     def __post_init__(self) -> None:
         least = {"steps": 1, "window_tokens": 2, "batch_size": 1, "seed": 0}

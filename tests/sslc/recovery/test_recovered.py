@@ -19,6 +19,7 @@ from sslc.compression.plan import EVERYTHING, Choice
 from sslc.methods.registry import load_method
 from sslc.model.loading import SparseLowRankLinear
 from sslc.model.opening import open_checkpoint
+from sslc.model.weights import to_torch
 from sslc.recovery.data import collate, load_training_data
 from sslc.recovery.fine_tuning import adapted_model
 from sslc.recovery.recovered import recover_artifact, trained_ranks
@@ -131,6 +132,40 @@ def test_recover_is_adamw_on_u_and_v_by_the_models_own_loss(make: Make, tmp_path
             wrong = np.abs(found - expected.detach().numpy())
             assert np.median(wrong) < 1e-6
             assert np.quantile(wrong, 0.99) < 1e-4 < training.learning_rate / 10
+
+
+def test_recover_with_a_teacher_learns_its_distributions(
+    make: Make, llama: Path, tmp_path: Path
+) -> None:
+    """The first loss is KL(dense ‖ compressed) where labels count; AdamW goes down along it."""
+    from transformers import AutoModelForCausalLM
+
+    artifact, path = make("sslc"), tmp_path / "one.jsonl"
+    path.write_text('{"instruction": "Greet.", "output": "Hello there"}\n')
+    training = replace(
+        QUICK, data=str(path), steps=1, batch_size=1, window_tokens=256, learning_rate=1e-3,
+        warmup_share=0.0, teacher=str(llama),
+    )  # fmt: skip
+    after = recover_artifact(artifact, training, output=Output(tmp_path / "a"))
+    [example] = load_training_data(str(path), artifact.path, window_tokens=256).examples
+    places = (example["labels"][1:] != -100).nonzero().flatten()
+    assert 0 < len(places) < len(example["labels"]) - 1
+    model = sslc.load(artifact.path)
+    teacher = AutoModelForCausalLM.from_pretrained(llama, dtype=torch.float32)
+    found = model(example["input_ids"][None]).logits[0, places].log_softmax(-1)
+    with torch.no_grad():
+        wanted = teacher(example["input_ids"][None]).logits[0, places].softmax(-1)
+    loss = (wanted * (wanted.log() - found)).sum(-1).mean()
+    assert after.training_loss["first"] == pytest.approx(loss.item(), rel=1e-4)
+    loss.backward()
+    linear = model.model.layers[2].mlp.down_proj
+    moved = to_torch(after.read(2, "mlp.down_proj").u) - linear.u.detach()
+    clear = linear.u.grad.abs() > 1e-5
+    assert clear.any()
+    assert torch.allclose(moved[clear], -1e-3 * linear.u.grad.sign()[clear], atol=1e-5)
+    recovery = after.settings.recovery
+    assert recovery["teacher_sha256"] == open_checkpoint(str(llama)).sha256()
+    assert recovery["teacher"] == open_checkpoint(str(llama)).name
 
 
 def test_recover_first_loss_is_that_of_transformers(make: Make, tmp_path: Path) -> None:
