@@ -110,7 +110,7 @@ def compress(
             autocompletion=completing(lambda: ["self", *completion.texts()], ".txt"),
             show_default="the method's own",
             help="A text of `sslc list texts`, `self` (what the model writes itself), or a text "
-            "file; several with their windows: embedded:8,self:8.",
+            "file; several with shares of the windows: embedded:8,self:8.",
         ),
     ] = None,
     windows: Annotated[int, typer.Option(help="Calibration windows.")] = 16,
