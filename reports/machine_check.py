@@ -16,10 +16,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
-from sslc.model.cache import cache_path
 from sslc.runtime.features import host_features, host_level
 from workloads.results.identity import version
 from workloads.results.table import Column, Table
+from workloads.support.cache import cache_path
 from workloads.support.devices import cpu_name
 from workloads.support.extras import EXTRAS, how_to_install
 

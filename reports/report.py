@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from accelerator_sim.attention.attention_result import AttentionResult
@@ -10,9 +10,10 @@ from accelerator_sim.design_space.sweep_result import SweepResult
 from accelerator_sim.models.cycles_result import SIMULATED, CyclesResult, Simulation, in_order
 from accelerator_sim.sensitivity.what_if_result import WhatIfResult
 from accelerator_sim.serving.whole_model_result import WholeModelResult
-from reports.page import write_page
-from reports.stored.files import AnyResult, load_results
-from reports.stored.measured_files import Recorded, read_recorded
+from reports.page.render import write_page
+from reports.page.sections import report_page
+from reports.stored.files import AnyResult
+from reports.stored.material import Material, Recordings, gather
 from reports.tables.attention import attention_table
 from reports.tables.cycles import speedup_table, whole_model_table
 from reports.tables.energy import energy_table
@@ -26,38 +27,12 @@ from workloads.results.identity import SHORT, digest
 from workloads.results.kinds import PerplexityResult, ZeroShotResult, identity_sha256
 from workloads.results.runtime import RuntimeResult
 from workloads.results.table import Table, write_tables
+from workloads.support.progress import Progress, silent
+
+__all__ = ["Material", "Recordings", "gather", "report_tables", "tables_of", "write_report"]
 
 _ALONE = (SweepResult, WholeModelResult, WhatIfResult)
 """Results that have a table of their own each."""
-
-
-@dataclass(frozen=True)
-class Material:
-    """What a report is made from.
-
-    Attributes:
-        results: Of directories and files.
-        recorded: Runs of the benchmarks.
-    """
-
-    results: tuple[AnyResult, ...]
-    recorded: tuple[Recorded, ...] = ()
-
-
-def gather(directories: Sequence[Path], measured: Sequence[Path] = ()) -> Material:
-    """Read what a report is made from.
-
-    Args:
-        directories: Artifacts, or others that hold ``results``.
-        measured: Files of the benchmarks or of ``sslc measure``.
-
-    Raises:
-        InputError: A directory has no results, or one of them or a file is not whole.
-    """
-    files = [read_recorded(path) for path in measured]
-    results = [result for directory in directories for result in load_results(directory)]
-    results += [file for file in files if isinstance(file, RuntimeResult)]
-    return Material(tuple(results), tuple(file for file in files if isinstance(file, Recorded)))
 
 
 def report_tables(directories: Sequence[Path], measured: Sequence[Path] = ()) -> list[Table]:
@@ -119,21 +94,31 @@ def _pairs(material: Material) -> list[SideBySide]:
     )
 
 
-def write_report(material: Material, extra: Sequence[Table], out: Path) -> list[Path]:
+def write_report(
+    material: Material,
+    extra: Sequence[Table],
+    out: Path,
+    *,
+    comparison: Table | None = None,
+    progress: Progress = silent,
+) -> list[Path]:
     """Write every table in every format, the figures, and one HTML page.
 
     Args:
         material: From ``gather``.
         extra: Further tables for the end of the page.
         out: Where to.
+        comparison: With another run.
+        progress: Told of what takes long.
 
     Returns:
         The paths, the page first.
     """
     tables = [*tables_of(material), *extra]
-    paths = [*write_tables(tables, out), *_write_figures(material, out)]
+    written = tables if comparison is None else [*tables, comparison]
+    paths = [*write_tables(written, out), *_write_figures(material, out)]
     page = out / "index.html"
-    write_page(page, "SSLC report", tables, [path for path in paths if path.suffix == ".svg"])
+    write_page(page, report_page(material, tables, comparison=comparison), progress=progress)
     return [page, *paths]
 
 

@@ -24,6 +24,12 @@ def report(
             help="A file of sslc measure or of a benchmark, as in docs/measured; may be repeated.",
         ),
     ] = None,
+    compare: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="OTHER", help="Another run to set beside DIR; may be repeated for its parts."
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(show_default="only print", help="Directory for tables, figures and a page."),
@@ -36,22 +42,28 @@ def report(
 
     Example: sslc report runs/wanda runs/sslc --format latex --columns Module,Dense,Sum,Speedup
 
+    Example: sslc report runs/sslc --compare runs/sslc-60 --out runs/report
+
     Example: sslc report --measured docs/measured/nvidia-h100-80gb-hbm3.json
     """
-    from dataclasses import replace
-
-    from reports.console import say, show
-    from reports.report import gather, tables_of, write_report
+    from reports.console import Reporter, say, show
+    from reports.page.two_runs import comparison_table
+    from reports.report import Recordings, gather, tables_of, write_report
     from workloads.support.errors import InputError
 
     if not directories and not measured:
         raise InputError("report: give directories with results, or --measured FILE")
     material = gather(directories or (), measured or ())
+    comparison = None
+    if compare:
+        names = tuple(" and ".join(map(str, paths or ())) for paths in (directories, compare))
+        comparison = comparison_table(material, gather(compare), names=(names[0], names[1]))
     show(
-        tables_of(material), style, as_json=as_json, columns=several(columns),
-        results=material.results,
-        details=replace(material, results=()) if material.recorded else None,
+        [*tables_of(material), *([comparison] if comparison else [])], style, as_json=as_json,
+        columns=several(columns), results=material.results,
+        details=Recordings(material.recorded) if material.recorded else None,
     )  # fmt: skip
     if out is not None:
-        for path in write_report(material, [], out):
-            say(f"wrote {path}")
+        with Reporter() as reporter:
+            paths = write_report(material, [], out, comparison=comparison, progress=reporter)
+        say(f"wrote {len(paths)} files; open {paths[0]}")

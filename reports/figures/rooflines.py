@@ -1,35 +1,27 @@
 """Simulated beside measured: speedups by module and the rooflines of both machines."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from accelerator_sim.models.cycles_result import SIMULATED, CyclesResult
-from reports.tables.explained import RunField, runs_of
+from accelerator_sim.models.cycles_result import CyclesResult
+from reports.tables.roofline_points import (
+    Roof,
+    RooflinePoint,
+    measured_points,
+    measured_roof,
+    simulated_points,
+    simulated_roof,
+)
 from reports.tables.side_by_side import SideBySide
 from workloads.results.palette import GREY, LIGHT_GREY, SERIES
-from workloads.results.runtime import BackendRuntime
 from workloads.shapes.gemm import MODULES, Module
 
 _FACES = {"dense": "full", "compressed": "none"}
-_RUNS: dict[str, RunField] = {"dense": "dense_run", "compressed": "sum_run"}
 _MODULE_MARKERS: dict[Module, str] = {"MHA": "o", "FFN": "s"}
 _MARKERS = "round: MHA, square: FFN\nfilled: dense, hollow: compressed"
-
-
-@dataclass(frozen=True)
-class _Point:
-    """A module's products on a roofline."""
-
-    macs_per_byte: float
-    macs_per_second: float
-    module: Module
-    product: str
-    series: int
-    label: str
 
 
 def side_by_side_figure(pair: SideBySide) -> Figure:
@@ -79,70 +71,24 @@ def _speedups(axes: Axes, cycles: Sequence[CyclesResult], pair: SideBySide) -> N
 
 
 def _simulated(axes: Axes, cycles: Sequence[CyclesResult]) -> None:
-    fields = cycles[0].identity.machine.fields
-    clock = cycles[0].clock_hz
-    peak = fields["lines"] * fields["macs_per_line"] * clock
-    stream = fields["dram"]["bytes_per_second"] * fields["dram"]["efficiency"]
-    points = []
-    for place, result in enumerate(cycles):
-        for module, mean in result.mean_per_block.items():
-            totals = {"dense": mean.dense_cycles, "compressed": mean.sum_cycles}
-            for product, count in totals.items():
-                work = _work(cycles, module, product)
-                if work is not None and count:
-                    macs, size = work
-                    rate = macs / len(result.blocks) * clock / count
-                    where = (macs / size, rate)
-                    points.append(_Point(*where, module, product, place, result.basis))
-    _roofline(axes, points, peak, stream)
+    _roofline(axes, simulated_points(cycles), simulated_roof(cycles[0]))
     axes.set_title(f"simulated: {cycles[0].identity.machine.label}", fontsize=9)
 
 
-def _work(
-    cycles: Sequence[CyclesResult], module: Module, product: str
-) -> tuple[float, float] | None:
-    """MACs and bytes, every operand once, of a module in all blocks; None without a simulation."""
-    for result in cycles:
-        if result.identity.cycle_model in SIMULATED:
-            runs = runs_of(result, module, _RUNS[product])
-            if runs:
-                return sum(r.roofline.macs for r in runs), sum(r.roofline.bytes for r in runs)
-    return None
-
-
 def _measured(axes: Axes, pair: SideBySide) -> None:
-    points = []
-    for module in MODULES:
-        both = pair.measured(module)
-        for one in both or ():
-            points.append(_measured_point(pair, module, one))
-    limits = pair.runtime.limits
-    peak = limits.macs_per_second.get(pair.dtype)
-    _roofline(axes, points, peak, limits.stream_bytes_per_second)
+    _roofline(axes, measured_points(pair), measured_roof(pair))
     axes.set_title(f"measured: {pair.runtime.identity.device.label}", fontsize=9)
 
 
-def _measured_point(pair: SideBySide, module: Module, one: BackendRuntime) -> _Point:
-    entries = [
-        entry
-        for entry in pair.runtime.projections
-        if (entry.module, entry.tokens, entry.dtype) == (module, pair.tokens, pair.dtype)
-    ]
-    blocks = len({entry.block for entry in entries})
-    macs = sum(entry.macs(one.product) for entry in entries) / blocks
-    rate = macs / one.lower_quartile_seconds
-    place = 0 if one.product == "dense" else 1
-    return _Point(macs / one.weight_bytes, rate, module, one.product, place, one.backend)
-
-
-def _roofline(axes: Axes, points: Sequence[_Point], peak: float | None, stream: float) -> None:
+def _roofline(axes: Axes, points: Sequence[RooflinePoint], top: Roof) -> None:
     """Points under min(peak, stream · intensity), both axes logarithmic."""
     if not points:
         axes.text(0.5, 0.5, "no simulated run", ha="center", transform=axes.transAxes)
         return
     intensities = [point.macs_per_byte for point in points]
     reach = np.geomspace(min(intensities) / 4, max(intensities) * 16, 64)
-    roof = reach * stream if peak is None else np.minimum(peak, reach * stream)
+    peak = np.inf if top.macs_per_second is None else top.macs_per_second
+    roof = np.minimum(peak, reach * top.bytes_per_second)
     axes.plot(reach, roof / 1e9, color="black", linewidth=1)
     axes.fill_between(reach, roof / 1e9, color=LIGHT_GREY, alpha=0.25, linewidth=0)
     shown: set[str] = set()

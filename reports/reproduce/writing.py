@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from reports.figures.style import write_figure
-from reports.page import write_page
+from reports.page.parts import Page, Picture, Section
+from reports.page.render import write_page
 from reports.reproduce.study import Reproduced, Study
 from workloads.results.document import document
-from workloads.results.identity import SHORT, digest
+from workloads.results.identity import SHORT, digest, provenance
 from workloads.results.kinds import identity_sha256
 from workloads.results.table import FORMATS, render
 from workloads.support.files import write_atomic
@@ -52,10 +53,23 @@ def write_reproduced(made: Mapping[str, Reproduced], study: Study, directory: Pa
     for name, reproduced in made.items():
         paths += _write(directory, name, reproduced, labels[name])
     page = directory / f"{_PAGE}-{_page_label(labels)}.html"
-    tables = [table for reproduced in made.values() for table in reproduced.tables]
-    figures = [path for path in paths if path.suffix == ".svg"]
-    write_page(page, f"Reproduced: {', '.join(made)}", tables, figures)
+    write_page(page, _page(made, labels, directory))
     return [page, *paths]
+
+
+def _page(made: Mapping[str, Reproduced], labels: Mapping[str, str], directory: Path) -> Page:
+    """A section for each study, with its figures and tables."""
+    sections = []
+    for name, reproduced in made.items():
+        drawn = {file: directory / f"{file}-{labels[name]}.svg" for file in reproduced.figures}
+        pictures = tuple(
+            Picture(f"Figure {file}", path.read_text(encoding="utf-8"))
+            for file, path in drawn.items()
+        )
+        sections.append(Section(name, name, pictures=pictures, tables=tuple(reproduced.tables)))
+    origin = provenance()
+    about = {"Made": origin.created, "By": origin.command, "Version": origin.version}
+    return Page(f"Reproduced: {', '.join(made)}", about=about, sections=tuple(sections))
 
 
 def _write(directory: Path, name: str, made: Reproduced, label: str) -> list[Path]:

@@ -12,7 +12,8 @@ from workloads.results.table import Cell, Column, Table
 from workloads.shapes.gemm import MODULES, Module
 
 RunField = Literal["dense_run", "sparse_run", "sum_run"]
-_RUNS: dict[RunField, str] = {"dense_run": "dense", "sum_run": "compressed"}
+RUN_NAMES: dict[RunField, str] = {"dense_run": "dense", "sum_run": "compressed"}
+"""Runs that are told apart, and what they are called."""
 _BYTES_PER_MB = 1e6
 _TITLE = "Where the time of a block goes, by module"
 _COLUMNS = (
@@ -50,7 +51,7 @@ def explained_table(results: Sequence[CyclesResult]) -> Table:
         model, method, machine, tokens = label
         more = tuple(cells[index] for cells in varying.values())
         for module in MODULES:
-            for field, name in _RUNS.items():
+            for field, name in RUN_NAMES.items():
                 runs = runs_of(result, module, field)
                 if runs:
                     head = (model, method, module_label(result, module))

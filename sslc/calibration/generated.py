@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sslc.model.cache import cached
 from sslc.model.checkpoint import Checkpoint
 from sslc.model.config import load_tokenizer
 from sslc.model.fence import fenced
 from sslc.model.loading import load_whole
+from workloads.support.cache import cached
 from workloads.support.files import open_tensors, write_tensors
 from workloads.support.progress import Progress, silent
 

@@ -5,12 +5,12 @@ from typing import Any
 
 import torch
 
-from sslc.model.cache import cached
 from sslc.model.config import MODEL_TYPES, check_numbers
 from sslc.model.fence import fenced
 from sslc.model.gguf_header import GgufHeader, read_header
 from sslc.model.names import EMBEDDING, HEAD, NORM, full_name
 from sslc.model.shapes import check_shapes
+from workloads.support.cache import cached
 from workloads.support.errors import InputError, shown
 from workloads.support.files import sha256_file
 from workloads.support.progress import Progress

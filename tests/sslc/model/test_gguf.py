@@ -8,11 +8,11 @@ from random import Random
 import pytest
 
 from sslc.model import gguf
-from sslc.model.cache import cached
 from sslc.model.gguf_header import read_header
 from sslc.model.opening import open_checkpoint
 from tests.faults.damage import damaged
 from tests.sslc.model.gguf_files import BLOCKS, HIDDEN, shapes, write_gguf
+from workloads.support.cache import cached
 from workloads.support.errors import InputError
 
 LAST = f"blk.{BLOCKS - 1}.ffn_down.weight"
@@ -106,9 +106,18 @@ def test_cache_is_private_and_free_of_what_a_killed_run_left(cache: Path) -> Non
     (cache / "x.partial-0123").mkdir(parents=True)
     (cache / "x.partial-0123" / "half").touch()
     cache.chmod(0o777)
-    cached("y", lambda folder: (folder / "z").touch())
+    cached("x", lambda folder: (folder / "z").touch())
     assert stat.S_IMODE(cache.stat().st_mode) == 0o700
-    assert [path.name for path in cache.iterdir()] == ["y"]
+    assert [path.name for path in cache.iterdir()] == ["x"]
+
+
+def test_cache_makes_one_entry_while_another_is_being_made(cache: Path) -> None:
+    def outer(folder: Path) -> None:
+        (folder / "a").touch()
+        cached("inner", lambda other: (other / "b").touch())
+
+    cached("outer", outer)
+    assert sorted(path.name for path in cache.iterdir()) == ["inner", "outer"]
 
 
 def test_cache_of_another_user_is_refused(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from reports.page import write_page
 from workloads.results.document import render_all
 from workloads.results.table import Cell, Column, Table, csv_cell, render, write_tables
 from workloads.support.errors import InputError
@@ -58,15 +57,6 @@ def test_write_tables_one_file_per_format(tmp_path: Path) -> None:
         f"demo.{suffix}" for suffix in ("csv", "json", "md", "tex", "txt")
     ]
     assert sorted(tmp_path.joinpath("new").iterdir()) == sorted(paths)
-
-
-def test_write_page_escapes_and_needs_no_network(tmp_path: Path) -> None:
-    write_page(tmp_path / "index.html", "T", [TABLE], [])
-    page = (tmp_path / "index.html").read_text()
-    assert "<script>" not in page
-    assert "&lt;script&gt;" in page
-    assert "<b>" not in page
-    assert "http" not in page
 
 
 def test_table_two_columns_of_one_name_cannot_be_made() -> None:

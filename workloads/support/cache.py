@@ -22,24 +22,25 @@ def cached(name: str, make: Callable[[Path], None]) -> Path:
 
     Args:
         name: Of the entry, a directory.
-        make: Writes its files into a directory. One run makes an entry at a time; what a killed
-            run left is removed first.
+        make: Writes its files into a directory. One run makes an entry at a time, another one may
+            make another; what a killed run left of it is removed first.
 
     Raises:
         InputError: The cache cannot be written, or belongs to somebody else.
     """
     cache = _directory()
     target = cache / name
-    if _is_whole(target) and not any(cache.glob(f"*{_PARTIAL}*")):
+    lock, left = cache / f"{name}{_LOCK}", f"{name}{_PARTIAL}*"
+    if _is_whole(target) and not any(cache.glob(left)):
         return target
-    with filelock.FileLock(cache / _LOCK, mode=0o600):
+    with filelock.FileLock(lock, mode=0o600):
         try:
-            for left in cache.glob(f"*{_PARTIAL}*"):
-                shutil.rmtree(left)
+            for partial in cache.glob(left):
+                shutil.rmtree(partial)
             if not _is_whole(target):
                 _make(target, make)
         finally:
-            (cache / _LOCK).unlink(missing_ok=True)  # whoever waits for what goes asks again
+            lock.unlink(missing_ok=True)  # whoever waits for what goes asks again
     return target
 
 

@@ -1,0 +1,1 @@
+"""The page that people open: what it is made of, and how it is written as one HTML file."""
