@@ -37,13 +37,16 @@ rank = 128
 tile.rows = 64
 tile.columns = 64
 dram.bytes_per_second = {{ start = 20e9, stop = {stop}e12, count = 8, scale = "log" }}
-dram.latency_cycles = [10, 25, 50, 100]
 weight_buffer.capacity_bytes = [32_768, 129_024]
 """
 OLD = """
+dram.latency_cycles = [10, 25, 50, 100]
 weight_buffer.buffering = "double"
 """
 OFF = """
+dram.latency_ns = [20, 50, 100, 200]
+dram.efficiency = 1.0
+dram.refresh_share = 0.0
 weight_buffer.slots = 2
 activation_buffer.slots = 2
 output_buffer.slots = 2
@@ -54,6 +57,7 @@ dram.requests_per_cycle = "unlimited"
 dram.outstanding_requests = "unlimited"
 """
 ON = """
+dram.latency_ns = [20, 50, 100, 200]
 weight_buffer.slots = "auto"
 activation_buffer.slots = "auto"
 output_buffer.slots = "auto"

@@ -36,7 +36,7 @@ def scores_stay(scores: int, accelerator: Accelerator) -> bool:
     """Whether a head's scores stay on chip: at the accumulators' width in one slot of two."""
     buffer = accelerator.output_buffer
     needed = ceil_div(scores * accelerator.bits.accumulator, 8)
-    return buffer.slot_choice != 1 and needed <= buffer.capacity_bytes // 2
+    return buffer.slots != 1 and needed <= buffer.capacity_bytes // 2
 
 
 def plan_sddmm(
@@ -204,7 +204,7 @@ def _storage(program: Program) -> Storage:
     divided = [
         held(
             buffer.capacity_bytes,
-            buffer.slot_choice,
+            buffer.slots,
             piece_bytes=size,
             whole_bytes=size,
             wholes=1,

@@ -37,6 +37,7 @@ from accelerator_sim.machine.catalog import (
 )
 from accelerator_sim.machine.costs import CostTable
 from accelerator_sim.machine.hardware import Accelerator
+from accelerator_sim.machine.renamed import instead
 from accelerator_sim.models.by_name import CYCLE_MODELS, MODELS, Model
 from accelerator_sim.models.energy import check_technology
 from workloads.shapes.gemm import MOST_TOKENS
@@ -280,6 +281,8 @@ def _fields(table: Mapping[str, Any], where: Place) -> Iterator[Axis]:
             flat[key] = ((key,), spec)
     for key, (keys, spec) in flat.items():
         at = where.inside("fields").of(*keys)
+        if instead(key):
+            raise InputError(f"{at}: {instead(key)}")
         if key not in kinds:
             raise InputError(f"{at}: {unknown_name('hardware key', key, kinds)}")
         axis = parse_axis(key, kinds[key], spec=spec, where=f"{at}: {key}")

@@ -9,6 +9,7 @@ from typing import Any
 
 from accelerator_sim.machine.costs import AreaTable, CostTable, EnergyTable
 from accelerator_sim.machine.hardware import Accelerator, Bits, Buffer, Dram, Index, TileChoice
+from accelerator_sim.machine.renamed import check_fields, check_preset
 from workloads.support.errors import InputError, InputWarning, shown
 from workloads.support.presets import build, preset_names, read_preset, read_toml, toml_file
 from workloads.support.toml_place import Place
@@ -26,6 +27,17 @@ _COST_TABLES: dict[str, type[Any]] = {"energy": EnergyTable, "area": AreaTable}
 DEFAULT_COSTS = "28nm"
 LEAST_PLAUSIBLE = {"dram.bytes_per_second": ("GB/s", 10**9), "clock_hz": ("MHz", 10**6)}
 """Below a million, a rate was probably written in the unit that is meant."""
+WITHOUT_EFFECTS: Mapping[str, Any] = {
+    **{f"{operand}_buffer.slots": 2 for operand in ("weight", "activation", "output")},
+    "index.decode": "ideal",
+    "gather": "ideal",
+    "pipeline_cycles": 0,
+    "dram.efficiency": 1.0,
+    "dram.refresh_share": 0.0,
+    "dram.requests_per_cycle": "unlimited",
+    "dram.outstanding_requests": "unlimited",
+}
+"""Two slots everywhere, and neither decode queues, gathers, pipelines nor a DRAM below its peak."""
 
 
 def accelerator_names() -> list[str]:
@@ -38,6 +50,8 @@ def load_accelerator(
 ) -> Accelerator:
     """An accelerator by preset name, or from a file whose name ends in ``.toml``.
 
+    A file with ``base = "vitcod"`` has what it says in place of what that preset says.
+
     Args:
         name_or_path: Such as ``"vitcod"`` or ``"my/machine.toml"``.
         overrides: Values by dotted key, such as ``{"dram.efficiency": 0.8}``.
@@ -49,18 +63,42 @@ def load_accelerator(
     changed = {tuple(key.split(".")) for key in changes}
     file = toml_file("accelerator", name_or_path)
     if file is not None:
-        table = read_toml(file)
         place = Place(str(name_or_path), file, changed=changed)
+        table = _with_base(read_toml(file), place)
     else:
-        table = read_preset("accelerator_sim.machine", "presets", "accelerator", str(name_or_path))
         place = Place(f"accelerator {name_or_path}")
-    machine = build_accelerator(override(table, changes), place)
-    warn_if_implausible("clock_hz", machine.clock_hz, where=place.of("clock_hz"))
-    bandwidth = machine.dram.bytes_per_second
-    warn_if_implausible(
-        "dram.bytes_per_second", bandwidth, where=place.of("dram", "bytes_per_second")
-    )
-    return machine
+        table = _preset(str(name_or_path), place)
+    table = override(table, changes)
+    for key in LEAST_PLAUSIBLE:
+        head, *tail = key.split(".")
+        value = table.get(head)
+        if tail:
+            value = value.get(tail[0]) if isinstance(value, Mapping) else None
+        warn_if_implausible(key, value, where=place.of(head, *tail))
+    return build_accelerator(table, place)
+
+
+def _preset(name: str, place: Place) -> dict[str, Any]:
+    check_preset(name)
+    table = read_preset("accelerator_sim.machine", "presets", "accelerator", name)
+    return _with_base(table, place)
+
+
+def _with_base(table: dict[str, Any], place: Place) -> dict[str, Any]:
+    """A file's table over that of the preset that its ``base`` names."""
+    if "base" not in table:
+        return table
+    base = table.pop("base")
+    if not isinstance(base, str):
+        raise InputError(f"{place.of('base')}: base must be a preset's name, got {shown(base)}")
+    try:
+        result = _preset(base, place)
+    except InputError as error:
+        raise InputError(f"{place.of('base')}: base: {error}") from error
+    for key, value in table.items():
+        both = isinstance(value, Mapping) and isinstance(result.get(key), Mapping)
+        result[key] = {**result[key], **value} if both else value
+    return result
 
 
 def warn_if_implausible(key: str, value: object, *, where: str) -> None:
@@ -72,7 +110,7 @@ def warn_if_implausible(key: str, value: object, *, where: str) -> None:
         where: File and line, for the warning.
     """
     unit, size = LEAST_PLAUSIBLE.get(key, ("", 0))
-    if size and isinstance(value, int | float) and value < 10**6:
+    if size and isinstance(value, int | float) and 0 < value < 10**6:
         warnings.warn(
             f"{where}: {key} is {value:g} a second; {value:g} {unit} is written {value * size:g}",
             InputWarning,
@@ -109,6 +147,7 @@ def build_accelerator(table: Mapping[str, Any], place: Place) -> Accelerator:
     Raises:
         InputError: A key is unknown, missing, or has a value that cannot be used.
     """
+    check_fields(table, place)
     return build(Accelerator, _with_tables(table, _TABLES, place), place)
 
 

@@ -14,7 +14,6 @@ from workloads.masks.pattern import parse_pattern
 from workloads.support.errors import shown
 
 Dataflow = Literal["reduction", "token", "auto"]
-Buffering = Literal["single", "double"]
 Gather = Literal["ideal", "banked"]
 Decode = Literal["ideal", "queue"]
 Slots = int | Literal["auto"]
@@ -65,8 +64,6 @@ def _fraction(field: str, value: float, low_excluded: bool) -> None:
 
 
 def _nanoseconds(field: str, value: object) -> None:
-    if value is None:
-        return
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if not number or not 0 <= value <= MAX_NANOSECONDS:  # type: ignore[operator]
         raise ValueError(
@@ -136,7 +133,7 @@ class Index:
     format: str
     decode_per_cycle: int
     run_bits: int = 4
-    decode: Decode = "ideal"
+    decode: Decode = "queue"
     decode_queue: Extent = "auto"
 
     def __post_init__(self) -> None:
@@ -170,28 +167,17 @@ class Buffer:
 
     Attributes:
         capacity_bytes: All of it.
-        buffering: ``single``: one slot; ``double``: two slots of half the capacity. Not asked where
-            ``slots`` is given.
-        slots: How many slots of ⌊capacity / slots⌋ bytes; ``auto``: as many as the largest stored
-            tile leaves room for.
+        slots: How many slots of ⌊capacity / slots⌋ bytes, one tile in each; ``auto``: as many as
+            the largest stored tile leaves room for.
     """
 
     capacity_bytes: int
-    buffering: Buffering
-    slots: Slots | None = None
+    slots: Slots = "auto"
 
     def __post_init__(self) -> None:
         _whole("capacity_bytes", self.capacity_bytes, 1, MAX_BYTES)
-        _one_of("buffering", self.buffering, ("single", "double"))
-        if self.slots is not None and self.slots != "auto":
+        if self.slots != "auto":
             _whole('slots (unless "auto")', self.slots, 1, MAX_UNITS)
-
-    @property
-    def slot_choice(self) -> Slots:
-        """The number of slots, or ``auto``."""
-        if self.slots is not None:
-            return self.slots
-        return 2 if self.buffering == "double" else 1
 
 
 @dataclass(frozen=True)
@@ -201,13 +187,12 @@ class Dram:
     Attributes:
         bytes_per_second: Peak of all channels together; GB = 10⁹ bytes.
         efficiency: Sustained share of the peak.
-        latency_cycles: From the last byte at the port to its arrival; pipelined. Not asked where
-            ``latency_ns`` is given.
+        latency_ns: From the last byte of a read at the port to its arrival; pipelined. Whole
+            cycles, rounded up.
         burst_bytes: Smallest unit of one channel.
         channels: Channels that a transfer is striped over, burst by burst.
         technology: What energy tables call it.
-        latency_ns: The same for reads in nanoseconds, so that it stays when the clock changes.
-        write_latency_ns: For writes; None: as for reads.
+        write_latency_ns: The same for writes; None: as for reads.
         refresh_share: Share of the time in which the DRAM refreshes and serves nothing.
         requests_per_cycle: Requests that join the port's queue in a cycle.
         outstanding_requests: Requests of a stream that are raised and whose transfer has not begun.
@@ -215,24 +200,23 @@ class Dram:
 
     bytes_per_second: int
     efficiency: float
-    latency_cycles: int
+    latency_ns: float
     burst_bytes: int
     channels: int
     technology: str = "ddr4"
-    latency_ns: float | None = None
     write_latency_ns: float | None = None
     refresh_share: float = 0.0
-    requests_per_cycle: Limit = "unlimited"
-    outstanding_requests: Limit = "unlimited"
+    requests_per_cycle: Limit = 1
+    outstanding_requests: Limit = 4
 
     def __post_init__(self) -> None:
         _whole("bytes_per_second", self.bytes_per_second, 1, MAX_BYTES_PER_SECOND)
         _fraction("efficiency", self.efficiency, low_excluded=True)
-        _whole("latency_cycles", self.latency_cycles, 0, MAX_CYCLES)
         _whole("burst_bytes", self.burst_bytes, 1, MAX_PER_CYCLE)
         _whole("channels", self.channels, 1, MAX_UNITS)
-        for field in ("latency_ns", "write_latency_ns"):
-            _nanoseconds(field, getattr(self, field))
+        _nanoseconds("latency_ns", self.latency_ns)
+        if self.write_latency_ns is not None:
+            _nanoseconds("write_latency_ns", self.write_latency_ns)
         if not 0 <= self.refresh_share < 1:
             raise ValueError(f"refresh_share must be in [0, 1), got {self.refresh_share!r}")
         for field in ("requests_per_cycle", "outstanding_requests"):
@@ -310,8 +294,8 @@ class Accelerator:
     dram: Dram
     softmax_elements_per_cycle: int = 64
     loop_order: LoopOrder = "output_stationary"
-    pipeline_cycles: int = 0
-    gather: Gather = "ideal"
+    pipeline_cycles: int = 4
+    gather: Gather = "banked"
     activation_banks: int = 64
     activation_ports: int = 1
     description: str = ""
@@ -366,8 +350,6 @@ class Accelerator:
     @cached_property
     def read_latency_cycles(self) -> int:
         """From the last byte of a load at the port to its arrival."""
-        if self.dram.latency_ns is None:
-            return self.dram.latency_cycles
         return self._cycles_of(self.dram.latency_ns)
 
     @cached_property

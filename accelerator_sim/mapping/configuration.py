@@ -46,7 +46,7 @@ class Configuration:
         """What outputs have: the whole buffer, or the slot that scores leave."""
         if not self.weights_on_chip:
             return accelerator.output_buffer
-        return Buffer(accelerator.output_buffer.capacity_bytes // 2, "single")
+        return Buffer(accelerator.output_buffer.capacity_bytes // 2, 1)
 
 
 def allowed_flows(accelerator: Accelerator) -> tuple[Flow, ...]:

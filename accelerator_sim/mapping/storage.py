@@ -1,6 +1,6 @@
 """What is held on chip: slots, residency, and whether a tile fits. Pure.
 
-Double buffering is two slots of half the capacity; ``auto`` as many as the largest unit leaves room
+A buffer has a number of slots of equal size; ``auto`` is as many as the largest unit leaves room
 for, and an operand of token blocks then stays if two of them fit, or the only one. An operand of a
 whole token block (with stationary weights, of all tokens) that fits one slot stays there
 (resident); otherwise it goes through the slots tile by tile. What the loop order leaves unfinished
@@ -99,7 +99,7 @@ def storage_of(program: Program) -> Storage:
     """How a program's operands are held in the accelerator's buffers."""
     accelerator, main, factors = program.accelerator, program.main, program.factors
     share = accelerator.weight_buffer.capacity_bytes // (2 if len(factors) else 1)
-    choice, sums = accelerator.weight_buffer.slot_choice, totals(program)
+    choice, sums = accelerator.weight_buffer.slots, totals(program)
     slots, needs = [1, 1], list[Need]()
     for number, (name, stream) in enumerate((("weights", main), ("factors", factors))):
         if len(stream):
@@ -127,7 +127,7 @@ def _inputs(program: Program) -> Held:
     buffer = accelerator.activation_buffer
     return held(
         buffer.capacity_bytes,
-        buffer.slot_choice,
+        buffer.slots,
         piece_bytes=totals(program).largest_inputs,
         whole_bytes=_whole_bytes(tiled.gemm.n * program.held_tokens, accelerator.bits.activation),
         wholes=_wholes(program),
@@ -143,9 +143,7 @@ def _outputs(program: Program) -> tuple[int, Held]:
     block = whole if stays else _whole_bytes(tiled.tile.rows * tokens, bits)
     room = buffer.capacity_bytes - _whole_bytes(tiled.rank * tokens, bits)
     wholes = 1 if stays else _wholes(program)
-    return block, held(
-        room, buffer.slot_choice, piece_bytes=block, whole_bytes=whole, wholes=wholes
-    )
+    return block, held(room, buffer.slots, piece_bytes=block, whole_bytes=whole, wholes=wholes)
 
 
 def _wholes(program: Program) -> int:

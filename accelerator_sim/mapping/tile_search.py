@@ -122,7 +122,7 @@ def _units(search: Search) -> tuple[int, int]:
     rows, buffer = accelerator.lines, search.configuration.output_buffer(accelerator)
     if accelerator.loop_order == "weight_stationary":
         column_bits = search.gemm.tokens * accelerator.bits.accumulator
-        slots = 1 if buffer.slot_choice == "auto" else buffer.slot_choice
+        slots = 1 if buffer.slots == "auto" else buffer.slots
         slot_bits = (8 * buffer.capacity_bytes - (rank or 0) * column_bits) // slots
         while rows > 1 and rows * column_bits > slot_bits:
             rows = -(-rows // 2)

@@ -51,10 +51,10 @@ def _always(value: object) -> Callable[[Any], Any]:
     return lambda _: value
 
 
-_LATENCY = ("latency_cycles", "latency_ns", "write_latency_cycles", "write_latency_ns")
+_LATENCY = ("dram.latency_ns", "dram.write_latency_ns")
 _RESOURCES = (
     _Resource("DRAM bandwidth", ("dram.bytes_per_second",), _twice, lambda rate: MUCH * rate),
-    _Resource("DRAM latency", tuple(f"dram.{key}" for key in _LATENCY), _half, _always(0)),
+    _Resource("DRAM latency", _LATENCY, _half, _always(0)),
     *(
         _Resource(
             f"{operand} buffer", (f"{operand}_buffer.capacity_bytes",), _twice, _always(MAX_BYTES)

@@ -53,11 +53,11 @@ def without_memory(machine: Accelerator) -> Accelerator:
         machine.dram,
         bytes_per_second=machine.clock_hz * 10**9,
         efficiency=1.0,
-        latency_cycles=0,
+        latency_ns=0,
         burst_bytes=1,
         channels=1,
     )
-    buffer = Buffer(PLENTY, "double")
+    buffer = Buffer(PLENTY, 2)
     return replace(
         machine,
         dram=dram,

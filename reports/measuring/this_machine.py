@@ -2,7 +2,8 @@
 
 Assumed: a line is a thread; the peak is that of a large product by torch; a line decodes bitmap
 bits as fast as our kernel takes positions of S from the cache; the second-level caches hold
-weights, the halves of the last-level cache activations and outputs.
+weights, the halves of the last-level cache activations and outputs. Decode, gathers, pipelines and
+requests are ideal: the measured rates of kernel and memory have them in already.
 """
 
 import time
@@ -133,7 +134,8 @@ def _machine(
 ) -> Accelerator:
     # whole MHz and MB/s keep the bytes of a cycle an exact, short fraction
     clock = max(1, round(measured["macs_per_second"] / (threads * lanes) / _MEGA)) * _MEGA
-    half = Buffer(caches[1] // 2, "double")
+    half = Buffer(caches[1] // 2, 2)
+    positions = max(1, round(measured["positions_per_second"] / clock))
     return Accelerator(
         name="this-machine",
         clock_hz=clock,
@@ -148,17 +150,21 @@ def _machine(
         handoff_cycles=0,
         tile=TileChoice(),
         bits=Bits(weight=16, activation=16, factor=16, accumulator=32),
-        index=Index("bitmap", max(1, round(measured["positions_per_second"] / clock))),
-        weight_buffer=Buffer(caches[0] * threads, "double"),
+        index=Index("bitmap", positions, decode="ideal"),
+        weight_buffer=Buffer(caches[0] * threads, 2),
         activation_buffer=half,
         output_buffer=half,
         dram=Dram(
             bytes_per_second=round(measured["stream_bytes_per_second"] / _MEGA) * _MEGA,
             efficiency=1.0,
-            latency_cycles=round(measured["latency_seconds"] * clock),
+            latency_ns=round(measured["latency_seconds"] * 1e9, 1),
             burst_bytes=_BURST_BYTES,
             channels=1,
+            requests_per_cycle="unlimited",
+            outstanding_requests="unlimited",
         ),
+        pipeline_cycles=0,
+        gather="ideal",
         description=f"{cpu_name()}, {threads} threads, bf16, as sslc measure --calibrate found it",
     )
 

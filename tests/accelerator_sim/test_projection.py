@@ -13,6 +13,7 @@ from accelerator_sim.machine.hardware import Accelerator, Bits, Buffer, Dram, In
 from accelerator_sim.mapping.candidates import plan_projection
 from accelerator_sim.simulation.event import run_event
 from tests.accelerator_sim.machines import (
+    plain_dram,
     projection,
     projection_by,
     random_mask,
@@ -50,17 +51,13 @@ CHANGES: dict[str, Any] = {
     "index.decode": "ideal",
     "index.decode_queue": 64,
     "weight_buffer.capacity_bytes": 4000,
-    "weight_buffer.buffering": "single",
     "weight_buffer.slots": 1,
     "activation_buffer.capacity_bytes": 200,
-    "activation_buffer.buffering": "single",
     "activation_buffer.slots": 1,
     "output_buffer.capacity_bytes": 600,
-    "output_buffer.buffering": "single",
     "output_buffer.slots": 1,
     "dram.bytes_per_second": 5000,
     "dram.efficiency": 0.72,
-    "dram.latency_cycles": 9,
     "dram.burst_bytes": 16,
     "dram.channels": 2,
     "dram.latency_ns": 9e6,
@@ -80,10 +77,10 @@ def busy_machine() -> Accelerator:
         dense_threshold=0.75,
         link_elements_per_cycle=2,
         tile=TileChoice(8, 12, 2),
-        weight_buffer=Buffer(700, "double"),
-        activation_buffer=Buffer(120, "double"),
-        output_buffer=Buffer(300, "double"),
-        dram=Dram(6000, 1.0, latency_cycles=2, burst_bytes=8, channels=1),
+        weight_buffer=Buffer(700, 2),
+        activation_buffer=Buffer(120, 2),
+        output_buffer=Buffer(300, 2),
+        dram=plain_dram(6000, 1.0, 2, 8, 1),
     )
 
 

@@ -89,10 +89,10 @@ FAULTS = {
         machine("macs_per_line = 8", "macs_per_line = 9223372036854775807"), RUN, "1 to 1048576"
     ),
     "latency of 400 digits": Fault(
-        nothing, f"{ON_MASK}vitcod --set dram.latency_cycles={'9' * 400}", "of 1329 bits"
+        nothing, f"{ON_MASK}vitcod --set dram.latency_ns={'9' * 400}", "of 1329 bits"
     ),
     "a percentage": Fault(
-        machine("efficiency = 1.0", "efficiency = 60%"), RUN, "write 0.6 for 60%"
+        machine("efficiency = 0.997", "efficiency = 60%"), RUN, "write 0.6 for 60%"
     ),
     "a percentage on the command line": Fault(
         nothing, ON_MASK + "vitcod --set dram.efficiency=60%", "write 0.6 for 60%"
@@ -108,7 +108,7 @@ FAULTS = {
         machine("[bits]", '"a\\n\\u001b[31mb" = 1\n[bits]'), RUN, r"'a\n\x1b[31mb'"
     ),
     "a buffer without room": Fault(
-        nothing, ON_MASK + "vitcod --set weight_buffer.capacity_bytes=1", "bytes and a slot has 0"
+        nothing, ON_MASK + "vitcod --set weight_buffer.capacity_bytes=1", "bytes and a slot has 1"
     ),
     "a rank without room": Fault(
         space("rank = 16", "rank = 100000"), SWEEP, "it allows a rank up to"

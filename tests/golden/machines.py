@@ -36,12 +36,14 @@ CASES = 1200
 _FORMATS = ("bitmap", "csr", "csc", "run_length", "2:4", "1:2", "3:5")
 _ORDERS: tuple[LoopOrder, ...] = get_args(LoopOrder)
 _PLENTY = 1 << 20
+_CYCLE_NS = 1e6  # at 1 kHz
 
 
 def case(number: int) -> tuple[SparseLowRankGemm, Accelerator]:
     """The projection and the machine of a number."""
     draw = random.Random(number)
-    index = Index(_FORMATS[number % 7], draw.randint(1, 6), run_bits=draw.randint(1, 4))
+    format, rate, run_bits = _FORMATS[number % 7], draw.randint(1, 6), draw.randint(1, 4)
+    index = Index(format, rate, run_bits, decode="ideal")
     machine = _machine(draw, number, index)
     m, n = draw.randint(1, 14), draw.randint(1, 14)
     density = draw.choice([0.0, 0.1, 0.3, 0.6, 0.9, 1.0])
@@ -80,14 +82,17 @@ def _machine(draw: random.Random, number: int, index: Index) -> Accelerator:
         weight_buffer=_buffer(draw, 40, 160),
         activation_buffer=_buffer(draw, 20, 160),
         output_buffer=_buffer(draw, 100, 500),
-        dram=Dram(rate, draw.choice([1.0, 0.72, 0.3]), draw.randint(0, 7),
-                  draw.choice([1, 2, 8]), draw.randint(1, 3)),
+        dram=Dram(rate, draw.choice([1.0, 0.72, 0.3]), draw.randint(0, 7) * _CYCLE_NS,
+                  draw.choice([1, 2, 8]), draw.randint(1, 3),
+                  requests_per_cycle="unlimited", outstanding_requests="unlimited"),
+        pipeline_cycles=0,
+        gather="ideal",
     )  # fmt: skip
 
 
 def _buffer(draw: random.Random, smallest: int, largest: int) -> Buffer:
     size = draw.choice([_PLENTY, draw.randint(smallest, largest)])
-    return Buffer(size, draw.choice(["single", "double"]))
+    return Buffer(size, draw.choice([1, 2]))
 
 
 def plans(number: int) -> list[Plan]:

@@ -47,8 +47,6 @@ def latency_cycles(acc: Accelerator, write: bool) -> int:
     nanoseconds = dram.latency_ns
     if write and dram.write_latency_ns is not None:
         nanoseconds = dram.write_latency_ns
-    if nanoseconds is None:
-        return dram.latency_cycles
     return ceil(Fraction(str(nanoseconds)) * acc.clock_hz / 10**9)
 
 
@@ -272,8 +270,6 @@ def turn(t: Tile, order: str) -> tuple[int, ...]:
 
 
 def slot_count(buffer: Buffer, room: int, unit: int) -> int:
-    if buffer.slots is None:
-        return {"single": 1, "double": 2}[buffer.buffering]
     return max(room // max(unit, 1), 1) if buffer.slots == "auto" else buffer.slots
 
 

@@ -42,7 +42,7 @@ _WORDS = {"name": "results", "description": "lists"}
 
 def machine_reference() -> str:
     """Every key of a machine's file, table by table."""
-    base = load_accelerator(accelerator_names()[0])
+    base = load_accelerator("array-64x64")
     index = dataclasses.replace(
         base.index, format="bitmap", decode_per_cycle=_LEAST_QUEUE + 1, decode_queue="auto"
     )

@@ -15,7 +15,6 @@ import numpy as np
 from accelerator_sim.block import simulate_block
 from accelerator_sim.machine import hardware
 from accelerator_sim.machine.catalog import (
-    accelerator_names,
     load_accelerator,
     with_overrides,
 )
@@ -42,7 +41,7 @@ _SKIPPED = {"__post_init__", "__init__", "__eq__", "__hash__", "__repr__"}
 def readers() -> Reads:
     """Every field that some run reads, with its readers."""
     reads: Reads = {}
-    for machine in _variants(load_accelerator(accelerator_names()[0], {"lines": 4})):
+    for machine in _variants(load_accelerator("array-64x64", {"lines": 4})):
         for models in (("published",), ("roofline", "event")):
             with _watched(machine, reads):
                 try:

@@ -9,12 +9,12 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from accelerator_sim.attention.sampled import plan_sddmm, plan_spmm, scores_stay
-from accelerator_sim.machine.hardware import Accelerator, Buffer, Dram, TileChoice
+from accelerator_sim.machine.hardware import Accelerator, Buffer, TileChoice
 from accelerator_sim.mapping.candidates import Plan
 from accelerator_sim.mapping.roofline import roofline_cycles
 from accelerator_sim.simulation.compiled import run_compiled
 from accelerator_sim.simulation.event import run_event
-from tests.accelerator_sim.machines import PLENTY, machines, random_mask, small_machine
+from tests.accelerator_sim.machines import PLENTY, machines, plain_dram, random_mask, small_machine
 from workloads.masks.packed import PackedMask
 from workloads.support.errors import InputError
 
@@ -53,7 +53,7 @@ def test_plan_sddmm_four_queries_by_hand(run: Any) -> None:
 @pytest.mark.parametrize("run", [run_event, run_compiled])
 def test_plan_sddmm_scores_that_leave_are_written_back(run: Any) -> None:
     """One slot of output buffer: from 20 on, 7 bytes take 1.75 cycles and 2 to arrive."""
-    machine = hand_machine(output_buffer=Buffer(PLENTY, "single"))
+    machine = hand_machine(output_buffer=Buffer(PLENTY, 1))
     result = run(plan_sddmm(4, 3, mask=PackedMask.pack(MASK), accelerator=machine))
     assert result.cycles == 24
     assert result.traffic.outputs == 7
@@ -69,7 +69,7 @@ def test_plan_sddmm_lines_that_serve_tokens_take_places_of_a_row_at_a_time() -> 
 
 def test_plan_sddmm_auto_dataflow_is_no_slower_than_either_bound() -> None:
     mask = PackedMask.pack(random_mask(20, 20, 0.3, seed=3))
-    wide = {"tile": TileChoice(), "dram": Dram(10**9, 1.0, 0, 1, 1)}
+    wide = {"tile": TileChoice(), "dram": plain_dram(10**9, 1.0, 0, 1, 1)}
     cycles = {
         flow: run_event(
             plan_sddmm(20, 3, mask=mask, accelerator=small_machine(dataflow=flow, **wide))
@@ -102,21 +102,21 @@ def test_plan_spmm_scores_on_chip_load_indices_alone() -> None:
 
 
 def test_plan_spmm_scores_on_chip_leave_one_slot_of_outputs() -> None:
-    machine = hand_machine(output_buffer=Buffer(2 * 48, "double"))
+    machine = hand_machine(output_buffer=Buffer(2 * 48, 2))
     program = plan_spmm(4, 3, mask=PackedMask.pack(MASK), accelerator=machine, on_chip=True).program
-    assert program.output_buffer == Buffer(48, "single")
+    assert program.output_buffer == Buffer(48, 1)
     assert program.accelerator is machine
 
 
 @pytest.mark.parametrize(
-    ("capacity", "buffering", "stays"),
-    [(56, "double", True), (55, "double", False), (1000, "single", False)],
+    ("capacity", "slots", "stays"),
+    [(56, 2, True), (55, 2, False), (1000, 1, False)],
 )
 def test_scores_stay_when_one_slot_of_two_holds_them(
-    capacity: int, buffering: Any, stays: bool
+    capacity: int, slots: int, stays: bool
 ) -> None:
     """7 scores of 4 bytes."""
-    assert scores_stay(7, small_machine(output_buffer=Buffer(capacity, buffering))) is stays
+    assert scores_stay(7, small_machine(output_buffer=Buffer(capacity, slots))) is stays
 
 
 @pytest.mark.parametrize(
@@ -124,9 +124,9 @@ def test_scores_stay_when_one_slot_of_two_holds_them(
     [
         ({"tile": TileChoice(4, 3, 3)}, "a tile holds all 4 of keys: tile.columns must be auto or"),
         ({"tile": TileChoice(4, 4, 2)}, "all 3 of the head's width: tile.tokens must be auto or"),
-        ({"activation_buffer": Buffer(23, "double")}, "keys need 12 bytes and a slot of small has"),
-        ({"weight_buffer": Buffer(26, "double")}, "queries and indices need 14 bytes"),
-        ({"output_buffer": Buffer(27, "single")}, "scores need 28 bytes and a slot of small has 2"),
+        ({"activation_buffer": Buffer(23, 2)}, "keys need 12 bytes and a slot of small has"),
+        ({"weight_buffer": Buffer(26, 2)}, "queries and indices need 14 bytes"),
+        ({"output_buffer": Buffer(27, 1)}, "scores need 28 bytes and a slot of small has 2"),
     ],
 )
 def test_plan_sddmm_what_does_not_fit_is_named(change: dict[str, Any], message: str) -> None:

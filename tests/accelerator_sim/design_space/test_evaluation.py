@@ -30,6 +30,7 @@ from workloads.support.errors import InputError
 MODELS: tuple[Model, ...] = ("roofline",)
 TIGHT = BASE.replace("published", "event").replace("[1, 4]", "2") + (
     "[fields]\ntile.rows = [64, 4096]\ntile.columns = 64\nlines = [32, 64]\n"
+    "weight_buffer.slots = 2\n"
 )
 
 
@@ -58,7 +59,8 @@ def test_run_sweep_event_model_counts_bytes_and_keeps_infeasible_points(tmp_path
     measured = [name for name, objective in OBJECTIVES.items() if objective.always]
     assert list(rows[2])[-len(measured) :] == measured
     assert [rows[2][name] for name in measured] == [None] * len(measured)
-    machine = load_accelerator("array-64x64", {"tile.rows": 64, "tile.columns": 64, "lines": 32})
+    changes = {"tile.rows": 64, "tile.columns": 64, "lines": 32, "weight_buffer.slots": 2}
+    machine = load_accelerator("array-64x64", changes)
     block = synthetic_block(load_model("smollm2-135m"), 0.5, 16, 2, 0)
     found = block_by("event", block, machine)
     runs = [part.sum_run for part in found.projections]

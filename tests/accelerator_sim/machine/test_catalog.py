@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from accelerator_sim.machine.catalog import (
@@ -11,9 +12,11 @@ from accelerator_sim.machine.catalog import (
     load_cost_table,
     parse_override,
 )
+from accelerator_sim.machine.identity import differences
+from accelerator_sim.machine.renamed import PRESETS
 from reports.tables.catalogue import accelerators_table
 from tests.accelerator_sim.machines import block_by
-from workloads.masks.packed import SparseLowRankGemm
+from workloads.masks.packed import PackedMask, SparseLowRankGemm
 from workloads.masks.synthetic import wanda_lognormal_mask
 from workloads.results.table import render
 from workloads.shapes.gemm import Gemm
@@ -31,7 +34,7 @@ def preset_text(name: str) -> str:
 def test_load_accelerator_preset_has_its_name_and_a_source_per_number(name: str) -> None:
     assert load_accelerator(name).name == name
     values = [line for line in preset_text(name).splitlines() if "=" in line.partition("#")[0]]
-    words = ("name =", "description =")
+    words = ("name =", "description =", "base =")
     bare = [
         line
         for line in values
@@ -44,6 +47,8 @@ def test_load_accelerator_preset_has_its_name_and_a_source_per_number(name: str)
 def test_load_accelerator_preset_runs_a_token_and_costs_energy(name: str) -> None:
     machine = load_accelerator(name)
     mask = wanda_lognormal_mask(96, 256, 96 * 128, seed=1)
+    if machine.index.n_of_m:
+        mask = PackedMask.pack(np.tile([True, False, False, True], (96, 64)))
     item = SparseLowRankGemm(Gemm("p", "MHA", 96, 256), mask, rank=8)
     block = block_by("event", [item], machine)
     run = block.projections[0].sum_run
@@ -63,7 +68,60 @@ def test_load_accelerator_preset_says_what_it_stands_for(name: str) -> None:
 def test_load_accelerator_array_is_the_published_machine() -> None:
     array = load_accelerator("array-64x64")
     assert array.peak_macs == 4096
-    assert float(array.bytes_per_cycle) == 153.6
+    assert float(array.peak_bytes_per_cycle) == 153.6
+
+
+def test_load_accelerator_base_is_the_preset_but_for_what_the_file_says(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('base = "array-64x64"\nlines = 8\n[dram]\nefficiency = 0.5\n')
+    changes = {"lines": 8, "dram.efficiency": 0.5}
+    assert load_accelerator(path) == load_accelerator("array-64x64", changes)
+    ideal = {"dram.efficiency": 1.0, "dram.refresh_share": 0.0}
+    assert differences(
+        load_accelerator("array-64x64"), load_accelerator("array-64x64-ideal-dram")
+    ) == {"name": "array-64x64-ideal-dram", **ideal}
+
+
+@pytest.mark.parametrize(
+    ("base", "message"),
+    [
+        ('"array"', "mine.toml:1: base: unknown accelerator 'array': did you mean array-64x64"),
+        ("3", "mine.toml:1: base must be a preset's name, got 3"),
+        (
+            '"tpu-v4"',
+            "mine.toml:1: base: accelerator 'tpu-v4' is called 'tpu-v4-class",
+        ),
+    ],
+)
+def test_load_accelerator_bad_base_is_refused(base: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(f"base = {base}\n")
+    with pytest.raises(InputError, match=message):
+        load_accelerator(path)
+
+
+@pytest.mark.parametrize(("former", "name"), PRESETS.items())
+def test_load_accelerator_former_name_says_the_new_one(former: str, name: str) -> None:
+    with pytest.raises(InputError, match=f"'{former}' is called '{name}' now"):
+        load_accelerator(former)
+    assert name in accelerator_names()
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("weight_buffer.buffering", "double", r"\[weight_buffer\]: .*: write slots = 2, or slots"),
+        ("output_buffer.buffering", "single", r"\[output_buffer\]: .*: write slots = 1, or slots"),
+        ("activation_buffer.buffering", 3, "write slots = 1 for single, slots = 2 for double"),
+        ("dram.latency_cycles", 25, r"\[dram\]: .* write latency_ns = 50 for 25 cycles"),
+        ("dram.latency_cycles", "x", "write latency_ns, which is cycles times 1e9 / clock_hz"),
+    ],
+)
+def test_load_accelerator_former_field_says_what_to_write(
+    key: str, value: Any, message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        load_accelerator("vitcod", {key: value})
 
 
 def test_load_accelerator_vitcod_is_the_published_configuration() -> None:
@@ -81,10 +139,10 @@ def test_load_accelerator_file_loads_like_a_preset(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "peak_tera_operations", "bytes_per_cycle"),
     [
-        ("ethos-u65", 1.024, 3.75),
-        ("a100-sxm-80gb", 623.7, 1446.1),
-        ("tpu-v4", 275.3, 1142.9),
-        ("gddr6-aim", 0.512, 512.0),
+        ("ethos-u65-class-unstructured", 1.024, 3.75),
+        ("a100-class-unstructured", 623.7, 1446.1),
+        ("tpu-v4-class-unstructured", 275.3, 1142.9),
+        ("gddr6-aim-class-unstructured", 0.512, 512.0),
     ],
 )
 def test_load_accelerator_preset_has_its_published_peaks(
@@ -93,7 +151,7 @@ def test_load_accelerator_preset_has_its_published_peaks(
     machine = load_accelerator(name)
     operations = 2 * machine.peak_macs * machine.clock_hz
     assert operations / 1e12 == pytest.approx(peak_tera_operations, rel=1e-3)
-    assert float(machine.bytes_per_cycle) == pytest.approx(bytes_per_cycle, rel=1e-3)
+    assert float(machine.peak_bytes_per_cycle) == pytest.approx(bytes_per_cycle, rel=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -146,7 +204,7 @@ def _line_of(text: str, start: str) -> int:
     [
         ("efficiency", "efficency", "[dram]: unknown key 'efficency': did you mean efficiency"),
         ("channels", "channels = 2.5 #", "[dram]: channels must be int, got 2.5"),
-        ("latency_cycles", "latency_cycles = -1 #", "[dram]: latency_cycles must be a whole"),
+        ("latency_ns", "latency_ns = -1 #", "[dram]: latency_ns must be a number from 0"),
         ("lines =", "lines = 0 #", "lines must be a whole number from 1 to 1048576, got 0"),
         ("clock_hz", "speed", "unknown key 'speed': "),
         ("[index]", "[indexes]", "unknown key 'indexes': did you mean index"),

@@ -16,10 +16,10 @@ def test_configuration_sampled_product_takes_the_other_flows_arithmetic(
 
 
 def test_configuration_scores_on_chip_leave_half_of_the_output_buffer() -> None:
-    machine = small_machine(output_buffer=Buffer(101, "double"))
+    machine = small_machine(output_buffer=Buffer(101, 2))
     assert Configuration("token", 8).output_buffer(machine) is machine.output_buffer
     left = Configuration("token", 8, weights_on_chip=True).output_buffer(machine)
-    assert left == Buffer(50, "single")
+    assert left == Buffer(50, 1)
 
 
 @pytest.mark.parametrize(

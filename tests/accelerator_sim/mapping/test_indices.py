@@ -7,13 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accelerator_sim.machine.hardware import Bits, Index, TileChoice
+from accelerator_sim.machine.hardware import Bits, TileChoice
 from accelerator_sim.mapping.candidates import plan_dense, plan_projection
 from accelerator_sim.mapping.indices import StoredTiles, row_decode, stored_tiles
 from accelerator_sim.mapping.tiling import TiledProjection, TileShape, cut, cut_dense
 from accelerator_sim.simulation.event import run_event
 from tests.accelerator_sim.machines import (
     n_of_m_part,
+    plain_index,
     projection,
     projection_by,
     random_mask,
@@ -58,15 +59,16 @@ def places(*columns: int, of: int) -> np.ndarray:
 )
 def test_stored_tiles_of_4x12_with_5_nonzeros_have_exact_bits(kind: str, bits: int) -> None:
     """Indices of ⌈log₂ 12⌉ = 4 or ⌈log₂ 4⌉ = 2 bits, pointers of ⌈log₂ 49⌉ = 6 bits."""
-    stored = stored_tiles(tiles_of(with_rows([2, 0, 3, 0], 12), 4, 12), Index(kind, 1))
+    stored = stored_tiles(tiles_of(with_rows([2, 0, 3, 0], 12), 4, 12), plain_index(kind, 1))
     assert only(stored) == (48 if kind == "bitmap" else 5, 5, bits)
 
 
 @pytest.mark.parametrize("kind", ["bitmap", "csr", "csc", "run_length", "2:4"])
 def test_stored_tiles_without_nonzeros_store_nothing(kind: str) -> None:
-    stored = stored_tiles(tiles_of(np.zeros((4, 12), dtype=bool), 4, 12), Index(kind, 1))
+    stored = stored_tiles(tiles_of(np.zeros((4, 12), dtype=bool), 4, 12), plain_index(kind, 1))
     assert only(stored) == (0, 0, 0)
-    dense = stored_tiles(cut_dense(Gemm("p", "MHA", 4, 6), TileShape(4, 3, 1)), Index(kind, 1))
+    whole = cut_dense(Gemm("p", "MHA", 4, 6), TileShape(4, 3, 1))
+    dense = stored_tiles(whole, plain_index(kind, 1))
     assert dense.values.tolist() == dense.index_bits.tolist() == [[0, 0]]
 
 
@@ -80,9 +82,9 @@ def test_stored_tiles_run_length_matches_hand_count() -> None:
     mask = np.stack([places(0, 4, 11, of=12), places(of=12), places(5, of=12)])
     tiled = tiles_of(mask, 3, 12)
     for run_bits, entries in ((1, 18), (2, 8), (3, 4), (16, 4)):
-        stored = stored_tiles(tiled, Index("run_length", 1, run_bits))
+        stored = stored_tiles(tiled, plain_index("run_length", 1, run_bits))
         assert only(stored) == (entries, 4, entries * run_bits + 12)
-    two_bits = row_decode(tiled, Index("run_length", 2, 2))
+    two_bits = row_decode(tiled, plain_index("run_length", 2, 2))
     assert two_bits.by_entries[two_bits.entries[0, :, 0]].tolist() == [3, 0, 1]
 
 
@@ -93,7 +95,7 @@ def test_stored_tiles_run_length_starts_anew_in_each_tile_and_skips_dense_column
     1 and 2 entries. Without columns 1 to 3 the second run is 3 zeros: 1 escape, 3 entries, counts
     of ⌈log₂ 6⌉ = 3 bits.
     """
-    mask, index = places(0, 7, of=8)[None], Index("run_length", 1, 2)
+    mask, index = places(0, 7, of=8)[None], plain_index("run_length", 1, 2)
     assert only(stored_tiles(tiles_of(mask, 1, 8), index)) == (4, 2, 8 + 4)
     assert stored_tiles(tiles_of(mask, 1, 4), index).entries.tolist() == [[1, 2]]
     dense = places(1, 2, 3, of=8)
@@ -106,7 +108,7 @@ def test_stored_tiles_n_of_m_pads_every_group_of_a_stored_tile() -> None:
     Tiles of 4: the one in the middle keeps nothing and stores nothing.
     """
     mask = np.stack([places(0, 3, of=9), places(of=9), places(8, of=9)])
-    index = Index("2:4", 2)
+    index = plain_index("2:4", 2)
     assert only(stored_tiles(tiles_of(mask, 3, 9), index)) == (15, 15, 30)
     assert stored_tiles(tiles_of(mask, 3, 4), index).values.tolist() == [[6, 0, 3]]
     assert row_decode(tiles_of(mask, 3, 4), index).least.tolist() == [[1, 0, 1]]
@@ -125,7 +127,7 @@ def test_stored_tiles_run_length_is_as_long_as_what_an_encoder_writes(
     shape: tuple[int, int], density: float, run_bits: int, seed: int
 ) -> None:
     mask, dense = random_mask(*shape, density, seed), random_mask(1, shape[1], 0.2, seed + 1)[0]
-    tiled, index = tiles_of(mask, *shape, dense), Index("run_length", 3, run_bits)
+    tiled, index = tiles_of(mask, *shape, dense), plain_index("run_length", 3, run_bits)
     tile = [[1 + place if kept else None for place, kept in enumerate(row)] for row in mask]
     tile = [[value for value, left in zip(row, ~dense, strict=True) if left] for row in tile]
     bits, values, entries = index_codec.encode_runs(tile, run_bits)
@@ -171,7 +173,7 @@ def test_stored_tiles_n_of_m_is_as_long_as_what_an_encoder_writes(
 ) -> None:
     group, dense = most + more, random_mask(1, shape[1], 0.2, seed + 1)[0]
     mask = n_of_m_part(random_mask(*shape, density, seed), most, group)
-    tiled, index = tiles_of(mask, *shape, dense), Index(f"{most}:{group}", 3)
+    tiled, index = tiles_of(mask, *shape, dense), plain_index(f"{most}:{group}", 3)
     tile = [
         [1 + place if kept and not dense[place] else None for place, kept in enumerate(row)]
         for row in mask
@@ -190,7 +192,7 @@ def test_run_event_n_of_m_pays_padding_but_computes_nonzeros() -> None:
     Each row decodes 4 entries in 2 cycles at 2 a cycle; its MACs take 1 at most. Roofline: 20 + 8
     + 4 bytes at 4 a cycle are 8 cycles.
     """
-    machine = small_machine(index=Index("2:4", 2))
+    machine = small_machine(index=plain_index("2:4", 2))
     result = run_event(plan_projection(projection(with_rows([2, 1, 0, 0], 8)), machine))
     assert (result.traffic.weights, result.actions.macs, result.actions.decoded) == (20, 3, 16)
     assert (result.sparser.compute, result.sparser.index_decode) == (2, 8 - 2)
@@ -203,7 +205,7 @@ def test_run_event_run_length_escapes_cost_bits_and_decode_but_no_value() -> Non
 
     18 bits are 3 bytes; 3 entries decode in 3 cycles, the one MAC takes 1.
     """
-    machine = small_machine(index=Index("run_length", 1, 2))
+    machine = small_machine(index=plain_index("run_length", 1, 2))
     result = run_event(plan_projection(projection(places(7, of=8)[None]), machine))
     assert (result.traffic.weights, result.actions.macs, result.actions.decoded) == (3, 1, 3)
     assert (result.sparser.compute, result.sparser.index_decode) == (1, 2)
@@ -212,7 +214,7 @@ def test_run_event_run_length_escapes_cost_bits_and_decode_but_no_value() -> Non
 def test_plan_projection_mask_that_is_not_n_of_m_is_refused_by_place() -> None:
     mask = random_mask(6, 8, 0, 0)
     mask[4, 4:7] = True
-    machine = small_machine(index=Index("2:4", 2))
+    machine = small_machine(index=plain_index("2:4", 2))
     message = (
         r"^p: index.format = 2:4 keeps at most 2 nonzeros in 4 columns, and row 4 has more in "
         r"columns 4 to 7 .*; bitmap, csc, csr and run_length take any mask$"
@@ -224,7 +226,7 @@ def test_plan_projection_mask_that_is_not_n_of_m_is_refused_by_place() -> None:
 
 
 def test_plan_projection_tile_that_cuts_groups_is_refused() -> None:
-    machine = small_machine(index=Index("2:4", 2), tile=TileChoice(4, 6, 1))
+    machine = small_machine(index=plain_index("2:4", 2), tile=TileChoice(4, 6, 1))
     with pytest.raises(InputError, match=r"tile.columns = 6 cuts .* a multiple of 4, or all 8"):
         plan_projection(projection(with_rows([2, 1], 8)), machine)
     whole = projection(with_rows([2, 1], 6))
@@ -235,7 +237,7 @@ def test_plan_projection_tile_that_cuts_groups_is_refused() -> None:
 
 def test_plan_projection_n_of_m_auto_tile_is_whole_groups() -> None:
     """12 MACs a line and groups of 8: columns 24, 48, 96; 36 would cut a group."""
-    machine = small_machine(macs_per_line=12, index=Index("4:8", 8), tile=TileChoice())
+    machine = small_machine(macs_per_line=12, index=plain_index("4:8", 8), tile=TileChoice())
     mask = n_of_m_part(random_mask(64, 192, 0.9, 1), 4, 8)
     assert plan_projection(projection(mask), machine).program.tiled.tile.columns % 24 == 0
 
@@ -244,7 +246,7 @@ def test_plan_dense_is_the_same_whatever_the_index() -> None:
     """Odd tiles that would cut groups of an index are fine where there is none."""
     gemm, odd = Gemm("p", "MHA", 9, 30, 2), TileChoice(3, 7, 2)
     runs = [
-        run_event(plan_dense(gemm, small_machine(index=Index(kind, 1), tile=tile)))
+        run_event(plan_dense(gemm, small_machine(index=plain_index(kind, 1), tile=tile)))
         for kind in ("bitmap", "run_length", "2:4")
         for tile in (odd, TileChoice())
     ]
@@ -255,7 +257,7 @@ def test_simulate_projection_new_formats_in_all_models_agree_on_the_rest() -> No
     mask = n_of_m_part(random_mask(24, 48, 0.9, 1), 2, 4)
     item = projection(mask, rank=3, tokens=3)
     for kind in ("run_length", "2:4"):
-        machine = small_machine(index=Index(kind, 2), bits=Bits(16, 8, 8, 32))
+        machine = small_machine(index=plain_index(kind, 2), bits=Bits(16, 8, 8, 32))
         event, compiled = (projection_by(m, item, machine) for m in ("event", "compiled"))
         assert event.sum_run == compiled.sum_run
         assert event.dense_run == compiled.dense_run
@@ -265,4 +267,4 @@ def test_simulate_projection_new_formats_in_all_models_agree_on_the_rest() -> No
 def test_stored_tiles_of_tiles_without_a_mask_say_what_is_missing() -> None:
     tiled = dataclasses.replace(tiles_of(with_rows([2, 1], 8), 2, 8), mask=None)
     with pytest.raises(ValueError, match="p: this index format needs the mask of S"):
-        stored_tiles(tiled, Index("2:4", 1))
+        stored_tiles(tiled, plain_index("2:4", 1))

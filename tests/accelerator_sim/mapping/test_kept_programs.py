@@ -7,7 +7,7 @@ from functools import partial
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accelerator_sim.machine.hardware import Accelerator, Buffer, Dram
+from accelerator_sim.machine.hardware import Accelerator, Buffer
 from accelerator_sim.mapping.candidates import plan_projection
 from accelerator_sim.mapping.kept_programs import KeptPrograms
 from accelerator_sim.mapping.program import Program
@@ -15,6 +15,7 @@ from accelerator_sim.simulation.compiled import run_compiled
 from accelerator_sim.simulation.result import EventResult
 from tests.accelerator_sim.machines import (
     machines,
+    plain_dram,
     projection,
     projection_by,
     projections,
@@ -56,8 +57,8 @@ def test_kept_programs_are_shared_by_machines_that_differ_behind_the_buffers_onl
     machine = small_machine()
     kept = KeptPrograms()
     behind = [
-        replace(machine, dram=Dram(9000, 0.72, latency_cycles=5, burst_bytes=2, channels=1)),
-        replace(machine, weight_buffer=Buffer(4000, "single")),
+        replace(machine, dram=plain_dram(9000, 0.72, 5, 2, 1)),
+        replace(machine, weight_buffer=Buffer(4000, 1)),
         replace(machine, handoff_cycles=0),
         replace(machine, link_elements_per_cycle=1),
         replace(machine, clock_hz=2000),

@@ -58,7 +58,7 @@ def test_weight_stationary_loads_each_weight_once_and_matches_hand_count() -> No
     14 to 16 and 16 to 18, write-back 18 to 18.5, there at 21.
     """
     item = projection(np.ones((2, 8), dtype=bool), tokens=2)
-    single = {"weight_buffer": Buffer(PLENTY, "single")}
+    single = {"weight_buffer": Buffer(PLENTY, 1)}
     output, weight = (both(item, machine(order, **single)) for order in ORDERS[:2])
     assert (output.cycles, weight.cycles) == (31, 21)
     assert (output.traffic.weights, weight.traffic.weights) == (32, 16)
@@ -82,7 +82,7 @@ def test_activation_stationary_loads_each_chunk_once_and_matches_hand_count() ->
     18 and 18 to 20, write-back 20 to 20.5, there at 23.
     """
     item = projection(np.ones((4, 8), dtype=bool))
-    tight = {"activation_buffer": Buffer(4, "single")}
+    tight = {"activation_buffer": Buffer(4, 1)}
     output, activation = (both(item, machine(order, **tight)) for order in ORDERS[::2])
     assert (output.cycles, activation.cycles) == (31, 23)
     assert (output.traffic.activations, activation.traffic.activations) == (16, 8)
@@ -95,7 +95,7 @@ def test_activation_stationary_loads_each_chunk_once_and_matches_hand_count() ->
 def test_activation_stationary_v_and_s_share_a_chunk_that_both_read_in_a_row() -> None:
     """V reads chunks 0 and 1, S both again; or, with nothing kept in block 0, chunk 1 at once."""
     mask = np.ones((4, 8), dtype=bool)
-    made = machine("activation_stationary", activation_buffer=Buffer(4, "single"))
+    made = machine("activation_stationary", activation_buffer=Buffer(4, 1))
     assert both(projection(mask, rank=2), made).traffic.activations == 4 * 4
     mask[:, :4] = False
     assert both(projection(mask, rank=2), made).traffic.activations == 2 * 4
@@ -180,7 +180,7 @@ def test_plan_projection_accumulators_of_an_order_that_do_not_fit_are_named() ->
     item = projection(np.ones((4, 8), dtype=bool), tokens=2)
 
     def planned(order: str, slot: int) -> None:
-        buffer = Buffer(slot, "single")
+        buffer = Buffer(slot, 1)
         plan_projection(item, machine(order, tile=TileChoice(4, 4, 1), output_buffer=buffer))
 
     planned("output_stationary", 31)
@@ -197,7 +197,7 @@ def test_plan_projection_accumulators_of_an_order_that_do_not_fit_are_named() ->
 def test_plan_projection_auto_tile_fits_what_the_order_holds(order: str) -> None:
     """Accumulators of 16 x 12 values would need 768 bytes; the slot has 256."""
     item = projection(random_mask(16, 24, 0.5, seed=1), rank=2, tokens=12)
-    made = machine(order, tile=TileChoice(), output_buffer=Buffer(256 + 96, "single"))
+    made = machine(order, tile=TileChoice(), output_buffer=Buffer(256 + 96, 1))
     plan = plan_projection(item, made)
     tile, tokens = plan.program.tiled.tile, plan.program.held_tokens
     rows = 16 if order == "activation_stationary" else tile.rows
@@ -210,7 +210,7 @@ def test_loop_orders_move_the_bytes_that_stay_or_come_again(schedule: str) -> No
     """3 token blocks, activations that are resident only for one: what each order loads."""
     mask = random_mask(20, 24, 0.5, seed=2)
     item = projection(mask, rank=4, tokens=3)
-    tight = {"activation_buffer": Buffer(2 * 24, "double"), "schedule": schedule}
+    tight = {"activation_buffer": Buffer(2 * 24, 2), "schedule": schedule}
     tight |= {"lines": 3, "denser_lines": 1}
     output, weight, activation = (both(item, machine(order, **tight)) for order in ORDERS)
     assert weight.traffic.weights * 3 == output.traffic.weights == activation.traffic.weights
@@ -228,6 +228,6 @@ def test_loop_orders_move_the_bytes_that_stay_or_come_again(schedule: str) -> No
 def test_plan_projection_weight_stationary_auto_tile_may_have_fewer_rows_than_lines() -> None:
     """16 lines and 12 tokens: 16 rows need 768 bytes, 4 rows 192; Vᵀx of rank 2 has 96."""
     item = projection(random_mask(32, 24, 0.5, seed=1), rank=2, tokens=12)
-    buffer = Buffer(200 + 96, "single")
+    buffer = Buffer(200 + 96, 1)
     made = machine("weight_stationary", lines=16, tile=TileChoice(), output_buffer=buffer)
     assert plan_projection(item, made).program.tiled.tile.rows == 4

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from accelerator_sim.machine.hardware import Accelerator, Dram, Index
+from accelerator_sim.machine.hardware import Accelerator
 from accelerator_sim.mapping.configuration import allowed_flows
 from accelerator_sim.mapping.tiling import TileShape, cut
 from accelerator_sim.mapping.timing import (
@@ -16,7 +16,13 @@ from accelerator_sim.mapping.timing import (
     sparse_tiles,
     ticks_per_cycle,
 )
-from tests.accelerator_sim.machines import random_mask, small_machine, with_rows
+from tests.accelerator_sim.machines import (
+    plain_dram,
+    plain_index,
+    random_mask,
+    small_machine,
+    with_rows,
+)
 from workloads.masks.packed import PackedMask
 from workloads.shapes.gemm import Gemm
 
@@ -42,7 +48,7 @@ def sparse_tiles_of(
 
 def test_sparse_tiles_next_free_balances_what_static_does_not() -> None:
     mask, tile = with_rows([10, 0, 0, 10, 0, 0], 10), TileShape(6, 10, 1)
-    machine = small_machine(macs_per_line=1, index=Index("csr", 1))
+    machine = small_machine(macs_per_line=1, index=plain_index("csr", 1))
     assert sparse_tiles_of(mask, tile, 1, 3, machine) == [[[20]], [[20]], [[0]]]
     machine = dataclasses.replace(machine, row_assignment="next_free")
     assert sparse_tiles_of(mask, tile, 1, 3, machine) == [[[10]], [[20]], [[0]]]
@@ -59,7 +65,7 @@ def test_sparse_tiles_equal_dealing_row_by_row(
     mask, tokens, macs, rate = random_mask(11, 29, 0.4, seed=lines), 3, 2, 3
     mask[4:8, 10:20] = False
     machine = small_machine(
-        macs_per_line=macs, dataflow=flow, row_assignment=assignment, index=Index(kind, rate)
+        macs_per_line=macs, dataflow=flow, row_assignment=assignment, index=plain_index(kind, rate)
     )
     expected: list[list[list[int]]] = [[], [], []]
     for rows in (mask[:4], mask[4:8], mask[8:]):
@@ -82,7 +88,7 @@ def test_sparse_tiles_equal_dealing_row_by_row(
 
 def test_dram_ticks_carries_the_exact_rate_and_stripes_bursts() -> None:
     """153.6·0.75 bytes a cycle is 576/5: a cycle is 576 ticks, a byte 5. 3 bursts on 2 channels."""
-    dram = Dram(76_800_000_000, 0.75, latency_cycles=0, burst_bytes=64, channels=2)
+    dram = plain_dram(76_800_000_000, 0.75, 0, 64, 2)
     machine = dataclasses.replace(small_machine(dram=dram), clock_hz=500_000_000)
     assert ticks_per_cycle(machine) == 576
     assert dram_ticks(np.array([129, 128, 0]), machine).tolist() == [256 * 5, 128 * 5, 0]

@@ -163,6 +163,6 @@ def four_rows() -> SparseLowRankGemm:
 
 def machine(**changes: Any) -> Accelerator:
     """The small machine with buffers of 4, 16 and 64 KiB, so that their roots are 2, 4 and 8."""
-    buffers = [Buffer(kib * 1024, "double") for kib in (4, 16, 64)]
+    buffers = [Buffer(kib * 1024, 2) for kib in (4, 16, 64)]
     names = ("weight_buffer", "activation_buffer", "output_buffer")
     return small_machine(**dict(zip(names, buffers, strict=True)), **changes)

@@ -53,14 +53,14 @@ def test_hold_more_lines_keep_the_share_of_each_engine() -> None:
 
 
 def test_changes_to_leave_out_what_changes_nothing() -> None:
-    ideal = with_overrides(small_machine(), {"dram.latency_cycles": 0})
+    ideal = with_overrides(small_machine(), {"dram.latency_ns": 0})
     names = {change.resource for change, _ in changes_to(ideal)}
     assert "DRAM latency" not in names
     steps = {
         (change.resource, change.step): machine for change, machine in changes_to(small_machine())
     }
     assert steps["DRAM bandwidth", "ideal"].dram.bytes_per_second == 4000 * MUCH
-    assert steps["DRAM latency", "doubled"].dram.latency_cycles == 1
+    assert steps["DRAM latency", "doubled"].read_latency_cycles == 1
     assert steps["lines", "doubled"].lines == 4
     assert ("lines", "ideal") not in steps
 

@@ -1,7 +1,6 @@
 """Embeddings, norms, causal attention and the cache of keys and values, by hand."""
 
 from accelerator_sim.machine.catalog import load_cost_table
-from accelerator_sim.machine.hardware import Dram
 from accelerator_sim.models.by_name import Model
 from accelerator_sim.serving.amounts import Amount
 from accelerator_sim.serving.phases import (
@@ -14,12 +13,12 @@ from accelerator_sim.serving.phases import (
     prefill_attention,
 )
 from accelerator_sim.serving.whole_model_result import kv_cache_bytes
-from tests.accelerator_sim.machines import small_machine
+from tests.accelerator_sim.machines import plain_dram, small_machine
 from workloads.shapes.attention import Heads
 from workloads.shapes.embedding import Embedding
 
 ONE_HEAD = Heads(1, 1, 4)
-FAST = Dram(10**9, efficiency=1.0, latency_cycles=0, burst_bytes=1, channels=1)
+FAST = plain_dram(10**9, 1.0, 0, 1, 1)
 
 
 def setting(model: Model = "roofline", *, query_block: int = 4, kv_bits: int = 8) -> Setting:
@@ -37,7 +36,7 @@ def test_kv_cache_bytes_counts_keys_and_values_of_every_block_and_head() -> None
 
 def test_embedding_amount_moves_whole_bursts_of_every_row() -> None:
     """Rows of 10 bytes are 12 in bursts of 4: 36 bytes at 4 a cycle, then 2 cycles of latency."""
-    dram = Dram(4000, efficiency=1.0, latency_cycles=2, burst_bytes=4, channels=1)
+    dram = plain_dram(4000, 1.0, 2, 4, 1)
     machine, costs = small_machine(dram=dram), load_cost_table()
     simulated = Setting(machine, costs, "compiled", 8, 4, 9)
     per_byte = costs.energy.dram_pj_per_byte["ddr4"]

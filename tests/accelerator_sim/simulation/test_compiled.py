@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 
 from accelerator_sim.machine.catalog import load_accelerator
-from accelerator_sim.machine.hardware import Accelerator, Dram, TileChoice
+from accelerator_sim.machine.hardware import Accelerator, TileChoice
 from accelerator_sim.mapping.candidates import Plan, plan_dense, plan_projection, plan_sparse_part
 from accelerator_sim.simulation.compiled import run_compiled
 from accelerator_sim.simulation.event import run_event
@@ -16,6 +16,7 @@ from accelerator_sim.simulation.result import EventResult
 from tests.accelerator_sim.machines import (
     beyond_limits,
     cases,
+    plain_dram,
     projection,
     projection_by,
     random_mask,
@@ -94,15 +95,16 @@ def test_run_compiled_results_are_python_numbers() -> None:
 
 
 def test_run_compiled_latency_beyond_64_bits_is_refused() -> None:
-    dram = beyond_limits(Dram(4000, 1.0, 0, 1, 1), latency_cycles=1 << 61)
-    plan = plan_dense(Gemm("p", "FFN", 8, 8), small_machine(dram=dram))
+    machine = small_machine()
+    object.__setattr__(machine.dram, "latency_ns", 10**6 << 61)
+    plan = plan_dense(Gemm("p", "FFN", 8, 8), machine)
     with pytest.raises(InputError, match=r"compiled model counts cycles .* use the model event"):
         run_compiled(plan)
     assert run_event(plan).cycles > 1 << 62
 
 
 def test_run_compiled_fast_port_beyond_64_bits_is_refused() -> None:
-    dram = beyond_limits(Dram(1, 1.0, 1, 1, 1), bytes_per_second=1 << 80)
+    dram = beyond_limits(plain_dram(1, 1.0, 1, 1, 1), bytes_per_second=1 << 80)
     plan = plan_dense(Gemm("p", "FFN", 8, 8), small_machine(clock_hz=1, dram=dram))
     with pytest.raises(InputError, match="compiled model counts cycles"):
         run_compiled(plan)
@@ -110,7 +112,7 @@ def test_run_compiled_fast_port_beyond_64_bits_is_refused() -> None:
 
 @pytest.mark.parametrize("run", [run_event, run_compiled])
 def test_run_bursts_beyond_64_bits_are_refused(run: Callable[[Plan], EventResult]) -> None:
-    dram = beyond_limits(Dram(4001, 1.0, 1, 1, 1), burst_bytes=1 << 59)
+    dram = beyond_limits(plain_dram(4001, 1.0, 1, 1, 1), burst_bytes=1 << 59)
     plan = plan_dense(Gemm("p", "FFN", 8, 8), small_machine(dram=dram))
     with pytest.raises(InputError, match="do not fit 64 bits"):
         run(plan)

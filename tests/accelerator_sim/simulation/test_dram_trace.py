@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 from hypothesis import given
 
-from accelerator_sim.machine.hardware import Accelerator, Dram
+from accelerator_sim.machine.hardware import Accelerator
 from accelerator_sim.mapping.candidates import plan_projection
 from accelerator_sim.simulation.dram_trace import (
     REGION_BYTES,
@@ -18,6 +18,7 @@ from accelerator_sim.simulation.dram_trace import (
 from accelerator_sim.simulation.trace import run_traced
 from tests.accelerator_sim.machines import (
     machines,
+    plain_dram,
     projection,
     projections,
     random_mask,
@@ -27,7 +28,7 @@ from tests.accelerator_sim.machines import (
 from tests.accelerator_sim.simulation.test_event import SLOW, plan_or_skip
 from workloads.masks.packed import SparseLowRankGemm
 
-DDR4 = Dram(25_600_000_000, efficiency=1.0, latency_cycles=2, burst_bytes=64, channels=1)
+DDR4 = plain_dram(25_600_000_000, 1.0, 2, 64, 1)
 
 
 def test_memory_clock_of_a_ddr4_3200_channel() -> None:
@@ -39,7 +40,7 @@ def test_dram_requests_one_tile_by_hand() -> None:
 
     The memory's clock is 4000 bytes a second over 16: a quarter of the machine's.
     """
-    dram = Dram(4000, efficiency=1.0, latency_cycles=2, burst_bytes=4, channels=1)
+    dram = plain_dram(4000, 1.0, 2, 4, 1)
     plan = plan_projection(projection(with_rows([4, 1, 2, 1], 8)), small_machine(dram=dram))
     _, operations = run_traced(plan)
     requests = list(dram_requests(plan, operations))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 
-from accelerator_sim.machine.hardware import Accelerator, Bits, Buffer, Dram, Index, TileChoice
+from accelerator_sim.machine.hardware import Accelerator, Bits, Buffer, TileChoice
 from accelerator_sim.mapping.bounds import lower_bound
 from accelerator_sim.mapping.candidates import Plan, plan_dense, plan_projection
 from accelerator_sim.simulation.event import run_event
@@ -14,6 +14,8 @@ from accelerator_sim.simulation.result import EventResult
 from tests.accelerator_sim.machines import (
     PLENTY,
     cases,
+    plain_dram,
+    plain_index,
     projection,
     projection_by,
     random_mask,
@@ -155,9 +157,9 @@ def test_run_event_one_stream_and_more_hardware_takes_no_longer(
         {"dram": dataclasses.replace(dram, bytes_per_second=2 * dram.bytes_per_second)},
         {"dram": dataclasses.replace(dram, latency_ns=0.0)},
         {"handoff_cycles": 0},
-        {"weight_buffer": Buffer(PLENTY, machine.weight_buffer.buffering)},
-        {"activation_buffer": Buffer(PLENTY, machine.activation_buffer.buffering)},
-        {"output_buffer": Buffer(PLENTY, machine.output_buffer.buffering)},
+        {"weight_buffer": Buffer(PLENTY, machine.weight_buffer.slots)},
+        {"activation_buffer": Buffer(PLENTY, machine.activation_buffer.slots)},
+        {"output_buffer": Buffer(PLENTY, machine.output_buffer.slots)},
     ):
         assert run(item, dataclasses.replace(machine, **better)).cycles <= base.cycles, better
 
@@ -186,9 +188,9 @@ def test_run_event_wider_link_can_be_slower_through_the_dram_queue() -> None:
         handoff_cycles=0,
         tile=TileChoice(5, 3, 3),
         bits=Bits(weight=4, activation=15, factor=7, accumulator=5),
-        index=Index("csr", decode_per_cycle=3),
-        weight_buffer=Buffer(PLENTY, "single"),
-        dram=Dram(4665, 0.72, latency_cycles=7, burst_bytes=1, channels=2),
+        index=plain_index("csr", decode_per_cycle=3),
+        weight_buffer=Buffer(PLENTY, 1),
+        dram=plain_dram(4665, 0.72, 7, 1, 2),
     )
     item = projection(with_rows([1, 1, 2, 2, 2, 2], 4), tokens=4)
     wider = dataclasses.replace(machine, link_elements_per_cycle=2)
@@ -202,7 +204,7 @@ def test_run_event_all_dense_and_free_memory_takes_ideal_cycles() -> None:
         macs_per_line=4,
         handoff_cycles=0,
         tile=TileChoice(8, 8, 2),
-        dram=Dram(10**15, 1.0, latency_cycles=0, burst_bytes=1, channels=1),
+        dram=plain_dram(10**15, 1.0, 0, 1, 1),
     )
     result = run_event(plan_dense(Gemm("p", "FFN", 32, 16, 4), machine))
     ideal = 32 * 16 * 4 // 16
@@ -247,7 +249,7 @@ def test_plan_projection_auto_dataflow_is_reduction_for_one_token_and_token_for_
 
 
 def test_plan_projection_too_large_tile_says_what_fits() -> None:
-    machine = small_machine(weight_buffer=Buffer(16, "double"))
+    machine = small_machine(weight_buffer=Buffer(16, 2))
     item = SparseLowRankGemm(Gemm("q", "MHA", 8, 8), PackedMask.pack(np.ones((8, 8), bool)), 0)
     with pytest.raises(
         InputError, match=r"q: a tile of rows = 4, .* weights need 36 bytes .* 8; rows"

@@ -33,7 +33,7 @@ def test_calibrate_machine_has_the_measured_peak_and_bandwidth(calibration: Cali
     assert peak == pytest.approx(calibration.macs_per_second, rel=1e-3)
     stream = float(machine.bytes_per_cycle) * machine.clock_hz
     assert stream == pytest.approx(calibration.stream_bytes_per_second, rel=1e-3)
-    latency = machine.dram.latency_cycles / machine.clock_hz
+    latency = machine.dram.latency_ns / 1e9
     assert latency == pytest.approx(calibration.latency_seconds, rel=0.02)
     rows = to_dict(calibration_table(calibration))["rows"]
     assert rows[1]["Value"] == pytest.approx(stream / 1e9, rel=1e-3)
