@@ -3,9 +3,18 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from reports.paper.published import TASKS, published
+from reports.paper.published import NOTES, TASKS, newer_methods, published
 from reports.reproduce.cells import measure
-from reports.reproduce.comparison import Line, Published, compare, limits_notes, number, title_of
+from reports.reproduce.comparison import (
+    Line,
+    Published,
+    compare,
+    limits_notes,
+    number,
+    perplexity_cells,
+    perplexity_columns,
+    title_of,
+)
 from reports.reproduce.recipes import Recipe
 from reports.reproduce.results import Measured, results_of
 from reports.reproduce.study import Reproduced, Study
@@ -21,21 +30,49 @@ MEAN = "Mean of tasks"
 
 
 def table1(study: Study) -> Reproduced:
-    """Perplexity, and zero-shot accuracy where tasks are given, by method."""
+    """Perplexity, and zero-shot accuracy where tasks are given, by method.
+
+    A second table has what newer methods' own papers print, with ours where the study has them.
+    """
     model, rows = published("table1", study.published)
     printed = {(row["method"], row["metric"]): float(row["value"]) for row in rows}
-    lines = []
+    lines, by_name = [], {}
     for method, measured in _measure_all(study, "table1", study.methods or _TABLE1).items():
         name = title_of(method)
         values = tuple(printed.get((name, metric)) for metric in _METRICS.values())
         lines.append(Line((name,), measured, values))
-    return compare(
+        by_name[name] = measured
+    made = compare(
         study,
         f"Methods at {study.kept_fraction:.0%} kept (as Table 1)",
         headings=["Method"],
         lines=lines,
         published=Published("table1", model, tuple(_METRICS)),
     )
+    return replace(made, tables=(*made.tables, _newer_table(study, by_name)))
+
+
+def _newer_table(study: Study, measured: Mapping[str, Measured]) -> Table:
+    """Newer methods as their papers print them, and ours where they were measured."""
+    printed = ("dense_wikitext2_ppl", "wikitext2_ppl", "c4_ppl")
+    columns = (
+        *(Column(name) for name in ("Method", "Published model", "Published setting")),
+        Column("Context", ","),
+        *(Column(f"{name}, published", ".2f") for name in ("Dense WikiText-2", "WikiText-2", "C4")),
+        *(Column(name) for name in ("Source", "Read in")),
+        *perplexity_columns(study),
+    )
+    rows: list[tuple[Cell, ...]] = []
+    for row in newer_methods():
+        ours = measured.get(row["method"])
+        cells = perplexity_cells(study, ours) if ours else (None,) * len(study.texts)
+        context = int(row["context"]) if row["context"] else None
+        facts = (row["source"], row["read_in"])
+        named = (row["method"], row["model"], row["setting"], context)
+        rows.append((*named, *(number(row, field) for field in printed), *facts, *cells))
+    kept = f"{study.kept_fraction:.0%}"
+    title = f"Newer methods in their own papers, and ours at {kept}: {study.checkpoint.name}"
+    return Table("newer", title, columns, tuple(rows), NOTES["newer"])
 
 
 def table10(study: Study) -> Reproduced:

@@ -70,6 +70,18 @@ def test_table1_sets_ours_beside_published_and_says_what_was_left_out(study: Stu
     assert "exchange the zero-shot means" in notes
 
 
+def test_table1_sets_newer_methods_beside_what_their_own_papers_print(study: Study) -> None:
+    made = table1(replace(study, methods=("eora", "wanda")))
+    ours = {row["Method"]: row["Perplexity, own.txt"] for row in _rows(made)}
+    rows = {(row["Method"], row["Published setting"]): row for row in _rows(made, 1)}
+    eora = rows["EoRA", "2:4 and rank 128 on top"]
+    assert (eora["WikiText-2, published"], eora["C4, published"]) == (11.07, None)
+    assert eora["Perplexity, own.txt"] == ours["EoRA"]
+    alps = rows["HASSLE-free-ALPS", "2:4 and rank 64"]
+    assert (alps["C4, published"], alps["Perplexity, own.txt"]) == (16.15, None)
+    assert (alps["Context"], alps["Read in"]) == (2048, "a digest")
+
+
 def test_table1_results_say_all_that_determines_them(study: Study) -> None:
     made = table1(study)
     facts = [result for result in made.results if isinstance(result, CellFacts)]
