@@ -36,7 +36,7 @@ class Alps:
     title = "ALPS"
     needs_hessian = True
     needs_gradients = False
-    working_copies = WorkingCopies(23.5, 2.4)
+    working_copies = WorkingCopies(12.0, 3.7)
 
     def __post_init__(self) -> None:
         check_share("kept_fraction", self.kept_fraction)

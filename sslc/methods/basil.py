@@ -50,7 +50,7 @@ class ThreeBasil:
     title = "3BASiL"
     needs_hessian = True
     needs_gradients = False
-    working_copies = WorkingCopies(24.5, 3.4)
+    working_copies = WorkingCopies(10.5, 3.9)
 
     def __post_init__(self) -> None:
         for name in ("kept_fraction", "rank_share"):

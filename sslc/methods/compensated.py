@@ -45,7 +45,7 @@ class EoRA:
     title = "EoRA"
     needs_hessian = True
     needs_gradients = False
-    working_copies = WorkingCopies(8.5, 4.6)
+    working_copies = WorkingCopies(6.5, 4.2)
 
     def __post_init__(self) -> None:
         for name in ("kept_fraction", "rank_share"):
@@ -113,7 +113,7 @@ class Slim:
     title = "SLiM"
     needs_hessian = False
     needs_gradients = False
-    working_copies = WorkingCopies(12.5)
+    working_copies = WorkingCopies(6.0)
 
     def __post_init__(self) -> None:
         for name in ("kept_fraction", "rank_share"):

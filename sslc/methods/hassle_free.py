@@ -55,7 +55,7 @@ class HassleFreeAlps:
     title = "HASSLE-free-ALPS"
     needs_hessian = True
     needs_gradients = False
-    working_copies = WorkingCopies(27.5, 4.4)
+    working_copies = WorkingCopies(17.5, 3.9)
 
     def __post_init__(self) -> None:
         for name in ("kept_fraction", "rank_share"):

@@ -37,7 +37,7 @@ class SparseSwaps:
     title = "SparseSwaps"
     needs_hessian = True
     needs_gradients = False
-    working_copies = WorkingCopies(6.0, 1.1)
+    working_copies = WorkingCopies(3.0, 1.1)
 
     def __post_init__(self) -> None:
         check_share("kept_fraction", self.kept_fraction)
