@@ -1,6 +1,7 @@
 """What the package's face does: simulate a source, sweep a design space. After all other rooms."""
 
 import itertools
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,7 +36,7 @@ from workloads.results.identity import provenance
 from workloads.results.kinds import CyclesIdentity, WorkloadIdentity
 from workloads.shapes.attention import ContextAttention, check_heads
 from workloads.shapes.gemm import MOST_TOKENS
-from workloads.support.errors import check_count
+from workloads.support.errors import InputWarning, check_count
 from workloads.support.progress import Progress, silent
 
 
@@ -79,7 +80,7 @@ def simulate(
         check_technology(table, machine.dram.technology)
     check_count("tokens", tokens, MOST_TOKENS)
     check_count("context", context, MOST_TOKENS)
-    opened = open_source(source)
+    opened = _open_for(source, machine)
     count = block_count(opened, blocks)
     run = _run(opened, machine, names, table, (count, tokens, context), progress)
     subject, sha256 = opened.subject(run.seen.contents), run.seen.hash.hexdigest()
@@ -144,7 +145,7 @@ def simulate_whole(
     check_technology(table, machine.dram.technology)
     bits = kv_bits or machine.bits.activation
     setting = Setting(machine, table, model, bits, query_block, max_samples)
-    opened = open_source(source)
+    opened = _open_for(source, machine)
     count = block_count(opened, blocks)
     requests = Requests(prompt, output, batch)
     whole = run_whole(opened, requests, setting=setting, blocks=count, progress=progress)
@@ -192,7 +193,8 @@ def what_if(
     """
     check_models((model,))
     check_count("tokens", tokens, MOST_TOKENS)
-    machine, opened = named_machine(accelerator, overrides), open_source(source)
+    machine = named_machine(accelerator, overrides)
+    opened = _open_for(source, machine)
     count, seen, reruns = block_count(opened, blocks), Seen(), Reruns(machine, model)
     stage = f"what if ({model})"
     progress(stage, 0, count)
@@ -238,6 +240,24 @@ def sweep(
     points = run_sweep(read, Path(out), workers=count, progress=progress)
     result = sweep_result(read, points, provenance=provenance(threads=count))
     return Sweep(result, points)
+
+
+def _open_for(source: Simulated | Source, machine: Accelerator) -> Source:
+    """Open a source; a remark names floating-point widths that are not the machine's.
+
+    Raises:
+        InputError: It cannot be used.
+    """
+    opened, bits = open_source(source), machine.bits
+    if opened.float_bits > min(bits.weight, bits.factor):
+        warnings.warn(
+            f"the artifact stores {opened.float_bits}-bit floating point; machine {machine.name} "
+            f"is given {bits.weight}-bit weights and {bits.factor}-bit factors, as if they were "
+            "rounded; `sslc compress --set value_bits=8 --set factor_bits=8` stores such numbers",
+            InputWarning,
+            stacklevel=3,
+        )
+    return opened
 
 
 @dataclass

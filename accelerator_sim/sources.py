@@ -101,6 +101,8 @@ class Source:
         heads: Of its attention.
         subject: What results are about, after the blocks were run.
         embedding: Of its ends.
+        float_bits: The widest floating-point format of its file; 0 where numbers are whole, or
+            where nobody knows.
     """
 
     projections: Callable[[int | None], Iterator[tuple[int, SparseLowRankGemm]]]
@@ -109,6 +111,7 @@ class Source:
     heads: Callable[[], Heads]
     subject: Callable[[Contents], Subject]
     embedding: Callable[[], Embedding] = no_embedding
+    float_bits: int = 0
 
 
 def open_source(source: "Simulated | Source") -> Source:
@@ -184,6 +187,9 @@ def _artifact(artifact: Artifact) -> Source:
         heads=lambda: read_heads(artifact.path),
         subject=lambda _: subject_of(artifact),
         embedding=lambda: read_embedding(artifact.path),
+        float_bits=max(
+            record.storage.float_bits for block in artifact.blocks for record in block.projections
+        ),
     )
 
 

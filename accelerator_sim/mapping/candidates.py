@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from accelerator_sim.machine.hardware import Accelerator, TileChoice
 from accelerator_sim.mapping.bounds import lower_bound
-from accelerator_sim.mapping.configuration import Configuration, Flow, allowed_flows
+from accelerator_sim.mapping.configuration import Configuration, Flow, allowed_flows, as_stored
 from accelerator_sim.mapping.kept_programs import MAX_BYTES, KeptPrograms
 from accelerator_sim.mapping.program import Program, build_program
 from accelerator_sim.mapping.split import choose_denser_lines
@@ -28,7 +28,7 @@ from accelerator_sim.mapping.tiling import (
     cut,
     cut_dense,
 )
-from workloads.masks.packed import SparseLowRankGemm
+from workloads.masks.packed import SparseLowRankGemm, StoredBits
 from workloads.shapes.gemm import Gemm
 from workloads.support.errors import InputError
 from workloads.support.kept import Kept
@@ -75,9 +75,11 @@ def plan_projection(
         programs: Where programs are kept for machines to come; None: nowhere.
 
     Raises:
-        InputError: The tile that is asked for does not fit the buffers, or no tile does.
+        InputError: The tile that is asked for does not fit the buffers, or no tile does; or the
+            projection is stored in more bits than the machine multiplies.
     """
     gemm, mask, rank = projection.gemm, projection.mask, projection.rank
+    accelerator = as_stored(projection, accelerator)
     dense = choose_dense_columns(mask, accelerator.dense_threshold)
 
     def build(tile: TileShape, configuration: Configuration) -> Program:
@@ -90,13 +92,19 @@ def plan_projection(
         key = (gemm, mask, rank, tile, configuration)
         return programs.get(key, accelerator, build=lambda: build(tile, configuration))
 
-    bits = value_bits or accelerator.bits.weight
+    bits, stored = value_bits or accelerator.bits.weight, projection.stored or StoredBits()
     density = mask.nnz / gemm.parameters
     return _best_plan(
         Search(
             gemm=gemm,
             accelerator=accelerator,
-            configuration=Configuration(flow, bits, weights_on_chip=weights_on_chip),
+            configuration=Configuration(
+                flow,
+                bits,
+                weights_on_chip=weights_on_chip,
+                scale_columns=stored.scale_columns,
+                factor_scales=stored.factor_scales,
+            ),
             density=density,
             rank=rank,
             build=build if programs is None else kept,

@@ -4,10 +4,12 @@ Before ``tiling``: planning makes a configuration for each dataflow that the mac
 everything after reads widths, dataflow and room for outputs from it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from accelerator_sim.machine.hardware import Accelerator, Buffer
+from workloads.masks.packed import SparseLowRankGemm
+from workloads.support.errors import InputError
 
 Flow = Literal["reduction", "token"]
 FLOWS: tuple[Flow, Flow] = ("reduction", "token")
@@ -23,12 +25,16 @@ class Configuration:
             activations.
         sampled: The product is Q Kᵀ at the places of a mask.
         weights_on_chip: The weights are scores in one of two slots of the output buffer.
+        scale_columns: Columns of a row of S that share a 16-bit scale; 0: values have none.
+        factor_scales: Whether every column of U and V has one.
     """
 
     dataflow: Flow
     value_bits: int
     sampled: bool = False
     weights_on_chip: bool = False
+    scale_columns: int = 0
+    factor_scales: bool = False
 
     @property
     def timed_as(self) -> Flow:
@@ -52,3 +58,28 @@ class Configuration:
 def allowed_flows(accelerator: Accelerator) -> tuple[Flow, ...]:
     """The machine's dataflow; both where it is ``auto``."""
     return FLOWS if accelerator.dataflow == "auto" else (accelerator.dataflow,)
+
+
+def as_stored(projection: SparseLowRankGemm, accelerator: Accelerator) -> Accelerator:
+    """The machine with the widths that a projection is loaded in; its multipliers stay as they are.
+
+    Args:
+        projection: Its numbers may be narrower than the machine's: then fewer bytes are moved and
+            kept in buffers.
+        accelerator: The machine.
+
+    Raises:
+        InputError: A number is wider than the machine takes.
+    """
+    stored, bits = projection.stored, accelerator.bits
+    if stored is None:
+        return accelerator
+    for operand, width in (("weight", stored.values), ("factor", stored.factors)):
+        if width is not None and width > getattr(bits, operand):
+            raise InputError(
+                f"{projection.gemm.name}: stored in {width} bits, and bits.{operand} of machine "
+                f"{accelerator.name} is {getattr(bits, operand)}; a machine with "
+                f"bits.{operand}={width} takes it"
+            )
+    weight, factor = stored.values or bits.weight, stored.factors or bits.factor
+    return replace(accelerator, bits=replace(bits, weight=weight, factor=factor))

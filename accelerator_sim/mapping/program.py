@@ -31,6 +31,7 @@ from accelerator_sim.mapping.timing import (
 )
 
 S, V, U = 0, 1, 2
+SCALE_BITS = 16
 _WORKED_OUT = 3 + 8  # per tile: cached properties of a stream, and what engines look up
 _Value = TypeVar("_Value")
 
@@ -48,7 +49,7 @@ class Stream:
         sparser_cycles: Cycles on the sparser engine; 0: no part there.
         value_bits: Stationary values that are loaded; 0: those of the tile before
             (``weight_stationary``).
-        index_bits: Bits that give the places of the values, likewise.
+        index_bits: Bits that give the places of the values, and their scales, likewise.
         activation_bits: Inputs that the tile reads from the activation buffer; 0 for U.
         link_elements: Partial sums that the denser part sends over the link.
         denser_compute: Line cycles with MACs in the denser part.
@@ -266,7 +267,7 @@ def _sparse_tiles(
         ),
         "sparser_cycles": timed.cycles,
         "value_bits": values * configuration.value_bits,
-        "index_bits": stored.index_bits,
+        "index_bits": stored.index_bits + _scale_bits(tiled, configuration) * (values > 0),
         "activation_bits": np.broadcast_to(
             columns * tokens * accelerator.bits.activation, nonzeros.shape
         ),
@@ -275,6 +276,24 @@ def _sparse_tiles(
         "sparser_compute": timed.compute,
         "decode": timed.decode,
     }
+
+
+def _scale_bits(tiled: TiledProjection, configuration: Configuration) -> Counts:
+    """Bits of the scales of S, of every group with the tile that has its first column."""
+    rows, group = tiled.row_sizes[:, None], configuration.scale_columns
+    if not group:
+        return np.zeros_like(rows)
+    ends = np.cumsum(tiled.column_sizes)
+    return SCALE_BITS * rows * (-(-ends // group) - -(-(ends - tiled.column_sizes) // group))
+
+
+def _factor_scale_bits(
+    kind: int, rows: Counts, columns: Counts, configuration: Configuration
+) -> Counts:
+    """Bits of the scales of U's columns or of V's: a row of Vᵀ has one, loaded with its start."""
+    first_column, first_row = np.arange(len(columns)) == 0, np.arange(len(rows))[:, None] == 0
+    scales: Counts = rows * first_column if kind == V else columns * first_row
+    return scales * (SCALE_BITS if configuration.factor_scales else 0)
 
 
 def _factor_tiles(
@@ -302,7 +321,7 @@ def _factor_tiles(
         "denser_cycles": (rounds + (rest > 0)) * per_row * (denser_lines > 0),
         "sparser_cycles": (rounds + (rest > denser_lines)) * per_row * (lines > denser_lines),
         "value_bits": rows * columns * accelerator.bits.factor,
-        "index_bits": every,
+        "index_bits": every + _factor_scale_bits(kind, rows, columns, configuration),
         "activation_bits": columns * tokens * accelerator.bits.activation * (kind == V),
         "link_elements": denser_rows * tokens * crosses,
         "denser_compute": denser_rows * per_row,

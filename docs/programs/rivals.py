@@ -32,7 +32,8 @@ from sslc.model.weights import ArtifactWeights
 from sslc.recovery.distilled import WholeModel
 from sslc.recovery.refined import train_whole
 from sslc.refinement.stages import LogitDistillation, Refinement
-from workloads.artifact.read import Artifact, kept_share
+from workloads.artifact.read import Artifact
+from workloads.artifact.record import kept_share
 from workloads.results.table import Cell, Column, Table, render
 from workloads.support.files import read_json, write_json
 from workloads.support.progress import Progress

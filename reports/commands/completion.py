@@ -60,9 +60,9 @@ def cycle_models() -> list[str]:
 
 def dtypes() -> list[str]:
     """Of stored values."""
-    from workloads.artifact.read import VALUE_BYTES
+    from workloads.artifact.storage import FLOAT_BYTES
 
-    return list(VALUE_BYTES)
+    return list(FLOAT_BYTES)
 
 
 def devices() -> list[str]:

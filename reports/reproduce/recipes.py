@@ -16,7 +16,8 @@ from reports.reproduce.study import Study
 from sslc.calibration.windows import Calibration, load_calibration
 from sslc.compression.plan import Choice, Override
 from sslc.methods.base import Method
-from sslc.methods.registry import load_method
+from sslc.methods.registry import QUANTIZERS, load_method
+from sslc.methods.rounded import settings_of
 from sslc.model.config import load_config
 from sslc.model.devices import find_device
 from sslc.recovery.settings import Training
@@ -73,7 +74,7 @@ def _recipe_identity(study: Study, recipe: Recipe) -> RecipeIdentity:
         return RecipeIdentity(DENSE)
     return RecipeIdentity(
         recipe.method,
-        asdict(method_of(study, recipe)),  # type: ignore[call-overload]
+        settings_of(method_of(study, recipe)),
         calibration_identity(study, calibration_of(study, recipe)),
         choice_of(study, recipe).to_json(),
         None if recipe.recovery is None else _recovery_identity(recipe.recovery),
@@ -115,7 +116,8 @@ def method_of(study: Study, recipe: Recipe) -> Method:
     Raises:
         InputError: The method is unknown, or a setting does not fit it.
     """
-    settings = {"kept_fraction": study.kept_fraction, **recipe.settings}
+    kept = {} if recipe.method in QUANTIZERS else {"kept_fraction": study.kept_fraction}
+    settings = {**kept, **recipe.settings}
     return load_method(recipe.method, settings)
 
 

@@ -3,7 +3,9 @@
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
-from workloads.artifact.read import VALUE_BYTES, Artifact, kept_share, totals
+from workloads.artifact.read import Artifact
+from workloads.artifact.record import kept_share, totals
+from workloads.artifact.storage import FLOAT_BYTES
 from workloads.results.identity import Subject
 from workloads.results.subject import subject_of
 from workloads.results.table import Cell, Column, Table
@@ -30,10 +32,11 @@ class ArtifactSummary:
         factor_parameters: In U and V.
         kept_share: Of the parameters, in S, U and V, in [0, 1].
         dense_bytes: Of the projections at the stored dtype.
-        stored_bytes: Of mask bits, values and factors.
+        stored_bytes: Of mask bits, values, scales and factors.
+        whole_bytes: Of all of the artifact's files but its manifest: embeddings, tokenizer, ....
     """
 
-    DERIVED: ClassVar = ("stored_share",)
+    DERIVED: ClassVar = ("stored_share", "weight_bits")
 
     path: str
     subject: Subject
@@ -44,18 +47,24 @@ class ArtifactSummary:
     kept_share: float
     dense_bytes: int
     stored_bytes: int
+    whole_bytes: int
 
     @property
     def stored_share(self) -> float:
         """Stored over dense bytes."""
         return self.stored_bytes / self.dense_bytes
 
+    @property
+    def weight_bits(self) -> float:
+        """Stored bits a parameter of the projections."""
+        return 8 * self.stored_bytes / self.parameters
+
 
 def artifact_summary(artifact: Artifact) -> ArtifactSummary:
     """Counts over the compressed projections of the whole model."""
     counts = totals(artifact.blocks)
     records = [record for block in artifact.blocks for record in block.projections]
-    width = VALUE_BYTES[artifact.settings.dtype]
+    width = FLOAT_BYTES[artifact.settings.dtype]
     return ArtifactSummary(
         path=str(artifact.path),
         subject=subject_of(artifact),
@@ -63,7 +72,8 @@ def artifact_summary(artifact: Artifact) -> ArtifactSummary:
         **counts,
         kept_share=kept_share(artifact.blocks),
         dense_bytes=counts["parameters"] * width,
-        stored_bytes=sum(record.stored_bytes(width) for record in records),
+        stored_bytes=sum(record.stored_bytes for record in records),
+        whole_bytes=sum((artifact.path / file).stat().st_size for file in artifact.sha256),
     )
 
 
@@ -96,7 +106,9 @@ def artifact_table(artifact: Artifact) -> Table:
     summary = artifact_summary(artifact)
     notes = (
         f"{summary.blocks} blocks, {summary.parameters:,} parameters in projections, "
-        f"{summary.stored_share:.1%} of their dense bytes stored ({artifact.settings.dtype}).",
+        f"{summary.stored_share:.1%} of their dense bytes stored ({artifact.settings.dtype}), "
+        f"{summary.weight_bits:.2f} bits a weight; the whole directory is "
+        f"{summary.whole_bytes / 1e6:,.1f} MB.",
         "Scaled error: unknown where the whole model was trained."
         if artifact.settings.recovery or "logits" in artifact.settings.refinement
         else "Scaled error: mean over blocks of |(W - S - L)D| / |WD|, D the calibration input "

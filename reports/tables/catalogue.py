@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from accelerator_sim.design_space.objectives import DEFAULTS, OBJECTIVES
 from accelerator_sim.machine.catalog import (
@@ -68,6 +68,7 @@ def vit_table() -> Table:
 
 def methods_table() -> Table:
     """Compression methods with their settings and defaults."""
+    from sslc.methods.precision import AS_DTYPE
     from sslc.methods.registry import METHODS, describe
 
     described = {name: describe(name) for name in METHODS}
@@ -80,7 +81,9 @@ def methods_table() -> Table:
         for name, method in described.items()
     )
     columns = (Column("Method"), Column("What it does"), Column("Settings (--set KEY=VALUE)"))
-    return Table("methods", "Compression methods", columns, rows)
+    precision = ", ".join(f"{key}={json.dumps(value)}" for key, value in asdict(AS_DTYPE).items())
+    notes = (f"Every method takes the settings of storage too ({precision}): docs/bits.md.",)
+    return Table("methods", "Compression methods", columns, rows, notes)
 
 
 def accelerators_table() -> Table:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from reports.tables.artifact import ArtifactSummary, artifact_summary
-from workloads.artifact.read import Artifact, kept_share
+from workloads.artifact.read import Artifact
+from workloads.artifact.record import kept_share
 from workloads.results.table import Column, Table
 
 

@@ -31,6 +31,7 @@ from sslc.compression.output import (
 from sslc.compression.plan import DENSE, EVERYTHING, Choice, Plan
 from sslc.compression.preparation import Prepared, prepare
 from sslc.methods.base import Method
+from sslc.methods.rounded import settings_of
 from sslc.model.blocks import Replaced
 from sslc.model.checkpoint import Checkpoint
 from sslc.model.config import load_config
@@ -38,13 +39,8 @@ from sslc.model.finite import is_finite, not_finite
 from sslc.model.names import full_name
 from sslc.model.weights import dense_weight
 from sslc.refinement.stages import BlockMatching, Refinement
-from workloads.artifact.read import (
-    Artifact,
-    CompressedTensors,
-    Settings,
-    open_artifact,
-    read_projection,
-)
+from workloads.artifact.read import Artifact, Settings, open_artifact
+from workloads.artifact.record import CompressedTensors, read_projection
 from workloads.artifact.write import ArtifactWriter, start_artifact
 from workloads.support.files import LazyTensors, open_tensors
 from workloads.support.progress import Progress, silent
@@ -210,7 +206,7 @@ def run_settings(
             "architecture": load_config(checkpoint.directory).model_type,
             "sha256": checkpoint.sha256(),
         },
-        method={"name": method.name, "settings": asdict(method)},  # type: ignore[call-overload]
+        method={"name": method.name, "settings": settings_of(method)},
         calibration={**asdict(calibration), "source": text.source, "sha256": text.sha256},
         dtype=dtype,
         choice=choice.to_json(),

@@ -18,14 +18,14 @@ from sslc.compression.projections import (
     unit_statistics,
     with_error,
 )
-from sslc.compression.rounding import to_stored
+from sslc.compression.rounding import original_of, to_stored
 from sslc.methods.base import CompressedProjection
 from sslc.model.names import bias_name, full_name
 from sslc.model.source import TORCH_DTYPES
 from sslc.model.weights import to_numpy
 from sslc.refinement.block_matching import Matched, match_block
 from sslc.refinement.stages import BlockMatching
-from workloads.artifact.read import CompressedTensors
+from workloads.artifact.record import CompressedTensors
 from workloads.support.files import open_tensors, write_tensors
 
 
@@ -112,7 +112,13 @@ class BlockMaker:
         def store(name: str, projection: CompressedProjection) -> CompressedTensors:
             bias = stored[name].bias
             given = None if bias is None else model.read(bias_name(full_name(index, name)))
-            return to_stored(projection, self.prepared.dtype, bias=given)
+            return to_stored(
+                projection,
+                made[name][0].storage,
+                bias=given,
+                dtype=self.prepared.dtype,
+                original=original_of(None, statistics[name], methods[name]),
+            )
 
         matched = match_block(
             model,

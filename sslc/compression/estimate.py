@@ -13,12 +13,13 @@ from typing import Any, Protocol
 
 from sslc.compression.plan import Plan
 from sslc.methods.base import Method
+from sslc.methods.rounded import precision_of
 from sslc.model.blocks import TOKENS_AT_ONCE, BlockwiseModel
 from sslc.model.checkpoint import Checkpoint
 from sslc.model.names import EMBEDDING, weight_name
 from sslc.model.weights import CHUNK_ENTRIES
 from sslc.refinement.stages import LogitDistillation
-from workloads.artifact.read import VALUE_BYTES
+from workloads.artifact.storage import FLOAT_BYTES, Storage
 from workloads.shapes.gemm import Module
 from workloads.shapes.transformer import PROJECTION_MODULES
 from workloads.support.errors import InputError
@@ -43,7 +44,8 @@ class ProjectionEstimate:
         kept_fraction: As asked for.
         rank: Of U Vᵀ.
         nonzeros: Of S.
-        value_bytes: Of one stored value.
+        storage: Formats in which it will be stored.
+        dtype: Of the run, in which a dense copy would be.
     """
 
     block: int
@@ -55,7 +57,8 @@ class ProjectionEstimate:
     kept_fraction: float
     rank: int
     nonzeros: int
-    value_bytes: int
+    storage: Storage
+    dtype: str
 
     @property
     def parameters(self) -> int:
@@ -64,13 +67,13 @@ class ProjectionEstimate:
 
     @property
     def stored_bytes(self) -> int:
-        """Mask bits, values and factors."""
-        return self.m * -(-self.n // 8) + self.value_bytes * self.parameters
+        """Mask bits, values, scales and factors."""
+        return self.storage.stored_bytes(self.m, self.n, rank=self.rank, nonzeros=self.nonzeros)
 
     @property
     def dense_bytes(self) -> int:
         """Of the dense matrix in the stored dtype."""
-        return self.m * self.n * self.value_bytes
+        return self.m * self.n * FLOAT_BYTES[self.dtype]
 
 
 class CalibrationShape(Protocol):
@@ -110,9 +113,10 @@ def estimate_projections(
             raise InputError(f"block {block}, {name}: {error}") from error
         module = PROJECTION_MODULES[name.rpartition(".")[2]]
         kept = method.kept_fraction
+        storage = precision_of(method).storage(dtype, full=nonzeros == m * n)
         estimates.append(
             ProjectionEstimate(
-                block, name, module, m, n, method.name, kept, rank, nonzeros, VALUE_BYTES[dtype]
+                block, name, module, m, n, method.name, kept, rank, nonzeros, storage, dtype
             )
         )
     return tuple(estimates)
@@ -286,5 +290,5 @@ def _largest_rest(model: BlockwiseModel) -> int:
     width = 4
     if isinstance(model.source, Checkpoint):
         dtype = model.source.dtypes.get(weight_name(EMBEDDING), "F32")
-        width = VALUE_BYTES.get(dtype, 4)
+        width = FLOAT_BYTES.get(dtype, 4)
     return int(config.vocab_size * config.hidden_size * width)

@@ -6,7 +6,7 @@ name and against its last part, so ``q_proj`` means that projection of every blo
 
 import fnmatch
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import torch
 from sslc.calibration.statistics import InputStatistics
 from sslc.methods.base import Budget, CompressedProjection, Method, WorkingCopies
 from sslc.methods.registry import load_method
+from sslc.methods.rounded import settings_of
 from sslc.model.names import pattern_name
 from workloads.support.errors import InputError
 from workloads.support.presets import read_toml
@@ -168,12 +169,12 @@ def _overridden(method: Method, overrides: Iterable[Override]) -> Method:
 
     A table that names a method starts from its defaults, with the run's kept fraction.
     """
-    name, changed, settings = method.name, method, _settings(method)
+    name, changed, settings = method.name, method, settings_of(method)
     for override in overrides:
         table = dict(override.settings)
         if "method" in table:
             name = str(table.pop("method"))
-            settings = _settings(method)
+            settings = settings_of(method)
             if name != method.name:
                 settings = {"kept_fraction": method.kept_fraction}
         settings |= table
@@ -182,10 +183,6 @@ def _overridden(method: Method, overrides: Iterable[Override]) -> Method:
         except InputError as error:
             raise InputError(f"{override.where}: {error}") from error
     return changed
-
-
-def _settings(method: Method) -> dict[str, Any]:
-    return asdict(method)  # type: ignore[call-overload,no-any-return]
 
 
 def _matches(name: str, pattern: str) -> bool:

@@ -15,16 +15,14 @@ import torch
 from torch import nn
 
 from sslc.calibration.statistics import InputStatistics, InputSums
-from sslc.compression.rounding import to_stored
+from sslc.compression.rounding import original_of, to_stored
 from sslc.methods.base import Method
+from sslc.methods.rounded import precision_of
 from sslc.model.blocks import BlockwiseModel
 from sslc.model.finite import not_finite
 from sslc.model.names import bias_name, full_name, weight_name
 from sslc.model.weights import dense_weight, row_chunks
-from workloads.artifact.read import (
-    CompressedTensors,
-    ProjectionRecord,
-)
+from workloads.artifact.record import CompressedTensors, ProjectionRecord
 from workloads.shapes.gemm import Module
 from workloads.shapes.transformer import PROJECTION_MODULES, SHARED_INPUTS
 from workloads.support.errors import InputError
@@ -139,8 +137,12 @@ def _compress_projection(
     dtype: str,
 ) -> Made:
     weight, bias = given
-    stored = to_stored(method.compress(weight, statistics), dtype, bias=bias)
     m, n = weight.shape
+    made, precision = method.compress(weight, statistics), precision_of(method)
+    full = method.budget(m, n).nonzeros == m * n
+    storage = precision.storage(dtype, full=full)
+    original = original_of(weight, statistics, method)
+    stored = to_stored(made, storage, bias=bias, dtype=dtype, original=original)
     record = ProjectionRecord(
         name=name,
         module=_module(name),
@@ -151,6 +153,7 @@ def _compress_projection(
         nonzeros=stored.mask.nnz,
         bias=bias is not None,
         scaled_error=_scaled_error(weight, stored, statistics),
+        storage=storage,
     )
     return record, stored
 

@@ -11,7 +11,8 @@ from sslc.exporting.shards import atomically, write_checkpoint
 from sslc.model.adapter import CONFIG, FOLDER, TENSORS, factor_names, lora_settings
 from sslc.model.names import full_name, weight_name
 from sslc.model.weights import ArtifactWeights, sparse_part, to_numpy, to_torch
-from workloads.artifact.read import Artifact, ProjectionRecord
+from workloads.artifact.read import Artifact
+from workloads.artifact.record import ProjectionRecord
 from workloads.support.errors import InputError
 from workloads.support.files import write_atomic, write_json, write_tensors
 from workloads.support.progress import Progress, silent

@@ -9,7 +9,9 @@ from typing import Any, Literal
 
 from huggingface_hub import ModelCardData
 
-from workloads.artifact.read import VALUE_BYTES, Artifact, kept_share, totals
+from workloads.artifact.read import Artifact
+from workloads.artifact.record import kept_share, totals
+from workloads.artifact.storage import FLOAT_BYTES
 from workloads.results.envelope import result_from_json
 from workloads.results.identity import SHORT, method_labels
 from workloads.results.kinds import PerplexityResult
@@ -133,9 +135,9 @@ def _choice(entry: Any) -> str:
 
 
 def _sizes(artifact: Artifact, weight_bytes: int) -> dict[str, str]:
-    width = VALUE_BYTES[artifact.settings.dtype]
+    width = FLOAT_BYTES[artifact.settings.dtype]
     records = [record for block in artifact.blocks for record in block.projections]
-    stored = sum(record.stored_bytes(width) for record in records)
+    stored = sum(record.stored_bytes for record in records)
     dense = sum(record.m * record.n * width for record in records)
     return {
         f"projections, dense ({artifact.settings.dtype})": f"{dense:,} bytes",

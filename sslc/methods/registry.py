@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sslc.methods.precision import PRECISION_SETTINGS, Precision
 from workloads.support.errors import unknown_name
 from workloads.support.presets import build
 
@@ -20,12 +21,14 @@ METHODS = {
     "dsnot": "sslc.methods.dsnot:DsNot",
     "eora": "sslc.methods.compensated:EoRA",
     "godec": "sslc.methods.godec:GoDec",
+    "gptq": "sslc.methods.quantizers:Gptq",
     "hassle-free-alps": "sslc.methods.hassle_free:HassleFreeAlps",
     "magnitude": "sslc.methods.pruning:Magnitude",
     "oats": "sslc.methods.oats:Oats",
     "pruner-zero": "sslc.methods.pruning:PrunerZero",
     "ria": "sslc.methods.pruning:Ria",
     "rpca": "sslc.methods.rpca:Rpca",
+    "rtn": "sslc.methods.quantizers:Rtn",
     "slim": "sslc.methods.compensated:Slim",
     "sparsegpt": "sslc.methods.sparsegpt:SparseGpt",
     "sparseswaps": "sslc.methods.sparseswaps:SparseSwaps",
@@ -36,6 +39,12 @@ METHODS = {
     "svd-llm": "sslc.methods.svd:SvdLlm",
     "wanda": "sslc.methods.pruning:Wanda",
 }
+
+QUANTIZERS: Mapping[str, Mapping[str, Any]] = {
+    "gptq": {"value_bits": 8, "rounding_shrinkage": 0.0},
+    "rtn": {"value_bits": 8, "rounding": "nearest"},
+}
+"""Methods that do nothing but round, and their own precision."""
 
 
 @dataclass(frozen=True)
@@ -78,8 +87,16 @@ def load_method(name: str, settings: Mapping[str, Any]) -> "Method":
     Raises:
         InputError: The method or a setting is unknown, or a value is out of range.
     """
-    method: Method = build(method_class(name), settings, f"method {name}")
-    return method
+    own = {key: value for key, value in settings.items() if key not in PRECISION_SETTINGS}
+    method: Method = build(method_class(name), own, f"method {name}")
+    asked = {key: value for key, value in settings.items() if key in PRECISION_SETTINGS}
+    if not asked and name not in QUANTIZERS:
+        return method
+    from sslc.methods.rounded import Rounded
+
+    return Rounded(
+        method, build(Precision, {**QUANTIZERS.get(name, {}), **asked}, f"method {name}")
+    )
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ from sslc.model.names import HEAD, weight_name
 from sslc.model.shapes import check_shapes
 from sslc.model.source import WeightSource
 from sslc.model.weights import ArtifactWeights, sparse_part, to_torch
-from workloads.artifact.read import Artifact, CompressedTensors
+from workloads.artifact.read import Artifact
+from workloads.artifact.record import CompressedTensors
 from workloads.support.extras import missing
 
 Layer = Callable[[CompressedTensors, torch.dtype], nn.Module]

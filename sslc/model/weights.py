@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from sslc.model.names import full_name
 from sslc.model.shapes import Shapes
-from workloads.artifact.read import Artifact, CompressedTensors
+from workloads.artifact.read import Artifact
+from workloads.artifact.record import CompressedTensors
 from workloads.masks.packed import PackedMask
 from workloads.support.errors import InputError
 from workloads.support.files import TensorFile

@@ -19,7 +19,8 @@ from sslc.model.weights import to_torch
 from sslc.refinement.distillation import distil, teacher_states, trainable_model
 from sslc.refinement.stages import LogitDistillation
 from sslc.refinement.trainable import TrainableLinear
-from workloads.artifact.read import Artifact, CompressedTensors, ProjectionRecord, Settings
+from workloads.artifact.read import Artifact, Settings
+from workloads.artifact.record import CompressedTensors, ProjectionRecord
 from workloads.artifact.write import ArtifactWriter
 from workloads.support.files import LazyTensors
 from workloads.support.progress import Progress
@@ -94,7 +95,9 @@ def _write_block(
         trained = record
         if layer is not None:
             bias = None if stored.bias is None else to_torch(stored.bias)
-            stored = to_stored(layer.trained(), artifact.settings.dtype, bias=bias)
+            stored = to_stored(
+                layer.trained(), record.storage, bias=bias, dtype=artifact.settings.dtype
+            )
             trained = dataclasses.replace(record, scaled_error=None)
         records.append(trained)
         tensors[record.name] = stored

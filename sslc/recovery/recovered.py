@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from sslc.compression.output import Output, finished_artifact, one_run
+from sslc.compression.rounding import rounded_factors
 from sslc.model.adapter import factor_names
 from sslc.model.checkpoint import Checkpoint
 from sslc.model.companions import read_companions
@@ -21,19 +22,11 @@ from sslc.model.loading import load_whole
 from sslc.model.names import full_name
 from sslc.model.opening import open_checkpoint
 from sslc.model.positions import warn_beyond_positions
-from sslc.model.source import TORCH_DTYPES
 from sslc.model.weights import to_numpy, to_torch
 from sslc.recovery.data import TrainingData, load_training_data
 from sslc.recovery.settings import Training
-from workloads.artifact.read import (
-    MANIFEST,
-    Artifact,
-    CompressedTensors,
-    ProjectionRecord,
-    Settings,
-    open_artifact,
-    read_projection,
-)
+from workloads.artifact.read import MANIFEST, Artifact, Settings, open_artifact
+from workloads.artifact.record import CompressedTensors, ProjectionRecord, read_projection
 from workloads.artifact.write import ArtifactWriter, start_artifact
 from workloads.shapes.gemm import largest_rank
 from workloads.support.errors import InputError
@@ -256,7 +249,7 @@ def _write_block(
         stored = artifact.read(index, record.name)
         if full_name(index, record.name) in ranks:
             names = factor_names(full_name(index, record.name))
-            record, stored = _trained(record, stored, factors, names, artifact.settings.dtype)
+            record, stored = _trained(record, stored, factors, names)
         records.append(record)
         tensors[record.name] = stored
     writer.write_block(tuple(records), tensors)
@@ -268,15 +261,16 @@ def _trained(
     stored: CompressedTensors,
     factors: TensorFile,
     names: tuple[str, str],
-    dtype: str,
 ) -> tuple[ProjectionRecord, CompressedTensors]:
-    """A projection with its trained U and V, rounded to the dtype in which it is stored."""
-    a, b = (to_torch(factors.read(name)).to(TORCH_DTYPES[dtype]) for name in names)
-    if not (torch.isfinite(a).all() and torch.isfinite(b).all()):
+    """A projection with its trained U and V, rounded to the format in which they are stored."""
+    a, b = (to_torch(factors.read(name)).float() for name in names)
+    trained = rounded_factors(b, a.T, record.storage)
+    if not (torch.isfinite(trained.u.float()).all() and torch.isfinite(trained.v.float()).all()):
         raise InputError(
-            f"{factors.path}: {names[0]} and its partner are not finite in {dtype}; "
-            "give a smaller --learning-rate"
+            f"{factors.path}: {names[0]} and its partner are not finite in "
+            f"{record.storage.factors}; give a smaller --learning-rate"
         )
+    scales = {name: to_numpy(scale) for name, scale in trained.scales.items()}
     fresh, rank = not record.rank, len(a)
     kept = (record.nonzeros + rank * (record.m + record.n)) / (record.m * record.n)
     return (
@@ -286,7 +280,12 @@ def _trained(
             kept_fraction=kept if fresh else record.kept_fraction,
             scaled_error=None,
         ),
-        dataclasses.replace(stored, u=to_numpy(b), v=to_numpy(a.T)),
+        dataclasses.replace(
+            stored,
+            u=to_numpy(trained.u),
+            v=to_numpy(trained.v),
+            scales={**stored.scales, **scales},
+        ),
     )
 
 

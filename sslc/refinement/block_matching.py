@@ -13,7 +13,7 @@ from sslc.model.names import block_name
 from sslc.refinement.optimisation import Optimisation
 from sslc.refinement.stages import BlockMatching, falling
 from sslc.refinement.trainable import Store, places_of, trainable_block
-from workloads.artifact.read import CompressedTensors
+from workloads.artifact.record import CompressedTensors
 
 _BETAS = (0.9, 0.999)
 

@@ -20,7 +20,8 @@ from sslc.model.loading import SparseLowRankLinear, build_model
 from sslc.refinement.optimisation import Optimisation
 from sslc.refinement.stages import LogitDistillation, falling
 from sslc.refinement.trainable import TrainableLinear, places_of
-from workloads.artifact.read import Artifact, CompressedTensors
+from workloads.artifact.read import Artifact
+from workloads.artifact.record import CompressedTensors
 from workloads.support.errors import InputError
 from workloads.support.files import open_tensors, write_tensors
 from workloads.support.progress import Progress, silent

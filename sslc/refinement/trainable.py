@@ -9,7 +9,7 @@ from torch import nn
 from sslc.methods.base import CompressedProjection
 from sslc.model.blocks import BlockwiseModel
 from sslc.model.loading import SparseLowRankLinear
-from workloads.artifact.read import CompressedTensors
+from workloads.artifact.record import CompressedTensors
 
 Store = Callable[[str, CompressedProjection], CompressedTensors]
 """Rounds a projection, by its name, to what is stored of it."""

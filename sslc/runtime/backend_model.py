@@ -10,7 +10,8 @@ from sslc.model.weights import to_numpy, to_torch
 from sslc.runtime.backends import Backend, Projection, choose_backend
 from sslc.runtime.features import NotAvailableError
 from sslc.runtime.linear import CompressedLinear
-from workloads.artifact.read import Artifact, CompressedTensors
+from workloads.artifact.read import Artifact
+from workloads.artifact.record import CompressedTensors
 from workloads.support.errors import InputError
 
 DTYPES = {

@@ -89,7 +89,7 @@ def test_dry_run_counts_are_those_of_the_artifact(
     keys = ("block", "name", "rank", "nonzeros", "kept_fraction")
     assert [tuple(entry[key] for key in keys) for entry in said["projections"]] == expected
     records = [record for block in artifact.blocks for record in block.projections]
-    assert said["stored_bytes"] == sum(record.stored_bytes(4) for record in records)
+    assert said["stored_bytes"] == sum(record.stored_bytes for record in records)
 
 
 def test_dry_run_table_shows_blocks_that_differ(sslc: Run, llama: Path) -> None:

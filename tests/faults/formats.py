@@ -20,7 +20,13 @@ from sslc.model.gguf_header import read_header
 from tests.accelerator_sim.spaces import BASE, FIELDS
 from tests.conftest import save_tokenizer
 from tests.sslc.model.gguf_files import shapes, write_gguf
-from tests.workloads.artifact.test_read import RECORD, SETTINGS, small_artifact, write_blocks
+from tests.workloads.artifact.test_read import (
+    RECORD,
+    SETTINGS,
+    numbered_artifact,
+    small_artifact,
+    write_blocks,
+)
 from tests.workloads.masks.test_foreign import weights
 from tests.workloads.results.results import perplexity
 from workloads.artifact.read import open_artifact
@@ -66,6 +72,11 @@ def _read_artifact(file: Path) -> Any:
         [rest.read(name).tobytes() for name in rest.tensors],
         dataclasses.replace(artifact, path=Path()),
     )
+
+
+def _numbers(folder: Path) -> Path:
+    """The block of an artifact whose values and factors are whole numbers with scales."""
+    return numbered_artifact(folder) / "blocks" / "000.safetensors"
 
 
 def _progress(folder: Path) -> Path:
@@ -152,6 +163,7 @@ HEADS = b'{"num_attention_heads": 8, "num_key_value_heads": 2, "hidden_size": 64
 ROWS = b'{"instruction": "a", "input": "", "output": "b"}\n{"text": "c"}\n'
 FORMATS = {
     "block": Format(_artifact_file("blocks/001.safetensors"), _read_artifact, exact=True),
+    "numbers": Format(_numbers, _read_artifact, exact=True),
     "rest": Format(_artifact_file("rest.safetensors"), _read_artifact, exact=True),
     "manifest": Format(_artifact_file("manifest.json"), _read_artifact, exact=True),
     "progress": Format(_progress, _read_progress, exact=True),

@@ -13,11 +13,13 @@ import jsonschema
 from workloads.support.errors import InputError, shown
 
 FORMAT = "sslc-artifact"
-VERSION = 2
+VERSION = 3
 HASH = "sha256"
 """Key of the manifest's own hash: of all that stands beside it."""
-READABLE = (1, 2)
-"""Version 1 has no hashes of tensors."""
+READABLE = (1, 2, 3)
+"""Version 1 has no hashes of tensors, 1 and 2 store every projection in the artifact's dtype."""
+HASHED = 2
+"""The first version with hashes of tensors."""
 
 
 def digest(manifest: Mapping[str, Any]) -> str:
@@ -49,7 +51,7 @@ def check_manifest(manifest: Any, path: Path) -> None:
         raise InputError(f"{path}: not an artifact's manifest (no format {FORMAT!r})")
     version = manifest.get("version")
     if isinstance(version, bool) or version not in READABLE:
-        known = " and ".join(map(str, READABLE))
+        known = ", ".join(map(str, READABLE))
         raise InputError(f"{path}: version {shown(version)} is not supported; this reads {known}")
     error = jsonschema.exceptions.best_match(
         jsonschema.Draft202012Validator(_schema()).iter_errors(manifest)

@@ -6,116 +6,31 @@ validated and read. The simulator reads masks only, memory-mapped.
 """
 
 import dataclasses
-import math
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from workloads.artifact.manifest import VERSION, check_manifest
-from workloads.masks.packed import PackedMask, SparseLowRankGemm
-from workloads.shapes.gemm import Gemm, Module
+from workloads.artifact.manifest import HASHED, check_manifest
+from workloads.artifact.record import (
+    BlockRecord,
+    CompressedTensors,
+    ProjectionRecord,
+    check_block,
+    read_mask,
+    read_projection,
+    totals,
+)
+from workloads.masks.packed import SparseLowRankGemm
 from workloads.support.errors import InputError, InputWarning
 from workloads.support.files import TensorFile, open_tensors, read_json, sha256_file
 from workloads.support.progress import Progress, silent
 
 MANIFEST = "manifest.json"
 REST = "rest.safetensors"
-VALUE_BYTES = {"BF16": 2, "F16": 2, "F32": 4}
-"""Bytes of a stored value by dtype."""
 _OPTIONAL = ("choice", "recovery", "refinement")
 _TRAINED_NAMES = {"factors": " + recovery", "lora": " + LoRA"}
-
-
-@dataclass(frozen=True, eq=False)
-class CompressedTensors:
-    """What is stored for one projection: W ≈ S + U Vᵀ.
-
-    Attributes:
-        mask: Places of S, m×n.
-        values: S at those places in row-major order, shape (nonzeros,).
-        u: m×r.
-        v: n×r.
-        bias: Shape (m,), or None.
-    """
-
-    mask: PackedMask
-    values: NDArray[Any]
-    u: NDArray[Any]
-    v: NDArray[Any]
-    bias: NDArray[Any] | None = None
-
-
-@dataclass(frozen=True)
-class ProjectionRecord:
-    """One projection's line in the manifest.
-
-    ``scaled_error`` is ‖(W − S − L)D‖_F / ‖WD‖_F, or None where L was trained afterwards.
-    """
-
-    name: str
-    module: Module
-    m: int
-    n: int
-    rank: int
-    kept_fraction: float
-    nonzeros: int
-    bias: bool
-    scaled_error: float | None
-
-    @staticmethod
-    def from_json(item: Mapping[str, Any]) -> "ProjectionRecord":
-        """From an entry that the schema has accepted, to which 64.0 is a whole number too."""
-        counts = {name: int(item[name]) for name in ("m", "n", "rank", "nonzeros")}
-        return ProjectionRecord(**{**item, **counts})
-
-    @property
-    def factor_parameters(self) -> int:
-        """Entries of U and V."""
-        return self.rank * (self.m + self.n)
-
-    def stored_bytes(self, value_bytes: int) -> int:
-        """Bytes of mask, values and factors at so many bytes a value."""
-        mask = self.m * -(-self.n // 8)
-        return mask + value_bytes * (self.nonzeros + self.factor_parameters)
-
-    def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Shape of every tensor that the block's file must hold for this projection."""
-        shapes: dict[str, tuple[int, ...]] = {
-            "mask": (self.m, -(-self.n // 8)),
-            "values": (self.nonzeros,),
-            "u": (self.m, self.rank),
-            "v": (self.n, self.rank),
-        }
-        return shapes | ({"bias": (self.m,)} if self.bias else {})
-
-
-@dataclass(frozen=True)
-class BlockRecord:
-    """One block's file and projections.
-
-    Attributes:
-        file: Under the artifact's directory.
-        sha256: Of the file, hexadecimal.
-        projections: In the order in which they run.
-        tensors: SHA-256 of each tensor's bytes by its name in the file; none in version 1.
-    """
-
-    file: str
-    sha256: str
-    projections: tuple[ProjectionRecord, ...]
-    tensors: Mapping[str, str] = dataclasses.field(default_factory=dict)
-
-    @staticmethod
-    def from_json(entry: Mapping[str, Any]) -> "BlockRecord":
-        """From a parsed manifest entry that the schema has accepted."""
-        projections = tuple(ProjectionRecord.from_json(item) for item in entry["projections"])
-        tensors = entry.get("tensors", {})
-        return BlockRecord(entry["file"], entry["sha256"], projections, tensors)
 
 
 @dataclass(frozen=True)
@@ -126,7 +41,7 @@ class Settings:
         base_model: Name, architecture and hash.
         method: Name and settings.
         calibration: Text and windows.
-        dtype: Of what is stored.
+        dtype: Of what is stored and not rounded to fewer bits.
         choice: Patterns of projections that were left dense or got other settings; empty, and then
             not in the manifest, when all were treated alike.
         recovery: How U and V were trained afterwards, on what and from which artifact; empty, and
@@ -190,8 +105,9 @@ class Artifact:
         for index, block in enumerate(self.blocks):
             stored = open_tensors(self.path / block.file, block.tensors)
             for record in block.projections:
-                gemm = Gemm(record.name, record.module, record.m, record.n, tokens)
-                yield index, SparseLowRankGemm(gemm, _read_mask(stored, record), record.rank)
+                mask = read_mask(stored, record)
+                gemm, stored_bits = record.gemm(tokens), record.storage.loaded
+                yield index, SparseLowRankGemm(gemm, mask, record.rank, stored_bits)
 
     def read(self, block: int, name: str) -> CompressedTensors:
         """The stored tensors of one projection.
@@ -238,39 +154,9 @@ class Artifact:
         raise InputError(f"{self.path}: block {block} has no projection {name!r}")
 
 
-def read_projection(stored: TensorFile, record: ProjectionRecord) -> CompressedTensors:
-    """One projection's tensors from its block's file.
-
-    Raises:
-        InputError: Its mask disagrees with the record, or a value is not finite.
-    """
-    names = {part: f"{record.name}.{part}" for part in record.shapes() if part != "mask"}
-    parts = {part: stored.read(name) for part, name in names.items()}
-    for part, array in parts.items():
-        if not np.isfinite(array.astype(np.float32)).all():
-            raise InputError(f"{stored.path}: {names[part]} holds values that are not finite")
-    return CompressedTensors(_read_mask(stored, record), **parts)
-
-
 def block_file(index: int) -> str:
     """Name of a block's file under the artifact's directory."""
     return f"blocks/{index:03d}.safetensors"
-
-
-def kept_share(blocks: tuple[BlockRecord, ...]) -> float:
-    """Stored values of S, U and V over the parameters of the projections."""
-    counts = totals(blocks)
-    return (counts["nonzeros"] + counts["factor_parameters"]) / counts["parameters"]
-
-
-def totals(blocks: tuple[BlockRecord, ...]) -> dict[str, int]:
-    """Whole-model counts over the compressed projections."""
-    records = [record for block in blocks for record in block.projections]
-    return {
-        "parameters": sum(record.m * record.n for record in records),
-        "nonzeros": sum(record.nonzeros for record in records),
-        "factor_parameters": sum(record.factor_parameters for record in records),
-    }
 
 
 def open_artifact(path: Path) -> Artifact:
@@ -287,9 +173,9 @@ def open_artifact(path: Path) -> Artifact:
         raise InputError(f"{path}: not an artifact (no {MANIFEST}); `sslc compress` writes one")
     manifest = read_json(path / MANIFEST)
     check_manifest(manifest, path / MANIFEST)
-    blocks = tuple(BlockRecord.from_json(entry) for entry in manifest["blocks"])
+    blocks = tuple(BlockRecord.from_json(entry, manifest["dtype"]) for entry in manifest["blocks"])
     version, rest = int(manifest["version"]), manifest["rest"]
-    if version < VERSION:
+    if version < HASHED:
         warnings.warn(
             f"{path} is of version {version}, without hashes of its tensors: damage to them is "
             "seen by `sslc verify` only; compressing again gives the hashes",
@@ -301,7 +187,7 @@ def open_artifact(path: Path) -> Artifact:
     for index, block in enumerate(blocks):
         _check_names(block, index, path / MANIFEST)
         stored = open_tensors(path / block.file, block.tensors)
-        _check_block(stored, block, manifest["dtype"])
+        check_block(stored, block, manifest["dtype"])
         _check_hashed(stored, version)
     _check_hashed(open_tensors(path / REST, rest.get("tensors")), version)
     hashes = {block.file: block.sha256 for block in blocks}
@@ -326,41 +212,8 @@ def _check_names(block: BlockRecord, index: int, manifest: Path) -> None:
 
 def _check_hashed(stored: TensorFile, version: int) -> None:
     """From version 2 on every tensor has its hash, and no other."""
-    differing = stored.tensors.keys() ^ stored.sha256.keys() if version > 1 else set()
+    differing = stored.tensors.keys() ^ stored.sha256.keys() if version >= HASHED else set()
     if differing:
         raise InputError(
             f"{stored.path}: tensor {min(differing)!r} is not in both the file and {MANIFEST}"
         )
-
-
-def _check_block(stored: TensorFile, block: BlockRecord, dtype: str) -> None:
-    expected = {
-        f"{record.name}.{part}": ("U8" if part == "mask" else dtype, shape)
-        for record in block.projections
-        for part, shape in record.shapes().items()
-    }
-    for name, (kind, shape) in expected.items():
-        found = stored.tensors.get(name)
-        if found is None:
-            raise InputError(f"{stored.path}: tensor {name!r} is missing")
-        if (found.dtype, found.shape) != (kind, shape):
-            raise InputError(
-                f"{stored.path}: tensor {name!r} is {found.dtype} {list(found.shape)}, "
-                f"the manifest says {kind} {list(shape)}"
-            )
-    for record in block.projections:
-        if record.nonzeros > math.prod((record.m, record.n)):
-            raise InputError(f"{stored.path}: {record.name} has more nonzeros than entries")
-
-
-def _read_mask(stored: TensorFile, record: ProjectionRecord) -> PackedMask:
-    mask = PackedMask(stored.read(f"{record.name}.mask"), record.n)
-    if mask.nnz != record.nonzeros:
-        raise InputError(
-            f"{stored.path}: {record.name}.mask has {mask.nnz} bits set, "
-            f"the manifest says {record.nonzeros}"
-        )
-    spare = record.n % 8
-    if spare and (np.asarray(mask.bits[:, -1]) >> spare).any():
-        raise InputError(f"{stored.path}: {record.name}.mask has bits set past column {record.n}")
-    return mask

@@ -13,17 +13,8 @@ from typing import Any
 from numpy.typing import NDArray
 
 from workloads.artifact.manifest import FORMAT, HASH, VERSION, digest
-from workloads.artifact.read import (
-    MANIFEST,
-    REST,
-    BlockRecord,
-    CompressedTensors,
-    ProjectionRecord,
-    Settings,
-    block_file,
-    open_artifact,
-    totals,
-)
+from workloads.artifact.read import MANIFEST, REST, Settings, block_file, open_artifact
+from workloads.artifact.record import BlockRecord, CompressedTensors, ProjectionRecord, totals
 from workloads.artifact.replace import is_artifact, move_into_place
 from workloads.support.errors import InputError
 from workloads.support.files import (
@@ -63,11 +54,9 @@ class ArtifactWriter:
         """Write the next block and note it as finished."""
         file = block_file(len(self.blocks))
         arrays: dict[str, NDArray[Any]] = {}
-        for name, stored in tensors.items():
-            arrays |= {f"{name}.mask": stored.mask.bits, f"{name}.values": stored.values}
-            arrays |= {f"{name}.u": stored.u, f"{name}.v": stored.v}
-            if stored.bias is not None:
-                arrays[f"{name}.bias"] = stored.bias
+        for record in records:
+            parts = tensors[record.name].packed(record.storage)
+            arrays |= {f"{record.name}.{part}": array for part, array in parts.items()}
         hashes = write_tensors(self.partial / file, arrays)
         self.blocks.append(BlockRecord(file, hashes.file, records, hashes.tensors))
         self._note_progress()
@@ -172,7 +161,7 @@ def _finished_blocks(writer: ArtifactWriter) -> list[BlockRecord]:
     progress = read_json(path)
     if not isinstance(progress, dict) or progress.get(HASH) != digest(progress):
         raise InputError(f"{path}: is damaged, or of an earlier version; --overwrite starts again")
-    blocks = [BlockRecord.from_json(entry) for entry in progress["blocks"]]
+    blocks = [BlockRecord.from_json(entry, writer.settings.dtype) for entry in progress["blocks"]]
     made_under = progress["settings"]
     wanted = writer.settings.to_json()
     keys = sorted({*wanted, *made_under})

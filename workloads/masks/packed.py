@@ -56,6 +56,23 @@ class PackedMask:
         return PackedMask(np.packbits(mask, axis=1, bitorder="little"), mask.shape[1])
 
 
+@dataclass(frozen=True)
+class StoredBits:
+    """Widths of what a projection is loaded in, where its file decides them and not the machine.
+
+    Attributes:
+        values: Bits of a value of S; None: the machine's.
+        factors: Bits of an entry of U and V; None: the machine's.
+        scale_columns: Columns of a row of S that share a 16-bit scale; 0 for none.
+        factor_scales: Whether every column of U and V has one.
+    """
+
+    values: int | None = None
+    factors: int | None = None
+    scale_columns: int = 0
+    factor_scales: bool = False
+
+
 @dataclass(frozen=True, eq=False)
 class SparseLowRankGemm:
     """What the simulator runs for one projection: Y = S X + U (Vᵀ X).
@@ -64,11 +81,13 @@ class SparseLowRankGemm:
         gemm: Shape, module and tokens.
         mask: Places of S, m×n.
         rank: Columns r of U (m×r) and V (n×r); 0 when there is no low-rank part.
+        stored: Widths that its file decides; None: the machine's.
     """
 
     gemm: Gemm
     mask: PackedMask
     rank: int
+    stored: StoredBits | None = None
 
     def __post_init__(self) -> None:
         if (self.mask.rows, self.mask.columns) != (self.gemm.m, self.gemm.n):

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from workloads.artifact.read import Artifact, kept_share
+from workloads.artifact.read import Artifact
+from workloads.artifact.record import kept_share
 from workloads.results.identity import Subject, digest
 
 _CALIBRATION = ("source", "sha256", "windows", "window_tokens", "seed")

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import astuple
 
 import numpy as np
 
@@ -23,10 +24,12 @@ class WorkloadHash:
 
         Args:
             block: Its block.
-            projection: Shape, module, rank and mask; its tokens are named elsewhere.
+            projection: Shape, module, rank, stored widths and mask; its tokens are named elsewhere.
         """
         gemm = projection.gemm
         head = [block, gemm.name, gemm.module, gemm.m, gemm.n, projection.rank]
+        if projection.stored is not None:
+            head += astuple(projection.stored)
         self._hash.update(json.dumps(head).encode())
         self._hash.update(np.ascontiguousarray(projection.mask.bits).data)
 

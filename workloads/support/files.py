@@ -29,11 +29,12 @@ DTYPES: dict[str, np.dtype[Any]] = {
     "F64": np.dtype(np.float64),
     "I64": np.dtype(np.int64),
     "I32": np.dtype(np.int32),
+    "F8_E4M3": np.dtype(ml_dtypes.float8_e4m3fn),
     "I8": np.dtype(np.int8),
     "U8": np.dtype(np.uint8),
     "BOOL": np.dtype(np.bool_),
 }
-_FILE_ORDER = ("BOOL", "U8", "I8", "F16", "BF16", "I32", "F32", "F64", "I64")
+_FILE_ORDER = ("BOOL", "U8", "I8", "F8_E4M3", "F16", "BF16", "I32", "F32", "F64", "I64")
 """How safetensors orders tensors in a file: the last of these first, then by name."""
 _LONGEST_NUMBER = 300  # digits: what a double can hold
 

@@ -24,7 +24,8 @@ from sslc.model.config import tokenize
 from sslc.model.opening import open_checkpoint
 from sslc.model.weights import ArtifactWeights, dense_weight
 from tests.sslc.making import SONNETS, tree_bytes
-from workloads.artifact.read import Artifact, ProjectionRecord, open_artifact
+from workloads.artifact.read import Artifact, open_artifact
+from workloads.artifact.record import ProjectionRecord
 from workloads.artifact.write import ArtifactWriter
 from workloads.support.errors import InputError
 from workloads.texts.windows import random_windows

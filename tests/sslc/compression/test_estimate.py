@@ -17,12 +17,14 @@ from sslc.compression.plan import Choice, Plan, make_plan
 from sslc.methods.registry import load_method
 from sslc.model.blocks import BlockwiseModel
 from sslc.model.opening import open_checkpoint
+from workloads.artifact.storage import Storage
 from workloads.support.errors import InputError
 
 
 def test_projection_estimate_counts_by_hand() -> None:
     """6 x 10 with rank 2 and 20 nonzeros in two bytes: 20 + 2·16 values, 2 mask bytes a row."""
-    one = ProjectionEstimate(0, "mlp.up_proj", "FFN", 6, 10, "sslc", 0.9, 2, 20, 2)
+    plain = Storage.plain("BF16")
+    one = ProjectionEstimate(0, "mlp.up_proj", "FFN", 6, 10, "sslc", 0.9, 2, 20, plain, "BF16")
     assert (one.parameters, one.stored_bytes, one.dense_bytes) == (52, 6 * 2 + 104, 120)
 
 

@@ -23,7 +23,8 @@ from sslc.model.loading import SparseLowRankLinear
 from sslc.model.opening import open_checkpoint
 from tests.sslc.making import SONNETS
 from tests.workloads.results.results import perplexity
-from workloads.artifact.read import Artifact, totals
+from workloads.artifact.read import Artifact
+from workloads.artifact.record import totals
 from workloads.results.envelope import file_name, result_to_json
 from workloads.results.kinds import TextIdentity
 from workloads.results.subject import subject_of
@@ -186,5 +187,5 @@ def test_artifact_projections_are_as_small_as_their_bits(
         8 + int.from_bytes((made.path / block.file).read_bytes()[:8], "little")
         for block in made.blocks
     )
-    assert sum(record.stored_bytes(2) for record in records) == files - headers
+    assert sum(record.stored_bytes for record in records) == files - headers
     assert (files - headers) / dense <= 0.57

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from sslc.methods.registry import METHODS, describe, load_method, method_class
+from sslc.methods.registry import METHODS, QUANTIZERS, describe, load_method, method_class
 from workloads.support.errors import InputError
 
 
@@ -25,6 +25,11 @@ def test_load_method_share_out_of_range_raises(name: str, value: float) -> None:
         ("sslc", {"iterations": 1.5}, "iterations must be int"),
         ("sslc", {"group": "column"}, "group must be row, matrix or N:M"),
         ("sslc", {"rank": -2}, "rank must be"),
+        ("sslc", {"value_bits": 5}, "value_bits must be 16, 8, 6, 4, or 0, got 5"),
+        ("wanda", {"factor_bits": 4}, "factor_bits must be 16, 8, or 0, got 4"),
+        ("wanda", {"scale_columns": 20}, "multiple of 8, got 20"),
+        ("wanda", {"rounding": "up"}, "rounding must be one of auto, nearest"),
+        ("rtn", {"kept_fraction": 0.5}, "kept_fraction must be 1"),
     ],
 )
 def test_load_method_bad_setting_is_named(name: str, settings: Any, message: str) -> None:
@@ -45,7 +50,7 @@ def test_describe_reads_from_the_source_what_the_class_says(name: str) -> None:
     assert described.summary == str(cls.__doc__).splitlines()[0]
     defaults = {field.name: field.default for field in dataclasses.fields(cls)}
     assert described.settings == defaults
-    assert described.settings["kept_fraction"] == 0.5
+    assert described.settings["kept_fraction"] == (1.0 if name in QUANTIZERS else 0.5)
 
 
 def test_describe_unknown_method_is_refused() -> None:

@@ -25,7 +25,8 @@ from sslc.recovery.fine_tuning import adapted_model
 from sslc.recovery.recovered import recover_artifact, trained_ranks
 from sslc.recovery.settings import Training
 from tests.sslc.making import SONNETS, tree_bytes
-from workloads.artifact.read import Artifact, open_artifact, totals
+from workloads.artifact.read import Artifact, open_artifact
+from workloads.artifact.record import totals
 from workloads.support.errors import InputError
 from workloads.support.working import mark
 

@@ -18,7 +18,8 @@ from sslc.model.opening import open_checkpoint
 from sslc.model.weights import ArtifactWeights, sparse_part, to_torch
 from sslc.refinement.stages import BlockMatching
 from tests.sslc.making import CUT, tree_bytes
-from workloads.artifact.read import Artifact, CompressedTensors
+from workloads.artifact.read import Artifact
+from workloads.artifact.record import CompressedTensors
 from workloads.artifact.write import ArtifactWriter
 
 QUICK = BlockMatching(epochs=2, batch_windows=2, learning_rate=1e-2, floor=0.5)

@@ -2,14 +2,20 @@
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import pytest
+import safetensors
+from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
-from workloads.artifact.read import CompressedTensors, ProjectionRecord, Settings, open_artifact
+from workloads.artifact.read import Settings, open_artifact
+from workloads.artifact.record import CompressedTensors, ProjectionRecord, full_mask
+from workloads.artifact.storage import Storage
 from workloads.artifact.write import ArtifactWriter, start_artifact
 from workloads.masks.synthetic import iid_mask
 from workloads.support.errors import InputError, InputWarning
@@ -21,7 +27,9 @@ SETTINGS = Settings(
     calibration={"source": "x", "sha256": HASH, "windows": 1, "window_tokens": 2, "seed": 0},
     dtype="F32",
 )
-RECORD = ProjectionRecord("self_attn.q_proj", "MHA", 6, 11, 2, 0.5, 20, False, 0.1)
+RECORD = ProjectionRecord(
+    "self_attn.q_proj", "MHA", 6, 11, 2, 0.5, 20, False, 0.1, Storage.plain("F32")
+)
 
 
 def _tensors(seed: int) -> CompressedTensors:
@@ -49,6 +57,31 @@ def small_artifact(folder: Path) -> Path:
     return folder / "a"
 
 
+NUMBERED = replace(RECORD, storage=Storage("I6", "I8", 8))
+
+
+def numbered_tensors(record: ProjectionRecord = NUMBERED, seed: int = 0) -> CompressedTensors:
+    """Values and factors that are whole numbers times scales of 1/8."""
+    random = np.random.default_rng(seed)
+    bits, eighth = record.storage.value_bits, np.float32(0.125)
+    top = 2 ** (bits - 1) - 1
+    sizes: list[tuple[int, tuple[int, ...]]] = [(top, (20,)), (127, (6, 2)), (127, (11, 2))]
+    numbers = [random.integers(-most, most + 1, size) for most, size in sizes]
+    values, u, v = (number.astype(np.float32) * eighth for number in numbers)
+    scale = np.dtype(ml_dtypes.bfloat16)
+    scales = {"value_scales": np.full((6, 2), 0.125, scale)}
+    scales |= {name: np.full(2, 0.125, scale) for name in ("u_scales", "v_scales")}
+    return CompressedTensors(iid_mask(6, 11, 20, seed), values, u, v, scales=scales)
+
+
+def numbered_artifact(folder: Path, record: ProjectionRecord = NUMBERED) -> Path:
+    """An artifact of one block with one projection of whole numbers."""
+    writer = start_artifact(folder / "a", SETTINGS, resume=False, overwrite=False)
+    writer.write_block((record,), {record.name: numbered_tensors(record)})
+    writer.finish({"norm": np.ones(3, dtype=np.float32)}, {"config.json": b"{}"})
+    return folder / "a"
+
+
 @pytest.fixture
 def artifact(tmp_path: Path) -> Path:
     return small_artifact(tmp_path)
@@ -73,6 +106,91 @@ def test_artifact_public_libraries_alone_recount_nonzeros_and_rank(artifact: Pat
     bits = np.unpackbits(stored["self_attn.q_proj.mask"], axis=1, bitorder="little")
     assert bits.sum() == len(stored["self_attn.q_proj.values"]) == entry["nonzeros"] == 20
     assert stored["self_attn.q_proj.u"].shape == (6, entry["rank"])
+
+
+@pytest.mark.parametrize("values", ["I8", "I6", "I4"])
+def test_numbers_are_read_back_as_they_were_written(tmp_path: Path, values: str) -> None:
+    record = replace(RECORD, storage=Storage(values, "I8", 8))
+    opened = open_artifact(numbered_artifact(tmp_path, record))
+    opened.verify()
+    read, given = opened.read(0, RECORD.name), numbered_tensors(record)
+    for part in ("values", "u", "v"):
+        assert (getattr(read, part) == getattr(given, part)).all()
+    stored = sum(info.nbytes for info in load_raw(opened.path / "blocks/000.safetensors").values())
+    assert stored == opened.blocks[0].projections[0].stored_bytes
+
+
+def load_raw(file: Path) -> dict[str, NDArray[np.uint8]]:
+    """Bytes of every tensor, by safetensors' own reader."""
+    parts = safetensors.deserialize(file.read_bytes())  # type: ignore[no-untyped-call]
+    return {name: np.frombuffer(part["data"], np.uint8) for name, part in parts}
+
+
+def test_numbers_are_readable_with_safetensors_and_numpy_alone(tmp_path: Path) -> None:
+    """As ``docs/model.md`` tells it: int6 in a stream of bits, scales of bf16, U and V of int8."""
+    part = load_raw(numbered_artifact(tmp_path) / "blocks/000.safetensors")
+    part = {name.removeprefix("self_attn.q_proj."): raw for name, raw in part.items()}
+    m, n, rank, bits, group = 6, 11, 2, 6, 8
+
+    def bf16(raw: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return (raw.view("<u2").astype(np.uint32) << 16).view(np.float32)
+
+    mask = np.unpackbits(part["mask"].reshape(m, -1), axis=1, count=n, bitorder="little") > 0
+    stream = np.unpackbits(part["values"], bitorder="little")[: mask.sum() * bits]
+    numbers = stream.reshape(-1, bits) @ (1 << np.arange(bits))
+    numbers = np.where(numbers < 2 ** (bits - 1), numbers, numbers - 2**bits)
+    rows, columns = np.nonzero(mask)
+    whole = np.zeros((m, n), np.float32)
+    whole[mask] = numbers * bf16(part["value_scales"]).reshape(m, -1)[rows, columns // group]
+    u = part["u"].view(np.int8).reshape(m, rank) * bf16(part["u_scales"])
+    v = part["v"].view(np.int8).reshape(n, rank) * bf16(part["v_scales"])
+    given = numbered_tensors()
+    assert (whole[mask] == given.values).all()
+    assert (u @ v.T == given.u @ given.v.T).all()
+
+
+def test_full_projection_has_no_mask_in_its_file(tmp_path: Path) -> None:
+    record = replace(RECORD, nonzeros=66, rank=0, storage=Storage("F32", "F32", mask=False))
+    values = np.arange(66, dtype=np.float32)
+    none = (np.zeros((6, 0), np.float32), np.zeros((11, 0), np.float32))
+    writer = start_artifact(tmp_path / "a", SETTINGS, resume=False, overwrite=False)
+    writer.write_block((record,), {RECORD.name: CompressedTensors(full_mask(6, 11), values, *none)})
+    writer.finish({}, {"config.json": b"{}"})
+    opened = open_artifact(tmp_path / "a")
+    assert opened.blocks[0].projections[0].stored_bytes == 66 * 4
+    (_, projection), read = next(opened.projections()), opened.read(0, RECORD.name)
+    assert projection.mask.nnz == 66
+    assert (read.values == values).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"mask": False}, "has no mask and does not keep every entry"),
+        ({"scale_columns": 0}, "has I6 values with scale_columns 0"),
+        ({"scale_columns": 12}, "12 is not a multiple of 8"),
+        ({"values": "I5"}, "I5"),
+        ({"values": "I8"}, r"is U8 \[15\], the manifest says I8 \[20\]"),
+    ],
+)
+def test_open_artifact_other_storage_than_the_file_is_refused(
+    tmp_path: Path, change: dict[str, object], message: str
+) -> None:
+    path = numbered_artifact(tmp_path)
+    _edit(path, lambda m: _projection(m)["storage"].update(change))
+    with pytest.raises(InputError, match=message):
+        open_artifact(path)
+
+
+@pytest.mark.parametrize("part", ["value_scales", "u_scales"])
+def test_read_negative_scale_is_refused(tmp_path: Path, part: str) -> None:
+    given = numbered_tensors()
+    scales = {**given.scales, part: -given.scales[part]}
+    writer = start_artifact(tmp_path / "a", SETTINGS, resume=False, overwrite=False)
+    writer.write_block((NUMBERED,), {RECORD.name: replace(given, scales=scales)})
+    writer.finish({}, {"config.json": b"{}"})
+    with pytest.raises(InputError, match=f"{part} holds negative scales"):
+        open_artifact(tmp_path / "a").read(0, RECORD.name)
 
 
 def test_projections_masks_are_memory_mapped(artifact: Path) -> None:
@@ -215,9 +333,24 @@ def test_verify_any_flipped_bit_names_the_file(artifact: Path, file: str) -> Non
 
 
 def _to_version_1(manifest: Any) -> None:
+    _to_version_2(manifest)
     manifest["version"] = 1
     for entry in (*manifest["blocks"], manifest["rest"]):
         del entry["tensors"]
+
+
+def _to_version_2(manifest: Any) -> None:
+    manifest["version"] = 2
+    for entry in manifest["blocks"]:
+        for projection in entry["projections"]:
+            del projection["storage"]
+
+
+def test_open_artifact_version_2_is_stored_in_the_artifact_s_dtype(artifact: Path) -> None:
+    _edit(artifact, _to_version_2)
+    opened = open_artifact(artifact)
+    opened.verify()
+    assert opened.blocks[0].projections == (RECORD,)
 
 
 def test_open_artifact_version_1_is_read_with_a_remark(artifact: Path) -> None:

@@ -3,7 +3,9 @@
 import dataclasses
 from pathlib import Path
 
-from workloads.artifact.read import Artifact, BlockRecord, ProjectionRecord, Settings
+from workloads.artifact.read import Artifact, Settings
+from workloads.artifact.record import BlockRecord, ProjectionRecord
+from workloads.artifact.storage import Storage
 from workloads.results.subject import subject_of
 
 _SETTINGS = Settings(
@@ -15,7 +17,7 @@ _SETTINGS = Settings(
     },
     dtype="BF16",
 )  # fmt: skip
-_RECORD = ProjectionRecord("up_proj", "FFN", 10, 10, 1, 0.5, 30, False, 0.1)
+_RECORD = ProjectionRecord("up_proj", "FFN", 10, 10, 1, 0.5, 30, False, 0.1, Storage.plain("BF16"))
 _ARTIFACT = Artifact(
     Path("here"),
     _SETTINGS,
