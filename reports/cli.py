@@ -17,6 +17,7 @@ from reports.commands import (
     recover,
     report,
     reproduce,
+    run,
     simulate,
     sweep,
     verify,
@@ -72,6 +73,7 @@ app.command()(export.export)
 app.command("show")(show_path)
 app.command("list")(list_names)
 app.command()(doctor.doctor)
+app.command()(run.run)
 app.command()(demo.demo)
 
 

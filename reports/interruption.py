@@ -26,6 +26,7 @@ _GO_ON = {
     "recover": "the same command with --resume goes on from its last checkpoint",
     "sweep": "the same command again goes on from there; finished batches stay",
     "reproduce": "the same command again goes on from there; finished cells stay",
+    "run": "the same command again goes on from there; finished stages stay",
     "demo": "the same command again goes on from there; finished artifacts stay",
 }
 _AGAIN = "nothing is half written; run the same command again"

@@ -27,7 +27,9 @@ def report(
     compare: Annotated[
         list[Path] | None,
         typer.Option(
-            metavar="OTHER", help="Another run to set beside DIR; may be repeated for its parts."
+            metavar="OTHER",
+            show_default="none",
+            help="Another run to set beside DIR; may be repeated for its parts.",
         ),
     ] = None,
     out: Annotated[

@@ -24,9 +24,10 @@ def sweep(
 ) -> None:
     """Cycles, traffic and more over a space of machines, and the Pareto front.
 
-    Finished batches lie in DIR/shards as Parquet; a killed run goes on where it was.
+    Begin a space with `sslc list spaces --toml llama2-7b > space.toml`. Finished batches lie in
+    DIR/shards as Parquet; a killed run goes on where it was.
 
-    Example: sslc sweep docs/sweep-llama2-7b.toml --out runs/sweep --workers 2
+    Example: sslc sweep space.toml --out runs/sweep
     """
     if dry_run:
         _estimate(space, out, workers, style, as_json)

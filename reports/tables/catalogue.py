@@ -17,9 +17,10 @@ from workloads.results.table import FORMATS, Column, Table
 from workloads.shapes.attention import load_vit, vit_names
 from workloads.shapes.transformer import load_model, model_names
 from workloads.support.errors import InputError
-from workloads.support.presets import preset_text
+from workloads.support.presets import preset_names, preset_text
 from workloads.texts.windows import NAMES
 
+_EXAMPLES = "reports.examples"
 _CYCLE_MODELS: dict[Model, str] = {
     "published": "compute cycles alone, perfectly balanced, as the published table counts them",
     "roofline": "the larger of compute and DRAM time of each projection; a bound, nothing beats it",
@@ -178,6 +179,27 @@ def formats_table() -> Table:
     return Table("formats", "Formats", (Column("Format"), Column("File"), Column("For")), rows)
 
 
+def spaces_table() -> Table:
+    """Design spaces to begin with."""
+    return _examples("spaces", "Examples of a design space")
+
+
+def studies_table() -> Table:
+    """Run files to begin with."""
+    return _examples("studies", "Examples of a run file")
+
+
+def _examples(folder: str, title: str) -> Table:
+    """Files of a folder by name, with the first line of each, which says what it is."""
+    names = preset_names(_EXAMPLES, folder)
+    texts = (preset_text(_EXAMPLES, folder, "example", name) for name in names)
+    rows = tuple(
+        (name, text.partition("\n")[0].removeprefix("# "))
+        for name, text in zip(names, texts, strict=True)
+    )
+    return Table(folder, title, (Column("Name"), Column("What it is")), rows)
+
+
 def _plain(text: str) -> str:
     """A docstring's markup as people read it."""
     return text.replace("``", "")
@@ -227,6 +249,12 @@ CATALOGUES: dict[str, Catalogue] = {
         ("accelerator_sim.machine", "cost_tables"),
     ),
     "objectives": Catalogue("what a sweep looks for", "objectives of a sweep", objectives_table),
+    "spaces": Catalogue(
+        "examples of a design space", "sweep SPACE.toml", spaces_table, (_EXAMPLES, "spaces")
+    ),
+    "studies": Catalogue(
+        "examples of a run file", "run STUDY.toml", studies_table, (_EXAMPLES, "studies")
+    ),
     "formats": Catalogue("how tables are written", "--format", formats_table),
 }  # fmt: skip
 

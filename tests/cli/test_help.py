@@ -68,7 +68,7 @@ def test_tab_offers_names_through_the_shell() -> None:
         ("compress", "method", "sslc", ["sslc", "sslc-d", "sslc-h"]),
         ("compress", "calibration", "wiki", ["wikitext2"]),
         ("compress", "dtype", "", ["auto", "BF16", "F16", "F32"]),
-        ("simulate", "accelerator", "array", ["array-64x64"]),
+        ("simulate", "accelerator", "vit", ["vitcod"]),
         ("simulate", "cycle_model", "c", ["compiled"]),
         ("simulate", "energy", "2", ["28nm"]),
         ("simulate", "style", "l", ["latex"]),

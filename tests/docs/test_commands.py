@@ -24,7 +24,7 @@ def commands_of(text: str) -> list[str]:
     lines = [line.strip().removeprefix("$ ") for line in lines] + INLINE.findall(text)
     lines = [re.sub(r"\s#.*", "", line).strip() for line in lines]
     lines = [re.sub(r"(--[\w-]+) [A-Z]\b", r"\1 1", line) for line in lines]  # any number
-    lines = [line.partition(" && ")[0].partition(" | ")[0] for line in lines]
+    lines = [re.split(r" (?:&&|[|>]) ", line)[0] for line in lines]
     return [line for line in lines if line.startswith("sslc ") and not ELLIPSIS.search(line)]
 
 
