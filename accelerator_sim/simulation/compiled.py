@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from accelerator_sim.machine.hardware import Limit
 from accelerator_sim.mapping.candidates import Plan
 from accelerator_sim.mapping.timing import refuse_long_transfers
 from accelerator_sim.simulation import compiled_kernel as kernel
@@ -47,7 +48,7 @@ def run_compiled(plan: Plan) -> EventResult:
     tables = build_tables(plan)
     settings = _settings(plan, tables)
     _refuse_long_runs(plan, tables, settings)
-    state = _state(plan, tables, settings)
+    state = _state(tables, settings)
     kernel.run(state)
     machine = state.machine[0]
     if machine["written"] != len(state.blocks):
@@ -106,10 +107,19 @@ def _settings(plan: Plan, tables: Tables) -> machine_state.Settings:
         group_blocks=tables.group_blocks,
         one_by_one=int(dram.limits_requests),
         requests_per_cycle=limit(dram.requests_per_cycle),
+        outstanding=_outstanding(dram.outstanding_requests, len(tables.tiles)),
+        parts_on_way=2 * (accelerator.pipeline_cycles + 2) + 2,
+        ticks_to_cycles=1 / rate.numerator,
+        bytes_to_stripes=1 / dram.stripe_bytes,
     )
 
 
-def _state(plan: Plan, tables: Tables, settings: machine_state.Settings) -> machine_state.State:
+def _outstanding(requests: Limit, tiles: int) -> int:
+    """Credits of a stream, no more than it has requests; 0: no limit."""
+    return 0 if requests == "unlimited" else min(requests, 2 * tiles)
+
+
+def _state(tables: Tables, settings: machine_state.Settings) -> machine_state.State:
     """A machine before its first cycle; what starts otherwise than with zeros is the kernel's."""
     blocks = len(tables.pending)
     return machine_state.State(
@@ -129,16 +139,14 @@ def _state(plan: Plan, tables: Tables, settings: machine_state.Settings) -> mach
         arrivals=np.empty(tables.arrivals, dtype=np.int64),
         sharers=tables.sharers.copy(),
         crossings=np.zeros(2, dtype=machine_state.CROSSING),
-        credits=_credits(plan, settings.tiles),
-        results=np.zeros((2, settings.pipeline + 1), dtype=machine_state.RESULT),
+        credits=np.zeros((2, _ring(settings.outstanding + 1)), dtype=np.int64),
+        results=np.zeros((2, _ring(settings.pipeline + 1)), dtype=machine_state.RESULT),
     )
 
 
-def _credits(plan: Plan, tiles: int) -> machine_state.Whole:
-    """Room for the cycles from which the credits of each stream are back; 0 columns: no limit."""
-    outstanding = plan.program.accelerator.dram.outstanding_requests
-    kept = 0 if outstanding == "unlimited" else min(outstanding, 2 * tiles + 1)
-    return np.zeros((2, kept), dtype=np.int64)
+def _ring(entries: int) -> int:
+    """The power of two that holds so many."""
+    return 1 << (entries - 1).bit_length()
 
 
 def _tokens(tables: Tables) -> machine_state.Records:

@@ -1,9 +1,9 @@
 """The units of the machine as compiled functions over records. numba, no Python objects.
 
 The same rules as ``units`` and ``event``; ``compiled`` fills the records. Time
-jumps from one cycle in which something ends or arrives to the next. What arrives later is known
-when it is granted, so only a waiting engine looks at arrivals. Grants of loads come before the
-starts of their cycle: every transfer arrives in a later cycle, so that changes nothing.
+jumps from one cycle in which an end or an arrival is noticed to the next. What arrives later is
+known when it is granted, so only a waiting engine looks at arrivals. Grants of loads come before
+the starts of their cycle: every transfer arrives in a later cycle, so that changes nothing.
 
 Port time is a pair, whole cycles and ticks of the next, so that it stays exact. Durations stand in
 ``tables``, which machines share: what a run counts down or fills in is beside them.
@@ -27,12 +27,15 @@ def run(state: State) -> None:
     machine = state.machine[0]
     denser, sparser = state.engines[DENSER], state.engines[SPARSER]
     one_by_one = state.settings.one_by_one > 0
+    both = state.settings.parts[DENSER] > 0
     _begin(state, machine)
     while machine.now < NEVER:
         machine.fresh = machine.requested
-        _ends(state, machine, denser, DENSER)
+        if both:
+            _ends(state, machine, denser, DENSER)
         _ends(state, machine, sparser, SPARSER)
-        _crossings(state, machine)
+        if both:
+            _crossings(state, machine)
         _write_backs(state, machine)
         if machine.freed:
             machine.freed = 0
@@ -41,17 +44,27 @@ def run(state: State) -> None:
             if one_by_one:
                 machine.next_join = machine.now
             else:
-                load(state, machine, state.streams[0])
-                load(state, machine, state.streams[1])
+                _load_all(state, machine)
         if one_by_one:
             join(state, machine)
-        if not denser.running and denser.left > 0:
+        if both:
             _start(state, machine, denser, DENSER)
-        if not sparser.running and sparser.left > 0:
-            _start(state, machine, sparser, SPARSER)
+        _start(state, machine, sparser, SPARSER)
         while not one_by_one and machine.granted < machine.requested:
             write_back(state, machine)
-        machine.now = _next_cycle(state, machine, denser, sparser)
+        machine.now = _next_cycle(state, machine)
+        if both:
+            machine.now = min(machine.now, _noticed_there(state, machine, denser))
+
+
+@compiled
+def _load_all(state: State, machine: Record) -> None:
+    """Load what has a slot; what is left wants one."""
+    machine.slots_wanted = 0
+    for number in range(2):
+        load(state, machine, state.streams[number])
+        if state.streams[number].inputs_next < state.streams[number].end:
+            machine.slots_wanted = 1
 
 
 @compiled
@@ -81,64 +94,116 @@ def _begin(state: State, machine: Record) -> None:
 
 
 @compiled
-def _next_cycle(state: State, machine: Record, denser: Record, sparser: Record) -> int:
-    """The next cycle in which a part ends or is seen, a transfer is seen, or an engine starts."""
-    after: int = min(min(denser.end, sparser.end), min(denser.seen_at, sparser.seen_at))
-    after = min(after, min(denser.ready, sparser.ready))
-    after = min(after, machine.next_join)
-    for number in (DENSER, SPARSER):
-        engine = state.engines[number]
-        if engine.finished < engine.issued:
-            first = state.results[number, engine.finished % state.results.shape[1]]
-            after = min(after, first.seen_at)
-    if machine.crossed < machine.sent:
-        after = min(after, state.crossings[machine.crossed & 1].seen_at)
+def _next_cycle(state: State, machine: Record) -> int:
+    """The next cycle in which anybody would notice what has ended or arrived by then.
+
+    Ends that nobody waits for are looked at later, with the cycle in which they were.
+    """
+    after = min(_noticed(state, machine, state.engines[SPARSER], SPARSER), machine.next_join)
     if machine.written < machine.granted:
         after = min(after, state.blocks[machine.written].seen_at)
     return after
 
 
 @compiled
+def _noticed_there(state: State, machine: Record, denser: Record) -> int:
+    """The same of the denser engine and its link, where it has anything to do."""
+    after = _noticed(state, machine, denser, DENSER)
+    if machine.crossed < machine.sent:
+        after = min(after, state.crossings[machine.crossed & 1].seen_at)
+    return after
+
+
+@compiled
+def _noticed(state: State, machine: Record, engine: Record, number: int) -> int:
+    """When an engine may start, or when what it has done frees a slot or completes something."""
+    after: int = engine.ready
+    for entry in range(engine.finished, engine.issued):
+        result = state.results[number, entry & (state.results.shape[1] - 1)]
+        if _completes(state, result.tile, number):
+            after = min(after, result.seen_at)
+            break
+    if engine.seen_at < NEVER and (
+        machine.slots_wanted > 0 or _completes(state, engine.seen_tile, number)
+    ):
+        after = min(after, engine.seen_at)
+    if engine.running:
+        loaded = _loaded(state, number)
+        if loaded <= engine.end:
+            after = min(after, engine.end)
+        else:
+            after = min(after, loaded)
+            if machine.slots_wanted > 0 or _completes(state, engine.tile, number):
+                after = min(after, engine.end + state.settings.handoff)
+    return after
+
+
+@compiled
+def _loaded(state: State, number: int) -> int:
+    """When the next tile of an engine, of any stream, is there; NEVER as long as nobody knows."""
+    loaded = NEVER
+    for lane in range(2 * number, 2 * number + 2):
+        queue = state.lanes[lane]
+        if queue.next < queue.end:
+            key = state.tiles[queue.next].input_key
+            loaded = min(loaded, max(state.weights_at[queue.next], state.arrivals[key]))
+    return loaded
+
+
+@compiled
+def _completes(state: State, tile: int, number: int) -> bool:
+    """Whether the results of a part may complete something, or cross the link.
+
+    Until the next start no more than ``parts_on_way`` can reach an output block or Vᵀx.
+    """
+    record = state.tiles[tile]
+    if record.wide > 0 or (number == DENSER and record.link > 0):
+        return True
+    blocks = len(state.blocks)
+    if record.target < blocks:
+        left = state.blocks[record.target].pending
+    else:
+        left = state.tokens[record.target - blocks].thin_parts
+    return bool(left <= state.settings.parts_on_way)
+
+
+@compiled
 def _ends(state: State, machine: Record, engine: Record, number: int) -> None:
     """The end of an engine's part, and what is seen of those before."""
+    if engine.seen_at <= machine.now:
+        _hand_off(state, machine, engine, number)
+    if engine.end <= machine.now:
+        tile = engine.tile
+        if number == DENSER and state.tiles[tile].link > 0:
+            machine.outstanding += 1
+        engine.running = 0
+        engine.last_end = engine.end
+        engine.seen_tile = tile
+        engine.seen_at = engine.end + state.settings.handoff
+        engine.end = NEVER
+        if engine.seen_at <= machine.now:
+            _hand_off(state, machine, engine, number)
     while engine.finished < engine.issued:
-        result = state.results[number, engine.finished % state.results.shape[1]]
+        result = state.results[number, engine.finished & (state.results.shape[1] - 1)]
         if result.seen_at > machine.now:
             break
         engine.finished += 1
         _results(state, machine, result.tile, number)
-    if engine.seen_at == machine.now:
-        engine.seen_at = NEVER
-        _hand_off(state, machine, engine.seen_tile, number)
-    if engine.end == machine.now:
-        engine.running = 0
-        engine.end = NEVER
-        engine.last_end = machine.now
-        tile = engine.tile
-        if number == DENSER and state.tiles[tile].link > 0:
-            machine.outstanding += 1
-        if state.settings.handoff > 0:
-            engine.seen_tile = tile
-            engine.seen_at = machine.now + state.settings.handoff
-        else:
-            _hand_off(state, machine, tile, number)
 
 
 @compiled
-def _hand_off(state: State, machine: Record, tile: int, number: int) -> None:
+def _hand_off(state: State, machine: Record, engine: Record, number: int) -> None:
     """A part of a tile is seen to have issued: slots; its results are there a pipeline later."""
+    tile = engine.seen_tile
     if state.tiles[tile].parts == 1 or state.halves[tile] > 0:
         _release(state, machine, tile)
     else:
         state.halves[tile] = 1
-    if state.settings.pipeline == 0:
-        _results(state, machine, tile, number)
-        return
-    engine = state.engines[number]
-    result = state.results[number, engine.issued % state.results.shape[1]]
-    result.seen_at = machine.now + state.settings.pipeline
+    result = state.results[number, engine.issued & (state.results.shape[1] - 1)]
+    result.seen_at = engine.seen_at + state.settings.pipeline
     result.tile = tile
     engine.issued += 1
+    engine.seen_at = NEVER
 
 
 @compiled
@@ -266,6 +331,8 @@ def _advance_inputs(state: State, machine: Record) -> None:
 @compiled
 def _start(state: State, machine: Record, engine: Record, number: int) -> None:
     """Start an idle engine's next tile once all that it needs is there, main stream first."""
+    if engine.running or engine.left == 0:
+        return
     now, charged = machine.now, -1
     engine.ready = NEVER
     for lane in range(2 * number, 2 * number + 2):

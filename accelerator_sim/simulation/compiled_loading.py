@@ -16,14 +16,28 @@ def _grant(state: State, machine: Record, size: int, latency: int) -> int:
         machine.port_cycle = machine.now
         machine.port_ticks = 0
     machine.begun = machine.port_cycle
-    stripes = (size + settings.stripe_bytes - 1) // settings.stripe_bytes
-    ticks = machine.port_ticks + stripes * settings.stripe_ticks
-    cycles = ticks // settings.scale
+    size += settings.stripe_bytes - 1
+    stripes = _quotient(size, settings.stripe_bytes, settings.bytes_to_stripes)
+    ticks = stripes * settings.stripe_ticks
+    cycles = _quotient(ticks, settings.scale, settings.ticks_to_cycles)
     machine.port_cycle += cycles
-    machine.port_ticks = ticks - cycles * settings.scale
+    machine.port_ticks += ticks - cycles * settings.scale
+    if machine.port_ticks >= settings.scale:
+        machine.port_ticks -= settings.scale
+        machine.port_cycle += 1
     machine.last_arrival = machine.port_cycle + (machine.port_ticks > 0) + latency
     seen_at: int = machine.last_arrival + settings.handoff
     return seen_at
+
+
+@compiled
+def _quotient(value: int, divisor: int, inverse: float) -> int:
+    """⌊value / divisor⌋: a product with the inverse, if the rest shows that it is right."""
+    found = int(value * inverse)
+    rest = value - found * divisor
+    if 0 <= rest < divisor:
+        return found
+    return value // divisor
 
 
 @compiled
@@ -112,6 +126,7 @@ def join(state: State, machine: Record) -> None:
         machine.joined_at = machine.now
         machine.left = state.settings.requests_per_cycle
     machine.next_join = NEVER
+    machine.slots_wanted = 0
     while machine.granted < machine.requested and machine.left > 0:
         write_back(state, machine)
         machine.left -= 1
@@ -125,17 +140,18 @@ def join(state: State, machine: Record) -> None:
 def _join_stream(state: State, machine: Record, number: int) -> None:
     """Raise a stream's requests while they have slots, credits and room."""
     stream, credits = state.streams[number], state.credits[number]
+    outstanding, last = state.settings.outstanding, len(credits) - 1
     while _has_request(state, machine, stream):
-        if len(credits) > 0 and credits[stream.raised % len(credits)] > machine.now:
-            back_at = credits[stream.raised % len(credits)]
+        back_at = credits[(stream.raised - outstanding) & last]
+        if back_at > machine.now:
             machine.next_join = min(machine.next_join, back_at)
             break
         if machine.left == 0:
             machine.next_join = min(machine.next_join, machine.now + 1)
             break
         _raise_next(state, machine, stream)
-        if len(credits) > 0:
-            credits[stream.raised % len(credits)] = machine.begun + 1
+        if outstanding > 0:
+            credits[stream.raised & last] = machine.begun + 1
         stream.raised += 1
         machine.left -= 1
 
@@ -145,10 +161,11 @@ def _has_request(state: State, machine: Record, stream: Record) -> bool:
     """Move to the next tile that has something to load; whether it has a slot."""
     while stream.inputs_next < stream.end:
         tile = stream.inputs_next
-        if tile == stream.weights_next:
-            return bool(stream.weights_held < stream.weight_slots)
-        wanted = _wants_inputs(state, machine, stream, tile)
+        wanted = READY if stream.weights_held < stream.weight_slots else NO_SLOT
+        if tile < stream.weights_next:
+            wanted = _wants_inputs(state, machine, stream, tile)
         if wanted != NOTHING:
+            machine.slots_wanted |= wanted == NO_SLOT
             return wanted == READY
         stream.inputs_next += 1
     return False

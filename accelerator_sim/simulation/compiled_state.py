@@ -16,6 +16,7 @@ MACHINE = _record(
     "now", "port_cycle", "port_ticks", "last_arrival", "freed", "outstanding", "link_free", "sent",
     "crossed", "inputs_opened", "inputs_closed", "outputs_opened", "outputs_closed",
     "requested", "fresh", "granted", "written", "next_join", "joined_at", "left", "begun",
+    "slots_wanted",
 )  # fmt: skip
 ENGINE = _record(
     "running", "left", "tile", "end", "seen_tile", "seen_at", "ready", "started", "busy", "fill",
@@ -59,6 +60,10 @@ class Settings(NamedTuple):
         group_blocks: Output blocks that share a slot.
         one_by_one: Whether requests join one by one; else all at once, by class.
         requests_per_cycle: How many may join in a cycle.
+        outstanding: Credits of a stream; 0: requests have no limit.
+        parts_on_way: Parts that both engines, their pipelines and the link hold at the most.
+        ticks_to_cycles: 1 / ``scale``, nearly.
+        bytes_to_stripes: 1 / ``stripe_bytes``, nearly.
     """
 
     main: int
@@ -79,6 +84,10 @@ class Settings(NamedTuple):
     group_blocks: int
     one_by_one: int
     requests_per_cycle: int
+    outstanding: int
+    parts_on_way: int
+    ticks_to_cycles: float
+    bytes_to_stripes: float
 
 
 class State(NamedTuple):
@@ -101,9 +110,10 @@ class State(NamedTuple):
         arrivals: When inputs are visible; the last: no inputs.
         sharers: Tiles that still need what came at each arrival; empty where that is one each.
         crossings: CROSSING: the two transfers that can be on the link.
-        credits: When each credit of a stream is back, by the request that last took it; without
-            columns where requests are not limited.
+        credits: When the credit of a request of a stream is back, for the requests raised last.
         results: RESULT: parts of each engine in its pipeline.
+
+    ``credits`` and ``results`` are rings whose length is a power of two.
     """
 
     settings: Settings
