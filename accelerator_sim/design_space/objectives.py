@@ -1,12 +1,13 @@
 """What a sweep measures at every point, and which way is better: one entry per column."""
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 from accelerator_sim.machine.hardware import Accelerator
 from accelerator_sim.models.by_name import CYCLE_MODELS, Model
-from accelerator_sim.models.cycles import BlockCycles
+from accelerator_sim.models.cycles import BlockCycles, ModuleCycles
 
 _PJ_PER_J = 1e12
 _WHOLE = ",.0f"
@@ -26,12 +27,17 @@ class Evaluated:
     accelerator: Accelerator
     tokens: int
 
+    @functools.cached_property
+    def total(self) -> ModuleCycles:
+        """Cycles of all products."""
+        return self.block.total
+
     @property
     def seconds(self) -> float:
         """Cycles over the machine's own clock."""
-        return self.block.total.sum_cycles / self.accelerator.clock_hz
+        return self.total.sum_cycles / self.accelerator.clock_hz
 
-    @property
+    @functools.cached_property
     def energy_pj(self) -> float:
         """Of all products."""
         parts = [part.energy for part in self.block.projections]
@@ -85,17 +91,17 @@ def _power_watts(point: Evaluated) -> float | None:
 
 def _rate(point: Evaluated, amount: float) -> float | None:
     """An amount per second; None where nothing is kept, which is no work to be fast at."""
-    worked = point.block.total.has_work and point.seconds
+    worked = point.total.has_work and point.seconds
     return amount / point.seconds if worked else None
 
 
 def _speedup(point: Evaluated) -> float | None:
-    return point.block.total.speedup
+    return point.total.speedup
 
 
 OBJECTIVES: dict[str, Objective] = {
     "cycles": Objective(
-        "cycles", "less", False, lambda point: point.block.total.sum_cycles, number_format=_WHOLE
+        "cycles", "less", False, lambda point: point.total.sum_cycles, number_format=_WHOLE
     ),
     "seconds": Objective("s", "less", False, lambda point: point.seconds),
     "tokens_per_second": Objective(

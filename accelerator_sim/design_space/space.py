@@ -168,7 +168,10 @@ def machine_at(base: Accelerator, keys: tuple[str, ...], *, point: Point) -> Acc
     """
     values = zip(keys, point, strict=True)
     settings = {key: value for key, value in values if key not in WORK_AXES}
-    return build_accelerator(override(_table(base), settings), Place(base.name))
+    changed = {key.partition(".")[0] for key in settings if "." in key}
+    parts = {key: part for key, part in vars(base).items() if key in _table(base)}
+    table = parts | {key: _table(base)[key] for key in changed}
+    return build_accelerator(override(table, settings), Place(base.name))
 
 
 @functools.cache

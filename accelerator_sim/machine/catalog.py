@@ -142,7 +142,8 @@ def load_cost_table(name_or_path: str | Path = DEFAULT_COSTS) -> CostTable:
 
 
 def build_accelerator(table: Mapping[str, Any], place: Place) -> Accelerator:
-    """An accelerator from its parsed TOML; errors name the place.
+    """An accelerator from its parsed TOML, of which tables may be built already; errors name the
+    place.
 
     Raises:
         InputError: A key is unknown, missing, or has a value that cannot be used.
@@ -157,7 +158,7 @@ def _with_tables(
     """A copy of a parsed file with its tables built."""
     values = dict(table)
     for key, cls in classes.items():
-        if key in values:
+        if key in values and not isinstance(values[key], cls):
             if not isinstance(values[key], Mapping):
                 raise InputError(
                     f"{place.of(key)}: {key} must be a table, got {shown(values[key])}"

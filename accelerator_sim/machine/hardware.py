@@ -336,7 +336,7 @@ class Accelerator:
         """Multiply-accumulates per cycle of all lines."""
         return self.lines * self.macs_per_line
 
-    @property
+    @cached_property
     def peak_bytes_per_cycle(self) -> Fraction:
         """DRAM bytes per cycle without the efficiency: exact."""
         return Fraction(self.dram.bytes_per_second, self.clock_hz)

@@ -190,7 +190,7 @@ def _best_plan(searches: Iterable[Search]) -> Plan:
 def _plan(search: Search) -> Plan:
     gemm, accelerator = search.gemm, search.accelerator
     rule = DENSE_SPLIT if search.rank is None else _split_rule(accelerator)
-    extents = (accelerator.tile.rows, accelerator.tile.columns, accelerator.tile.tokens)
+    extents = _extents(accelerator.tile, gemm)
     if AUTO in extents:
         best = best_tile(search, extents)
         if best is not None:
@@ -210,6 +210,11 @@ def _plan(search: Search) -> Plan:
     raise InputError(
         f"{gemm.name}: a tile of {_shape(accelerator.tile)} does not fit: {lacks}; {would}"
     )
+
+
+def _extents(tile: TileChoice, gemm: Gemm) -> Extents:
+    """What is asked of a tile; of one token there is no choice."""
+    return tile.rows, tile.columns, 1 if gemm.tokens == 1 else tile.tokens
 
 
 def _split_rule(accelerator: Accelerator) -> str:

@@ -175,7 +175,7 @@ class Program:
         """Tokens whose accumulators, and Vᵀx, are on chip at once, at the most."""
         if self.loop_order == "weight_stationary":
             return self.tiled.gemm.tokens
-        return int(self.tiled.token_sizes.max())
+        return self.tiled.tile.tokens
 
     @property
     def weight_uses(self) -> int:

@@ -5,6 +5,7 @@ from fractions import Fraction
 from typing import ClassVar
 
 from accelerator_sim.mapping.program import Program
+from accelerator_sim.mapping.timing import ceil_div
 from accelerator_sim.mapping.totals import totals
 
 
@@ -31,7 +32,9 @@ class Roofline:
     @property
     def cycles(self) -> int:
         """⌈max(MACs / peak, bytes / peak bandwidth)⌉: what no run can beat."""
-        return -int(-max(self._compute_cycles, self._memory_cycles) // 1)
+        rate = self.peak_bytes_per_cycle
+        memory = ceil_div(self.bits * rate.denominator, 8 * rate.numerator)
+        return max(ceil_div(self.macs, self.peak_macs), memory)
 
     @property
     def bytes(self) -> float:

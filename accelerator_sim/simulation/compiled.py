@@ -50,14 +50,14 @@ def run_compiled(plan: Plan) -> EventResult:
     _refuse_long_runs(plan, tables, settings)
     state = _state(tables, settings)
     kernel.run(state)
-    machine = state.machine[0]
+    machine = _values(state.machine)[0]
     if machine["written"] != len(state.blocks):
         raise RuntimeError(
             f"the machine stopped with {len(state.blocks) - machine['written']} of "
             f"{len(state.blocks)} output blocks missing"
         )
-    denser, sparser = (_times(engine) for engine in state.engines)
-    return event_result(plan, int(machine["last_arrival"]), denser=denser, sparser=sparser)
+    denser, sparser = (_times(engine) for engine in _values(state.engines))
+    return event_result(plan, machine["last_arrival"], denser=denser, sparser=sparser)
 
 
 def _refuse_long_runs(plan: Plan, tables: Tables, settings: machine_state.Settings) -> None:
@@ -76,12 +76,18 @@ def _refuse_long_runs(plan: Plan, tables: Tables, settings: machine_state.Settin
         )
 
 
-def _times(engine: np.void) -> EngineTimes:
+def _values(records: machine_state.Records) -> list[dict[str, int]]:
+    """Records as dictionaries of Python's numbers, all fields at once."""
+    names = records.dtype.names or ()
+    return [dict(zip(names, record, strict=True)) for record in records.tolist()]
+
+
+def _times(engine: Mapping[str, int]) -> EngineTimes:
     return EngineTimes(
-        busy=int(engine["busy"]),
-        fill=int(engine["fill"]),
-        waits={reason: int(engine[reason]) for reason in WAITS},
-        last_end=int(engine["last_end"]),
+        busy=engine["busy"],
+        fill=engine["fill"],
+        waits={reason: engine[reason] for reason in WAITS},
+        last_end=engine["last_end"],
     )
 
 

@@ -108,7 +108,7 @@ def _next_cycle(state: State, machine: Record) -> int:
 @compiled
 def _noticed_there(state: State, machine: Record, denser: Record) -> int:
     """The same of the denser engine and its link, where it has anything to do."""
-    after = _noticed(state, machine, denser, DENSER)
+    after: int = _noticed(state, machine, denser, DENSER)
     if machine.crossed < machine.sent:
         after = min(after, state.crossings[machine.crossed & 1].seen_at)
     return after

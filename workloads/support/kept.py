@@ -8,7 +8,7 @@ Value = TypeVar("Value")
 
 
 class Kept(Generic[Value]):
-    """A bounded memo; the value used last stays, however large it is.
+    """A bounded memo of anything but None; the value used last stays, however large it is.
 
     Args:
         max_bytes: Of all values together.
@@ -34,9 +34,10 @@ class Kept(Generic[Value]):
             key: All that decides the value.
             make: Called if none is kept; may ask for other keys.
         """
-        if key in self._values:
+        kept = self._values.get(key)
+        if kept is not None:
             self._values.move_to_end(key)
-            return self._values[key]
+            return kept
         value = make()
         self._values[key] = value
         self._bytes += self._size_bytes(value)
