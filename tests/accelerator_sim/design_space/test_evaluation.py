@@ -1,7 +1,6 @@
 """Sweeps: every point once, the same shards whoever makes them, nothing done twice."""
 
 import fcntl
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor
 from pathlib import Path
@@ -169,9 +168,8 @@ def test_run_sweep_mixed_words_and_numbers_are_text(tmp_path: Path) -> None:
 def test_estimate_writes_nothing_and_counts_points(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two workers beside a load of two on two cores take twice as long as alone."""
-    monkeypatch.setattr(os, "getloadavg", lambda: (2.0, 0.0, 0.0))
-    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    """Beside a load that leaves half of the cores two workers take twice as long as alone."""
+    monkeypatch.setattr(sweep, "crowding", lambda _workers: 2.0)
     found = estimate(space_from(tmp_path), tmp_path / "out", workers=2)
     assert (found.points, found.finished, found.timed_points, found.workers) == (12, 0, 3, 2)
     assert found.seconds == pytest.approx(2 * (found.setup_seconds + 6 * found.point_seconds))
