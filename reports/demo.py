@@ -10,17 +10,20 @@ from accelerator_sim.machine.catalog import load_accelerator
 from accelerator_sim.models.by_name import DISTINCT_MODELS
 from reports.measuring.operands import artifact_source
 from reports.measuring.runtimes import measure_source
+from reports.page.verdict import summary_table, verdict_of
 from reports.paper.table4 import reproduce_table4
 from reports.report import gather, tables_of, write_report
 from reports.stored.files import AnyResult, save_result
 from sslc.model.devices import find_device
 from workloads.artifact.read import Artifact
 from workloads.results.table import Table
+from workloads.support.files import write_atomic
 from workloads.support.progress import Progress
 
 ACCELERATOR = "array-64x64"
 METHODS = ("wanda", "sslc")
 MEASURED_TOKENS = (1, 128)
+LISTING = "files.txt"
 
 
 @dataclass(frozen=True)
@@ -28,14 +31,20 @@ class Demo:
     """What the demo made.
 
     Attributes:
-        tables: What people read.
+        summary: The numbers that matter, in one small table.
+        verdict: What they say, in a sentence.
+        tables: All that the page has.
         results: Behind the tables, the published table's own cycles excepted.
-        paths: Of what was written.
+        page: To open.
+        listing: A file that names all others.
     """
 
+    summary: Table
+    verdict: str
     tables: Sequence[Table]
     results: Sequence[AnyResult]
-    paths: Sequence[Path]
+    page: Path
+    listing: Path
 
 
 def run_demo(model: str, out: Path, *, overwrite: bool, progress: Progress) -> Demo:
@@ -54,18 +63,27 @@ def run_demo(model: str, out: Path, *, overwrite: bool, progress: Progress) -> D
     artifact = artifacts["sslc"]
     for result in accelerator_sim.simulate(artifact, ACCELERATOR, progress=progress):
         save_result(artifact.path, result)
+    gains = accelerator_sim.what_if(artifact, ACCELERATOR, blocks=1, progress=progress)
+    save_result(artifact.path, gains)
     _measure(artifact, progress)
     table4 = reproduce_table4(load_accelerator(ACCELERATOR), DISTINCT_MODELS, progress=progress)
     for reading in table4.readings:
         save_result(out / "table4", reading.result)
     directories = [out / "dense", *(artifact.path for artifact in artifacts.values())]
     material = gather(directories)
-    written = write_report(material, table4.tables, out / "report")
-    return Demo(
-        [*tables_of(material), *table4.tables],
-        material.results,
-        [*directories, *written],
-    )
+    page, *written = write_report(material, table4.tables, out / "report", progress=progress)
+    listing = _write_listing(out, [page, *written, *directories])
+    tables = [*tables_of(material), *table4.tables]
+    summary, verdict = summary_table(material), verdict_of(material)
+    return Demo(summary, verdict, tables, material.results, page, listing)
+
+
+def _write_listing(out: Path, paths: Sequence[Path]) -> Path:
+    """Every file and directory, one a line, under the demo's own."""
+    listing = out / LISTING
+    lines = sorted(str(path.relative_to(out)) for path in paths)
+    write_atomic(listing, ("\n".join(lines) + "\n").encode())
+    return listing
 
 
 def _compress(

@@ -1,6 +1,7 @@
 """The points of a sweep and their Pareto front, as a figure."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -15,6 +16,7 @@ from workloads.results.palette import SERIES
 
 Points = Sequence[Mapping[str, Any]]
 """Rows of a sweep's Parquet shards: values by column, whose names the space decides."""
+_ENERGY, _PJ_PER_UJ = "energy_pj", 1e6
 _LOG_FROM = 20.0
 _PREFIXES_FROM = 1000.0
 
@@ -34,6 +36,8 @@ def front_figure(result: SweepResult, points: Points) -> Figure:
     pairs = [(objectives[0], other) for other in objectives[1:]] or [("point", objectives[0])]
     figure = Figure(figsize=(4.6 * len(pairs) + 0.6, 4.2), layout="constrained")
     panels = figure.subplots(1, len(pairs), squeeze=False)[0]
+    points = _in_units(points)
+    result = replace(result, front=tuple(_in_units(result.front)))
     for axes, (x, y) in zip(panels, pairs, strict=True):
         _panel(axes, result, points, x, y)
     handles, labels = panels[0].get_legend_handles_labels()
@@ -88,6 +92,14 @@ def _panel(axes: Axes, result: SweepResult, points: Points, x: str, y: str) -> N
     axes.grid(alpha=0.25)
 
 
+def _in_units(points: Points) -> Points:
+    """Points with their energies in uJ, as tables have them."""
+    return [
+        {**point, _ENERGY: point[_ENERGY] / _PJ_PER_UJ} if point.get(_ENERGY) is not None else point
+        for point in points
+    ]
+
+
 def _work_label(work: Mapping[str, int]) -> str:
     """Such as ``1 token``, or ``1 token, batch 4, context 512``."""
     tokens = work[TOKENS]
@@ -104,5 +116,6 @@ def _label(name: str) -> str:
         words, words
     )
     unit = f" ({objective.unit})" if objective.unit and objective.unit != words else ""
+    unit = " (uJ)" if name == _ENERGY else unit
     more = ", more is better" if objective.better == "more" else ""
     return words.replace("dram", "DRAM").replace("_", " ") + unit + more

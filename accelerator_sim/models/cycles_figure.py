@@ -10,13 +10,13 @@ from workloads.results.palette import BLUE, GREY, ORANGE
 
 
 def cycles_figure(results: Sequence[CyclesResult]) -> Figure:
-    """Dense against sparse plus low-rank cycles by module, one panel per cycle model.
+    """Dense against sparse plus low-rank cycles by module, a panel per cycle model, one scale.
 
     Args:
         results: All about the same model, machine and workload.
     """
     figure = Figure(figsize=(3.4 * len(results) + 0.6, 3.6), layout="constrained")
-    panels = figure.subplots(1, len(results), squeeze=False)[0]
+    panels = figure.subplots(1, len(results), squeeze=False, sharey=True)[0]
     for axes, result in zip(panels, results, strict=True):
         _panel(axes, result)
     panels[0].set_ylabel("cycles of one block (mean)")
@@ -45,7 +45,8 @@ def _panel(axes: Axes, result: CyclesResult) -> None:
     dense = [mean.dense_cycles for mean in means.values()]
     axes.bar(places, dense, 0.36, color=GREY, label="dense")
     axes.bar(right, sparse, 0.36, color=BLUE, label="sparse")
-    axes.bar(right, low_rank, 0.36, sparse, color=ORANGE, hatch="//", label="low-rank")
+    if any(low_rank):
+        axes.bar(right, low_rank, 0.36, sparse, color=ORANGE, hatch="//", label="low-rank")
     for place, mean in zip(right, means.values(), strict=True):
         speedup = "-" if mean.speedup is None else f"{mean.speedup:.2f}x"
         axes.annotate(speedup, (place, mean.sum_cycles), ha="center", va="bottom")

@@ -32,6 +32,8 @@ def served_figure(result: WholeModelResult) -> Figure:
                 result.amount(run, phase, [name]).cycles / passes[phase] / clock * 1e3
                 for run in RUNS
             ]
+            if not any(widths):
+                continue
             axes.barh(
                 RUNS, widths, 0.6, left, color=colour, hatch=hatch, edgecolor="#444444",
                 linewidth=0.4, label=name,
@@ -39,10 +41,16 @@ def served_figure(result: WholeModelResult) -> Figure:
             left = [start + width for start, width in zip(left, widths, strict=True)]
         axes.invert_yaxis()
         axes.set_title(titles[phase], fontsize=9)
-        axes.set_xlabel("ms")
+        axes.set_xlabel("ms (each panel has its own scale)")
         axes.spines[["top", "right"]].set_visible(False)
-    handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(_WORK), frameon=False)
+    shown = {
+        label: handle
+        for axes in panels
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
+    }
+    figure.legend(
+        shown.values(), shown.keys(), loc="outside lower center", ncols=len(_WORK), frameon=False
+    )
     identity = result.identity
     figure.suptitle(
         f"{identity.subject.model}, {identity.subject.method}, {identity.machine.label}: "

@@ -37,7 +37,8 @@ def demo(
 
     with Reporter() as reporter:
         made = run_demo(model, out, overwrite=overwrite, progress=reporter)
-    show(made.tables, style, as_json=as_json, results=made.results)
-    say("wrote:")
-    for path in made.paths:
-        say(f"  {path}")
+    tables = made.tables if as_json else [made.summary]
+    show(tables, style, as_json=as_json, results=made.results)
+    say(f"\n{made.verdict}")
+    say(f"All files are named in {made.listing}")
+    say(f"open {made.page}")

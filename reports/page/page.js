@@ -115,14 +115,14 @@
   const explore = async (holder, space) => {
     const figure = holder.closest("figure");
     const role = name => figure.querySelector(`[data-role="${name}"]`);
-    const { columns, front, axes, work, measured, units, machine } = space;
+    const { columns, front, axes, work, measured, names, machine } = space;
     const at = (name, row) => columns[name][row];
     const shown = value => value === null ? "-"
       : typeof value !== "number" ? String(value)
       : value.toLocaleString("en", { maximumSignificantDigits: 5 });
-    const choose = (select, names, chosen) => select.replaceChildren(...names.map(([value, text]) =>
+    const choose = (select, entries, chosen) => select.replaceChildren(...entries.map(([value, text]) =>
       new Option(text, value, false, String(value) === String(chosen))));
-    const named = name => units[name] && units[name] !== name ? `${name} (${units[name]})` : name;
+    const named = name => names[name] ?? name;
     const choices = [...measured, ...axes].filter(name => columns[name].every(v => typeof v === "number"));
     choose(role("x"), choices.map(name => [name, named(name)]), space.x);
     choose(role("y"), choices.map(name => [name, named(name)]), space.y);
@@ -131,8 +131,8 @@
     let picked = space.knee ?? front[0] ?? 0, brushed = null, view = null;
 
     const write = () => {
-      const names = [...axes, ...measured];
-      role("values").replaceChildren(...[["point", picked], ...names.map(name => [name, picked])]
+      const all = [...axes, ...measured];
+      role("values").replaceChildren(...[["point", picked], ...all.map(name => [name, picked])]
         .flatMap(([name, row]) => {
           const term = document.createElement("dt"), value = document.createElement("dd");
           term.textContent = named(name);

@@ -15,6 +15,7 @@ from workloads.results.palette import SERIES
 
 MOST_POINTS = 20_000
 _POINT = "point"
+_ENERGY, _PJ_PER_UJ = "energy_pj", 1e6
 
 
 def front_explorer(name: str, swept: Swept) -> Explorer | None:
@@ -36,19 +37,36 @@ def front_explorer(name: str, swept: Swept) -> Explorer | None:
     objectives = list(result.identity.objectives)
     work = [axis for axis in axes if axis in WORK_AXES]
     data = {
-        "columns": {key: [row[key] for row in rows] for key in (_POINT, *axes, *measured)},
+        "columns": {key: _column(rows, key) for key in (_POINT, *axes, *measured)},
         "front": front,
         "knee": knees[0] if knees else None,
         "axes": axes,
         "work": work,
         "measured": measured,
-        "units": {key: OBJECTIVES[key].unit for key in measured},
+        "names": {key: _heading(key) for key in measured},
         "x": objectives[0],
         "y": objectives[1] if len(objectives) > 1 else axes[0],
         "machine": _machine(result),
         "colours": [colour for colour, _ in SERIES],
     }
     return Explorer(name, _title(result), _caption(swept, len(rows), left_out), data)
+
+
+def _column(rows: Sequence[Mapping[str, Any]], key: str) -> list[Any]:
+    """Values of a column; energies in uJ, as tables have them."""
+    values = [row[key] for row in rows]
+    if key != _ENERGY:
+        return values
+    return [None if value is None else value / _PJ_PER_UJ for value in values]
+
+
+def _heading(key: str) -> str:
+    if key == _ENERGY:
+        return "energy (uJ)"
+    unit = OBJECTIVES[key].unit
+    words = key.removesuffix("_mm2").removesuffix("_bytes").removesuffix("_watts")
+    words = words.replace("_per_", " a ").replace("dram", "DRAM").replace("_", " ")
+    return f"{words} ({unit})" if unit and unit != words else words
 
 
 def _rows(swept: Swept) -> tuple[Sequence[Mapping[str, Any]], int]:

@@ -3,7 +3,8 @@ from pathlib import Path
 from accelerator_sim.models.cycles_figure import cycles_figure
 from reports.figures.stalls import stalls_figure
 from reports.figures.style import write_figure
-from tests.reports.results import cycles
+from tests.accelerator_sim.machines import projection, random_mask
+from tests.reports.results import cycles, cycles_of
 
 
 def test_figures_are_written_as_png_and_svg(tmp_path: Path) -> None:
@@ -29,3 +30,12 @@ def test_stalls_figure_legend_names_only_what_occurs() -> None:
     assert ("waiting for weights" in labels) == any(account.weights for account in accounts)
     assert ("waiting for output space" in labels) == any(a.output_space for a in accounts)
     assert "compute" in labels
+
+
+def test_cycles_figure_has_one_scale_and_no_legend_entry_that_does_not_occur() -> None:
+    blocks = [[projection(random_mask(8, 16, 0.5, seed=1), rank=0)]]
+    figure = cycles_figure([cycles_of(model, blocks) for model in ("published", "event")])
+    limits = {axes.get_ylim() for axes in figure.axes}
+    assert len(limits) == 1
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert labels == ["dense", "sparse"]
