@@ -39,6 +39,7 @@ def demo(
         made = run_demo(model, out, overwrite=overwrite, progress=reporter)
     tables = made.tables if as_json else [made.summary]
     show(tables, style, as_json=as_json, results=made.results)
-    say(f"\n{made.verdict}")
+    say("")
+    say(made.verdict)
     say(f"All files are named in {made.listing}")
     say(f"open {made.page}")
