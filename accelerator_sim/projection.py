@@ -8,10 +8,11 @@ import math
 from collections.abc import Collection, Mapping
 
 from accelerator_sim.machine.hardware import Accelerator
-from accelerator_sim.mapping.candidates import Plan, plan_dense, plan_projection, plan_sparse_part
+from accelerator_sim.mapping.candidates import Plan
 from accelerator_sim.mapping.kept_programs import KeptPrograms
 from accelerator_sim.models.by_name import DISTINCT_MODELS, Model, Product, check_models, cost
 from accelerator_sim.models.cycles import RUNS, ProjectionCycles, Run
+from accelerator_sim.planning.planner import plan_dense, plan_projection, plan_sparse_part
 from workloads.masks.packed import SparseLowRankGemm
 
 

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 from accelerator_sim.machine.catalog import load_accelerator
-from accelerator_sim.mapping.candidates import Plan, plan_projection
+from accelerator_sim.mapping.candidates import Plan
+from accelerator_sim.planning.planner import plan_projection
 from accelerator_sim.simulation.compiled import run_compiled
 from accelerator_sim.simulation.event import run_event
 from accelerator_sim.simulation.result import EventResult

@@ -8,7 +8,7 @@ import sys
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from accelerator_sim.machine.hardware import Accelerator
-from accelerator_sim.mapping.candidates import plan_projection
+from accelerator_sim.planning.planner import plan_projection
 from accelerator_sim.simulation.compiled import run_compiled
 from accelerator_sim.simulation.event import run_event
 from tests.accelerator_sim.machines import cases

@@ -10,8 +10,8 @@ import time
 
 from accelerator_sim.block import simulate_block
 from accelerator_sim.machine.catalog import load_accelerator
-from accelerator_sim.mapping.candidates import PLANS
 from accelerator_sim.models.by_name import Model
+from accelerator_sim.planning.planner import PLANS
 from workloads.masks.packed import PackedMask, SparseLowRankGemm
 from workloads.masks.synthetic import synthetic_block
 from workloads.shapes.transformer import load_model

@@ -10,7 +10,7 @@ import numpy as np
 
 from accelerator_sim.machine.catalog import load_accelerator
 from accelerator_sim.machine.hardware import Accelerator
-from accelerator_sim.mapping.candidates import plan_projection
+from accelerator_sim.planning.planner import plan_projection
 from accelerator_sim.simulation.compiled import run_compiled
 from workloads.masks.packed import PackedMask, SparseLowRankGemm
 from workloads.results.table import Column, Table, render

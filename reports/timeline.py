@@ -5,13 +5,14 @@ from pathlib import Path
 
 from accelerator_sim.machine.hardware import Accelerator
 from accelerator_sim.mapping.candidates import Plan
+from accelerator_sim.planning.planner import plan_dense, plan_projection
 from accelerator_sim.simulation.dram_trace import (
     dram_requests,
     dramsim3_lines,
     memory_clock_hz,
     ramulator_lines,
 )
-from accelerator_sim.simulation.trace import chrome_trace, plans_to_trace, run_traced
+from accelerator_sim.simulation.trace import check_traceable, chrome_trace, run_traced
 from accelerator_sim.sources import Simulated, open_source
 from workloads.masks.packed import SparseLowRankGemm
 from workloads.support.errors import unknown_name
@@ -34,7 +35,14 @@ def plan_timeline(
     Raises:
         InputError: No such projection is there, or it has too many tiles.
     """
-    return plans_to_trace(_find(open_source(source).projections(tokens), name), accelerator)
+    item = _find(open_source(source).projections(tokens), name)
+    plans = {
+        "dense": plan_dense(item.gemm, accelerator),
+        "compressed": plan_projection(item, accelerator),
+    }
+    for plan in plans.values():
+        check_traceable(plan)
+    return plans
 
 
 def write_timeline(path: Path, plans: Plans) -> str:

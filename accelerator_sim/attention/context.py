@@ -10,9 +10,9 @@ from collections.abc import Collection, Sequence
 
 from accelerator_sim.machine.costs import CostTable
 from accelerator_sim.machine.hardware import Accelerator
-from accelerator_sim.mapping.candidates import plan_dense
 from accelerator_sim.models.by_name import CYCLE_MODELS, Model, Product, cost
 from accelerator_sim.models.cycles import ProjectionCycles, with_energy
+from accelerator_sim.planning.planner import plan_dense
 from workloads.shapes.attention import ContextAttention
 from workloads.shapes.gemm import Gemm
 

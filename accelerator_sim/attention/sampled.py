@@ -14,7 +14,7 @@ import numpy as np
 
 from accelerator_sim.machine.hardware import Accelerator
 from accelerator_sim.mapping.bounds import lower_bound
-from accelerator_sim.mapping.candidates import PLANS, Plan, plan_dense, plan_projection
+from accelerator_sim.mapping.candidates import Plan
 from accelerator_sim.mapping.configuration import Configuration, allowed_flows
 from accelerator_sim.mapping.program import Program, build_program
 from accelerator_sim.mapping.split import choose_denser_lines
@@ -26,6 +26,7 @@ from accelerator_sim.mapping.tiling import (
     cut_dense,
 )
 from accelerator_sim.mapping.timing import ceil_div
+from accelerator_sim.planning.planner import PLANS, plan_dense, plan_projection
 from workloads.masks.counts import tile_row_counts
 from workloads.masks.packed import PackedMask, SparseLowRankGemm
 from workloads.shapes.gemm import Gemm
@@ -111,26 +112,13 @@ def plan_spmm(
             outputs have the other slot.
 
     Raises:
-        InputError: As for ``candidates.plan_projection``.
+        InputError: As for ``planner.plan_projection``.
     """
     gemm, bits = Gemm("spmm", "MHA", keys, keys, head_dim), accelerator.bits.activation
     if mask is None:
-        plan = plan_dense(gemm, accelerator, value_bits=bits, weights_on_chip=on_chip)
-    else:
-        item = SparseLowRankGemm(gemm, mask, 0)
-        plan = plan_projection(item, accelerator, value_bits=bits, weights_on_chip=on_chip)
-    if not on_chip:
-        return plan
-    if mask is None:
-        return PLANS.get(("spmm", gemm, accelerator), lambda: _without_values(plan))
-    return _without_values(plan)
-
-
-def _without_values(plan: Plan) -> Plan:
-    """The same tiles, of which only the indices are loaded."""
-    main = plan.program.main
-    main = dataclasses.replace(main, value_bits=np.zeros_like(main.value_bits))
-    return dataclasses.replace(plan, program=dataclasses.replace(plan.program, main=main))
+        return plan_dense(gemm, accelerator, value_bits=bits, weights_on_chip=on_chip)
+    item = SparseLowRankGemm(gemm, mask, 0)
+    return plan_projection(item, accelerator, value_bits=bits, weights_on_chip=on_chip)
 
 
 def _check_tile(gemm: Gemm, accelerator: Accelerator) -> None:

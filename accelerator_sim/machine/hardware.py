@@ -245,7 +245,8 @@ class Accelerator:
         lines: PE lines, shared by the denser and the sparser engine.
         macs_per_line: Multiply-accumulates of one line per cycle (P).
         dataflow: ``reduction``: the P PEs of a line take P nonzeros of a row for one token;
-            ``token``: one nonzero for P tokens; ``auto``: the one with the least bound, per run.
+            ``token``: one nonzero for P tokens; ``auto``: chosen with the
+            tile, or where the tile is given the one with the least bound, per run.
         denser_lines: Lines of the denser engine: a number, ``auto`` (least cycles of the slower
             engine, per projection) or ``proportional`` (by MACs, the published rule).
         dense_threshold: t; column j is dense when nnz_j > t·m. 1.0: none.

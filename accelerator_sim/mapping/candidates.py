@@ -1,37 +1,23 @@
-"""Which tile, which dataflow, which split: one product made ready to run. Pure.
+"""Plans: programs made ready to run, at the tile that is given or at one that a search found. Pure.
 
-After ``tile_search``; a ``Plan`` is what every cycle model but ``published`` counts.
+After ``tile_search``; a ``Plan`` is what every cycle model but ``published`` counts. ``planning``
+runs some and chooses.
 """
 
-from collections.abc import Iterable
+import dataclasses
 from dataclasses import dataclass
 
-from accelerator_sim.machine.hardware import Accelerator, TileChoice
+import numpy as np
+
+from accelerator_sim.machine.hardware import TileChoice
 from accelerator_sim.mapping.bounds import lower_bound
-from accelerator_sim.mapping.configuration import Configuration, Flow, allowed_flows, as_stored
-from accelerator_sim.mapping.kept_programs import MAX_BYTES, KeptPrograms
-from accelerator_sim.mapping.program import Program, build_program
-from accelerator_sim.mapping.split import choose_denser_lines
+from accelerator_sim.mapping.configuration import Configuration
+from accelerator_sim.mapping.program import Program
+from accelerator_sim.mapping.search import Search
 from accelerator_sim.mapping.storage import Storage, storage_of
-from accelerator_sim.mapping.tile_search import (
-    AUTO,
-    MAX_TILES,
-    Extents,
-    Search,
-    best_tile,
-    smallest_tile,
-    tile_count,
-)
-from accelerator_sim.mapping.tiling import (
-    TileShape,
-    choose_dense_columns,
-    cut,
-    cut_dense,
-)
-from workloads.masks.packed import SparseLowRankGemm, StoredBits
-from workloads.shapes.gemm import Gemm
+from accelerator_sim.mapping.tile_search import MAX_TILES, Candidate, smallest_tile, tile_count
+from accelerator_sim.mapping.tiling import TileShape
 from workloads.support.errors import InputError
-from workloads.support.kept import Kept
 
 DENSE_SPLIT = "all lines: the matrix is run dense"
 
@@ -42,8 +28,8 @@ class Plan:
 
     Attributes:
         program: The tiles.
-        storage: Residency.
-        tile_chosen_by: ``given``, or the search and its bound.
+        storage: Residency and slots.
+        tile_chosen_by: ``given``, or how it was searched.
         split_chosen_by: The rule that gave the lines.
     """
 
@@ -53,205 +39,97 @@ class Plan:
     split_chosen_by: str
 
 
-PLANS: Kept[Plan] = Kept(MAX_BYTES, lambda plan: plan.program.nbytes)
-"""The dense plans used last, of this process."""
+def given_plan(search: Search) -> Plan:
+    """The plan at a tile that is given in full, whether it fits or not.
 
-
-def plan_projection(
-    projection: SparseLowRankGemm,
-    accelerator: Accelerator,
-    *,
-    value_bits: int | None = None,
-    weights_on_chip: bool = False,
-    programs: KeptPrograms | None = None,
-) -> Plan:
-    """Plan a whole projection: S and the low-rank part.
-
-    Args:
-        projection: Shape, mask, rank and tokens.
-        accelerator: Its tile and dataflow are kept where they are not ``auto``.
-        value_bits: Width of a value of S; by default the machine's weights.
-        weights_on_chip: S lies in one of two slots of the output buffer; outputs have the other.
-        programs: Where programs are kept for machines to come; None: nowhere.
+    An open dataflow is the one with the least bound, an open split ``split``'s.
 
     Raises:
-        InputError: The tile that is asked for does not fit the buffers, or no tile does; or the
-            projection is stored in more bits than the machine multiplies.
+        InputError: There are too many tiles, or the split or the mask cannot be.
     """
-    gemm, mask, rank = projection.gemm, projection.mask, projection.rank
-    accelerator = as_stored(projection, accelerator)
-    dense = choose_dense_columns(mask, accelerator.dense_threshold)
-
-    def build(tile: TileShape, configuration: Configuration) -> Program:
-        tiled = cut(gemm, mask, rank=rank, dense_columns=dense, tile=tile)
-        lines = choose_denser_lines(tiled, accelerator, flow=configuration.timed_as)
-        return build_program(tiled, accelerator, configuration=configuration, denser_lines=lines)
-
-    def kept(tile: TileShape, configuration: Configuration) -> Program:
-        assert programs is not None
-        key = (gemm, mask, rank, tile, configuration)
-        return programs.get(key, accelerator, build=lambda: build(tile, configuration))
-
-    bits, stored = value_bits or accelerator.bits.weight, projection.stored or StoredBits()
-    density = mask.nnz / gemm.parameters
-    return _best_plan(
-        Search(
-            gemm=gemm,
-            accelerator=accelerator,
-            configuration=Configuration(
-                flow,
-                bits,
-                weights_on_chip=weights_on_chip,
-                scale_columns=stored.scale_columns,
-                factor_scales=stored.factor_scales,
-            ),
-            density=density,
-            rank=rank,
-            build=build if programs is None else kept,
+    gemm, tile = search.gemm, TileShape(*map(int, search.extents))
+    count = tile_count(gemm, tile)
+    if count > MAX_TILES:
+        raise InputError(
+            f"{gemm.name}: {shape_words(tile)} make {count} tiles, more than {MAX_TILES}: use a "
+            "larger tile"
         )
-        for flow in _flows(gemm, accelerator)
-    )
-
-
-def plan_sparse_part(projection: SparseLowRankGemm, whole: Program) -> Plan:
-    """Plan S alone: what the low-rank part is added to.
-
-    Args:
-        projection: Its low-rank part is left out.
-        whole: The whole run, whose machine, tile and configuration S alone has too.
-    """
-    accelerator, configuration = whole.accelerator, whole.configuration
-    dense = choose_dense_columns(projection.mask, accelerator.dense_threshold)
-    tiled = cut(
-        projection.gemm, projection.mask, rank=0, dense_columns=dense, tile=whole.tiled.tile
-    )
-    lines = choose_denser_lines(tiled, accelerator, flow=configuration.timed_as)
-    program = build_program(tiled, accelerator, configuration=configuration, denser_lines=lines)
-    return Plan(program, storage_of(program), "the tile of the whole run", _split_rule(accelerator))
-
-
-def plan_dense(
-    gemm: Gemm,
-    accelerator: Accelerator,
-    *,
-    value_bits: int | None = None,
-    weights_on_chip: bool = False,
-) -> Plan:
-    """Plan the same matrix run dense: no index, every column dense, all lines.
-
-    Kept in ``PLANS``: no mask has a say, so all blocks of a model share them.
-
-    Args:
-        gemm: Shape and tokens.
-        accelerator: Its tile and dataflow are kept where they are not ``auto``.
-        value_bits: As for ``plan_projection``.
-        weights_on_chip: As for ``plan_projection``.
-
-    Raises:
-        InputError: As for ``plan_projection``.
-    """
-
-    def build(tile: TileShape, configuration: Configuration) -> Program:
-        lines = accelerator.lines
-        return build_program(
-            cut_dense(gemm, tile), accelerator, configuration=configuration, denser_lines=lines
-        )
-
-    bits = value_bits or accelerator.bits.weight
-    searches = (
-        Search(
-            gemm=gemm,
-            accelerator=accelerator,
-            configuration=Configuration(flow, bits, weights_on_chip=weights_on_chip),
-            density=1.0,
-            rank=None,
-            build=build,
-        )
-        for flow in _flows(gemm, accelerator)
-    )
-    key = ("dense", gemm, accelerator, bits, weights_on_chip)
-    return PLANS.get(key, lambda: _best_plan(searches))
-
-
-def _flows(gemm: Gemm, accelerator: Accelerator) -> tuple[Flow, ...]:
-    """One token is left to ``reduction``, where no tile takes longer than with ``token``."""
-    flows = allowed_flows(accelerator)
-    return flows[:1] if gemm.tokens == 1 else flows
-
-
-def _best_plan(searches: Iterable[Search]) -> Plan:
-    """The plan with the least bound; each search is in one dataflow."""
-    plans = [_plan(search) for search in searches]
+    plans = []
+    for flow in search.flows:
+        configuration = search.configuration(flow)
+        plan = _plan(search, search.program(tile, configuration), "given")
+        if not plan.storage.fits:
+            return plan
+        plans.append(plan)
     if len(plans) == 1:
         return plans[0]
     return min(plans, key=lambda plan: lower_bound(plan.program, plan.storage))
 
 
-def _plan(search: Search) -> Plan:
-    gemm, accelerator = search.gemm, search.accelerator
-    rule = DENSE_SPLIT if search.rank is None else _split_rule(accelerator)
-    extents = _extents(accelerator.tile, gemm)
-    if AUTO in extents:
-        best = best_tile(search, extents)
-        if best is not None:
-            how = f"least bound of the tiles that fit ({best.bound_cycles} cycles)"
-            return Plan(best.program, best.storage, how, rule)
-        lacks = _auto_lacks(search, extents)
-    else:
-        tile = TileShape(*map(int, extents))
-        _check_count(gemm, tile)
-        program = search.program(tile)
-        storage = storage_of(program)
-        if storage.fits:
-            return Plan(program, storage, "given", rule)
-        lacks = _lacks(storage)
-    other = best_tile(search, (AUTO, AUTO, AUTO))
-    would = f"{_shape(other.program.tiled.tile)} would fit" if other else _no_tile(accelerator)
-    raise InputError(
-        f"{gemm.name}: a tile of {_shape(accelerator.tile)} does not fit: {lacks}; {would}"
-    )
+def candidate_plan(search: Search, candidate: Candidate) -> Plan | None:
+    """The plan of a candidate; None if it does not fit after all.
+
+    Args:
+        search: Which found it.
+        candidate: Tile, dataflow and split.
+
+    Raises:
+        InputError: The mask is not of the index's pattern.
+    """
+    configuration = search.configuration(candidate.flow)
+    program = search.program(candidate.tile, configuration, candidate.denser_lines)
+    plan = _plan(search, program, "searched")
+    return plan if plan.storage.fits else None
 
 
-def _extents(tile: TileChoice, gemm: Gemm) -> Extents:
-    """What is asked of a tile; of one token there is no choice."""
-    return tile.rows, tile.columns, 1 if gemm.tokens == 1 else tile.tokens
+def part_plan(search: Search, configuration: Configuration, tile: TileShape) -> Plan:
+    """The plan of a part of a product, at the tile and the dataflow of the whole.
+
+    Args:
+        search: The part.
+        configuration: Of the whole.
+        tile: Of the whole.
+    """
+    program = search.program(tile, configuration)
+    return Plan(program, storage_of(program), "the tile of the whole run", split_rule(search))
 
 
-def _split_rule(accelerator: Accelerator) -> str:
-    if isinstance(accelerator.denser_lines, int):
+def _plan(search: Search, program: Program, chosen_by: str) -> Plan:
+    """Scores that stay on chip must fit like weights, and are then not loaded."""
+    storage = storage_of(program)
+    if search.weights_on_chip:
+        main = program.main
+        main = dataclasses.replace(main, value_bits=np.zeros_like(main.value_bits))
+        program = dataclasses.replace(program, main=main)
+    return Plan(program, storage, chosen_by, split_rule(search))
+
+
+def split_rule(search: Search) -> str:
+    """What gives the lines of the denser engine."""
+    if search.mask is None:
+        return DENSE_SPLIT
+    rule = search.accelerator.denser_lines
+    if isinstance(rule, int):
         return "given"
-    return "least cycles" if accelerator.denser_lines == "auto" else "proportional"
+    return "least cycles" if rule == "auto" else "proportional"
 
 
-def _check_count(gemm: Gemm, tile: TileShape) -> None:
-    count = tile_count(gemm, tile)
-    if count > MAX_TILES:
-        raise InputError(
-            f"{gemm.name}: {_shape(tile)} make {count} tiles, more than {MAX_TILES}: use a larger "
-            "tile"
-        )
+def nothing_fits(search: Search) -> str:
+    """What the smallest tile that ``auto`` may choose lacks."""
+    tile = smallest_tile(search)
+    if tile is None:
+        return f"every choice for auto makes more than {MAX_TILES} tiles"
+    storage = storage_of(search.program(tile, search.configuration(search.flows[0])))
+    return f"of {shape_words(tile)}, the smallest choice for auto, {lacks(storage)}"
 
 
-def _no_tile(accelerator: Accelerator) -> str:
-    order = accelerator.loop_order != "output_stationary"
-    hint = "; loop_order = output_stationary needs the fewest accumulators" if order else ""
-    return f"no other tile of the search does{hint}"
-
-
-def _shape(tile: TileShape | TileChoice) -> str:
+def shape_words(tile: TileShape | TileChoice) -> str:
+    """A tile in words."""
     return f"rows = {tile.rows}, columns = {tile.columns}, tokens = {tile.tokens}"
 
 
-def _auto_lacks(search: Search, extents: Extents) -> str:
-    """What the smallest tile that auto may choose lacks."""
-    tile = smallest_tile(search, extents)
-    if tile is None:
-        return f"every choice for auto makes more than {MAX_TILES} tiles"
-    lacks = _lacks(storage_of(search.program(tile)))
-    return f"of {_shape(tile)}, the smallest choice for auto, {lacks}"
-
-
-def _lacks(storage: Storage) -> str:
+def lacks(storage: Storage) -> str:
+    """What does not fit, in bytes."""
     return "; ".join(
         f"{need.operand} need {need.needed} bytes and a slot has {need.available}"
         for need in storage.needs

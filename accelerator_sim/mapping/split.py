@@ -12,6 +12,7 @@ from accelerator_sim.machine.hardware import Accelerator
 from accelerator_sim.mapping.configuration import Flow
 from accelerator_sim.mapping.tiling import TiledProjection, block_sizes
 from accelerator_sim.mapping.timing import dense_cycles, sparse_tiles
+from workloads.shapes.gemm import Gemm
 from workloads.support.errors import InputError
 
 
@@ -35,22 +36,21 @@ def proportional_lines(denser_entries: int, sparser_entries: int, *, lines: int)
     return max(1, min(share, lines - 1))
 
 
-def choose_denser_lines(tiled: TiledProjection, accelerator: Accelerator, *, flow: Flow) -> int:
-    """Lines of the denser engine for one projection, by the accelerator's rule.
+def settled_lines(
+    gemm: Gemm, accelerator: Accelerator, *, denser_entries: int, sparser_entries: int
+) -> int | None:
+    """Lines of the denser engine where no search is needed; None: ``auto``, and both have work.
 
     Args:
-        tiled: The projection in tiles.
-        accelerator: The rule, the lines and how they are timed.
-        flow: Whose arithmetic a row takes.
+        gemm: For messages.
+        accelerator: The rule and the lines.
+        denser_entries: Entries that the denser engine executes and does not share with the other.
+        sparser_entries: Nonzeros that the sparser engine executes.
 
     Raises:
         InputError: Both engines have work and one of them would get no line.
     """
-    gemm, lines = tiled.gemm, accelerator.lines
-    denser = gemm.m * tiled.dense_columns
-    if accelerator.schedule == "overlapped":
-        denser += tiled.rank * gemm.m
-    sparser = tiled.sparse_nonzeros
+    lines, denser, sparser = accelerator.lines, denser_entries, sparser_entries
     if isinstance(accelerator.denser_lines, int):
         chosen = accelerator.denser_lines
         if (denser and not chosen) or (sparser and chosen == lines):
@@ -67,7 +67,37 @@ def choose_denser_lines(tiled: TiledProjection, accelerator: Accelerator, *, flo
         )
     if accelerator.denser_lines == "proportional" or not denser or not sparser:
         return proportional_lines(denser, sparser, lines=lines)
-    return _cheapest(_engine_cycles(tiled, accelerator, flow), lines)
+    return None
+
+
+def denser_entries(gemm: Gemm, accelerator: Accelerator, *, dense_columns: int, rank: int) -> int:
+    """Entries that only the denser engine executes: dense columns, and U where it overlaps S."""
+    overlapped = accelerator.schedule == "overlapped"
+    return int(gemm.m * (dense_columns + (rank if overlapped else 0)))
+
+
+def choose_denser_lines(tiled: TiledProjection, accelerator: Accelerator, *, flow: Flow) -> int:
+    """Lines of the denser engine at a tile, by the accelerator's rule.
+
+    Args:
+        tiled: The projection in tiles.
+        accelerator: The rule, the lines and how they are timed.
+        flow: Whose arithmetic a row takes.
+
+    Raises:
+        InputError: As for ``settled_lines``.
+    """
+    settled = settled_lines(
+        tiled.gemm,
+        accelerator,
+        denser_entries=denser_entries(
+            tiled.gemm, accelerator, dense_columns=tiled.dense_columns, rank=tiled.rank
+        ),
+        sparser_entries=tiled.sparse_nonzeros,
+    )
+    if settled is not None:
+        return settled
+    return _cheapest(_engine_cycles(tiled, accelerator, flow), accelerator.lines)
 
 
 def _engine_cycles(

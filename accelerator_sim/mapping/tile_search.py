@@ -1,101 +1,198 @@
-"""Which tile of a product: those that fit, and of them the one with the least lower bound. Pure.
+"""Tilings of a product, the most promising first: by an estimate, over many extents. Pure.
 
-``auto`` extents are searched: powers of two times the lines (rows) and the MACs of a line
-(columns; whole groups of an ``N:M`` index), from 64 on unless only smaller ones fit, and halvings
-of the tokens; then rows that the chosen sparser lines divide. After ``bounds``; ``candidates`` says
-what is searched.
+After ``estimate`` and ``extents``; ``planning`` runs the first few. A coarse grid of extents,
+dataflows and splits is estimated whole; then, from the best of it, one axis after the other is
+searched among many more extents.
 """
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from collections.abc import Iterable
+from functools import partial
+from typing import NamedTuple
 
-from accelerator_sim.machine.hardware import Accelerator, Extent
-from accelerator_sim.mapping.bounds import lower_bound
-from accelerator_sim.mapping.configuration import Configuration
-from accelerator_sim.mapping.program import Program
-from accelerator_sim.mapping.storage import Storage, storage_of
+from accelerator_sim.machine.hardware import Extent
+from accelerator_sim.mapping.configuration import FLOWS, Flow
+from accelerator_sim.mapping.estimate import (
+    Tiling,
+    costs_of,
+    dense_rows,
+    estimates,
+    sparse_rows,
+)
+from accelerator_sim.mapping.extents import coarse_extents, column_group, fine_extents
+from accelerator_sim.mapping.quick_tiles import Rows, Work
+from accelerator_sim.mapping.search import AUTO, Search
 from accelerator_sim.mapping.tiling import TileShape
 from workloads.shapes.gemm import Gemm
 
-AUTO: Literal["auto"] = "auto"
 MAX_TILES = 4_000_000
-_COARSE = 64
-
-Extents = tuple[Extent, Extent, Extent]
-"""Rows, columns and tokens of a tile, a number or ``auto`` each."""
-
-
-@dataclass(frozen=True, eq=False)
-class Search:
-    """What is to be tiled, and on what.
-
-    Attributes:
-        gemm: Shape and tokens.
-        accelerator: Whose buffers the tile must fit.
-        configuration: Dataflow, widths and room for outputs.
-        density: Kept share of the matrix, to leave out tiles that cannot fit.
-        rank: Columns of U and V; None where the matrix is run dense, without an index.
-        build: The program at a tile, in a configuration.
-    """
-
-    gemm: Gemm
-    accelerator: Accelerator
-    configuration: Configuration
-    density: float
-    rank: int | None
-    build: Callable[[TileShape, Configuration], Program]
-
-    def program(self, tile: TileShape) -> Program:
-        """The program at a tile."""
-        return self.build(tile, self.configuration)
+_MANY_TILES = 1000
+_LARGE_MASK = 1 << 20
+_STARTS = 6
+_ROUNDS = 2
+_SPLITS = 5
+_REACH = 4
 
 
 class Candidate(NamedTuple):
-    """A program that fits, with the cycles that no run of it can beat."""
+    """A tile, a dataflow and lines of the denser engine."""
 
-    bound_cycles: int
-    program: Program
-    storage: Storage
+    tile: TileShape
+    flow: Flow
+    denser_lines: int
 
 
-def best_tile(search: Search, extents: Extents) -> Candidate | None:
-    """The best tile that fits: small tiles first, so that the smallest of equals is taken.
+class Ranked(NamedTuple):
+    """A candidate with its estimate.
 
-    Tokens are halved until something fits, and once more: fewer tokens only fetch weights again.
+    Attributes:
+        cycles: Nearly those of its run.
+        dram_bytes: That it moves, likewise.
+        candidate: Which.
+    """
+
+    cycles: float
+    dram_bytes: float
+    candidate: Candidate
+
+
+def ranked(search: Search) -> list[Ranked]:
+    """Candidates that seem to fit, those of the fewest cycles first, then of the fewest bytes.
 
     Args:
-        search: What is to be tiled.
-        extents: Those that are numbers are kept.
+        search: Product and machine; extents, dataflow and split that are given are kept.
+
+    Raises:
+        InputError: Both engines have work and one of them would get no line.
     """
-    units = _units(search)
-    for smallest in (_COARSE, 1):
-        best: Candidate | None = None
-        halvings_left = 1
-        for tokens in _halvings(search.gemm.tokens, extents[2]):
-            for tile in _tiles(search.gemm, units, extents, tokens, smallest):
-                if not _hopeless(search, tile):
-                    best = _better(best, search.program(tile))
-            halvings_left -= best is not None
-            if halvings_left < 0:
-                break
-        if best is not None:
-            return _refined(best, search, extents)
-    return None
+    estimator = _Estimator(search)
+    estimator.add(_coarse(search))
+    for _ in range(_ROUNDS):
+        starts = estimator.best(_STARTS)
+        estimator.add(candidate for start in starts for candidate in _beside(search, start))
+    return [item for item in estimator.ranking() if math.isfinite(item.cycles)]
 
 
-def smallest_tile(search: Search, extents: Extents) -> TileShape | None:
-    """The smallest tile of a search that is not cut into too many, to say what it lacks.
+class _Estimator:
+    """Estimates of candidates of a search, each made once."""
 
-    Args:
-        search: What is to be tiled.
-        extents: Those that are numbers are kept.
-    """
-    tokens = _halvings(search.gemm.tokens, extents[2])[-1]
-    tiles = _tiles(search.gemm, _units(search), extents, tokens, 1)
-    few = (tile for tile in tiles if tile_count(search.gemm, tile) <= MAX_TILES)
-    return min(few, key=lambda tile: tile.rows * tile.columns, default=None)
+    def __init__(self, search: Search):
+        self._search = search
+        self._costs = costs_of(search.accelerator, search.configuration(FLOWS[0]))
+        self._rows: dict[int, Rows] = {}
+        self._found: dict[Candidate, tuple[float, float]] = {}
+
+    def add(self, candidates: Iterable[Candidate]) -> None:
+        """Estimate those that are new and not far too many tiles."""
+        new = [item for item in dict.fromkeys(candidates) if item not in self._found]
+        by_columns: dict[int, list[Candidate]] = {}
+        for item in _not_too_small(self._search, new):
+            by_columns.setdefault(item.tile.columns, []).append(item)
+        gemm = self._search.gemm
+        for columns, items in by_columns.items():
+            work = Work(gemm.m, gemm.n, gemm.tokens, self._search.rank, columns)
+            tilings = [
+                Tiling(item.tile.rows, item.tile.tokens, item.flow == "token", item.denser_lines)
+                for item in items
+            ]
+            found = estimates(self._at(columns), self._costs, work, tilings)
+            self._found.update(zip(items, map(tuple, found.tolist()), strict=True))
+
+    def ranking(self) -> list[Ranked]:
+        """All, the best first."""
+        items = [Ranked(*found, candidate) for candidate, found in self._found.items()]
+        return sorted(items, key=lambda item: item[:2])
+
+    def best(self, count: int) -> list[Candidate]:
+        """The best few."""
+        return [item.candidate for item in self.ranking()[:count] if math.isfinite(item.cycles)]
+
+    def _at(self, columns: int) -> Rows:
+        search = self._search
+        if columns not in self._rows:
+            if search.mask is None:
+                self._rows[columns] = dense_rows(search.gemm, search.accelerator, columns)
+            else:
+                self._rows[columns] = sparse_rows(
+                    search.mask, search.dense_columns, search.accelerator, columns
+                )
+        return self._rows[columns]
+
+
+def _coarse(search: Search) -> list[Candidate]:
+    """A grid of few extents with every dataflow and some splits."""
+    rows, columns, tokens = (_extents(search, axis, fine=False) for axis in range(3))
+    splits = _spread(search.splits)
+    return [
+        Candidate(TileShape(*tile), flow, lines)
+        for tile in ((r, c, t) for r in rows for c in columns for t in tokens)
+        for flow in search.flows
+        for lines in splits
+    ]
+
+
+def _beside(search: Search, start: Candidate) -> list[Candidate]:
+    """What differs from a candidate in one axis, by a factor of ``_REACH`` at most."""
+    tile = start.tile
+    sizes = (tile.rows, tile.columns, tile.tokens)
+    found = []
+    for axis, size in enumerate(sizes):
+        for extent in _extents(search, axis, fine=True):
+            if size <= extent * _REACH and extent <= size * _REACH:
+                changed = (*sizes[:axis], extent, *sizes[axis + 1 :])
+                found.append(start._replace(tile=TileShape(*changed)))
+    near = sorted(search.splits, key=lambda lines: abs(lines - start.denser_lines))
+    found += [start._replace(denser_lines=lines) for lines in near[: 2 * _SPLITS]]
+    return found
+
+
+def _extents(search: Search, axis: int, *, fine: bool) -> list[int]:
+    """Rows, columns or tokens to try."""
+    gemm, accelerator = search.gemm, search.accelerator
+    given: Extent = search.extents[axis]
+    extent = (gemm.m, gemm.n, gemm.tokens)[axis]
+    if given != AUTO:
+        return [min(int(given), extent)]
+    make = fine_extents if fine else coarse_extents
+    if axis == 0:
+        return make(extent, accelerator.lines)
+    if axis == 2:
+        return make(extent, accelerator.macs_per_line)
+    pattern = accelerator.index.n_of_m if search.mask is not None else None
+    large = search.mask is not None and gemm.parameters > _LARGE_MASK
+    group = column_group(pattern[1] if pattern else 1, large=large)
+    return make(extent, accelerator.macs_per_line, group)
+
+
+def _spread(splits: tuple[int, ...]) -> list[int]:
+    """Some splits over the whole range, the first one included."""
+    if len(splits) <= _SPLITS:
+        return list(splits)
+    step = len(splits) / _SPLITS
+    return [splits[int(number * step)] for number in range(_SPLITS)]
+
+
+def _not_too_small(search: Search, candidates: list[Candidate]) -> list[Candidate]:
+    """Without tiles that no whole buffer holds, or that are far more than those of another."""
+    fitting = [item for item in candidates if not _hopeless(search, item.tile)]
+    count = partial(tile_count, search.gemm)
+    fewest = min((count(item.tile) for item in fitting), default=0)
+    most = min(max(_MANY_TILES, 16 * fewest), MAX_TILES)
+    return [item for item in fitting if count(item.tile) <= most]
+
+
+def _hopeless(search: Search, tile: TileShape) -> bool:
+    """Whether a tile of average density exceeds a whole buffer."""
+    gemm, accelerator = search.gemm, search.accelerator
+    weight_bits = search.density * tile.rows * tile.columns * search.value_bits
+    order = accelerator.loop_order
+    rows = gemm.m if order == "activation_stationary" else tile.rows
+    tokens = gemm.tokens if order == "weight_stationary" else tile.tokens
+    outputs = search.configuration(FLOWS[0]).output_buffer(accelerator).capacity_bytes
+    return (
+        weight_bits > 8 * accelerator.weight_buffer.capacity_bytes
+        or rows * tokens * accelerator.bits.accumulator > 8 * outputs
+    )
 
 
 def tile_count(gemm: Gemm, tile: TileShape) -> int:
@@ -104,91 +201,9 @@ def tile_count(gemm: Gemm, tile: TileShape) -> int:
     return math.prod(-(-extent // size) for extent, size in extents)
 
 
-def doublings(unit: int, extent: int) -> list[int]:
-    """A unit and its doublings up to an extent; the extent alone where it is smaller."""
-    sizes = [min(unit, extent)]
-    while sizes[-1] * 2 <= extent:
-        sizes.append(sizes[-1] * 2)
-    return sizes
-
-
-def _units(search: Search) -> tuple[int, int]:
-    """Rows and columns whose doublings are tried.
-
-    The lines, halved until the accumulators of all tokens fit, if weights are stationary; the MACs
-    of a line, in whole groups of an ``N:M`` index.
-    """
-    accelerator, rank = search.accelerator, search.rank
-    rows, buffer = accelerator.lines, search.configuration.output_buffer(accelerator)
-    if accelerator.loop_order == "weight_stationary":
-        column_bits = search.gemm.tokens * accelerator.bits.accumulator
-        slots = 1 if buffer.slots == "auto" else buffer.slots
-        slot_bits = (8 * buffer.capacity_bytes - (rank or 0) * column_bits) // slots
-        while rows > 1 and rows * column_bits > slot_bits:
-            rows = -(-rows // 2)
-    group = None if rank is None else accelerator.index.n_of_m
-    return rows, math.lcm(accelerator.macs_per_line, group[1] if group else 1)
-
-
-def _refined(best: Candidate, search: Search, extents: Extents) -> Candidate:
-    """Try rows that the lines of the sparser engine divide: a tile ends with its slowest line."""
-    program = best.program
-    tile, lines = program.tiled.tile, program.sparser_lines
-    if extents[0] != AUTO or not 0 < lines < search.accelerator.lines:
-        return best
-    for rounds in (tile.rows // lines, tile.rows // lines + 1):
-        if 0 < rounds * lines <= search.gemm.m:
-            finer = search.program(TileShape(rounds * lines, tile.columns, tile.tokens))
-            best = _better(best, finer) or best
-    return best
-
-
-def _better(best: Candidate | None, program: Program) -> Candidate | None:
-    storage = storage_of(program)
-    if not storage.fits:
-        return best
-    bound = lower_bound(program, storage)
-    if best is not None and bound >= best.bound_cycles:
-        return best
-    return Candidate(bound, program, storage)
-
-
-def _hopeless(search: Search, tile: TileShape) -> bool:
-    """Whether a tile of average density exceeds a whole buffer, or tiles are far too many."""
-    gemm, accelerator, configuration = search.gemm, search.accelerator, search.configuration
-    weight_bits = search.density * tile.rows * tile.columns * configuration.value_bits
-    order = accelerator.loop_order
-    rows = gemm.m if order == "activation_stationary" else tile.rows
-    tokens = gemm.tokens if order == "weight_stationary" else tile.tokens
-    output_bytes = configuration.output_buffer(accelerator).capacity_bytes
-    return (
-        weight_bits > 8 * accelerator.weight_buffer.capacity_bytes
-        or rows * tokens * accelerator.bits.accumulator > 8 * output_bytes
-        or tile_count(gemm, tile) > MAX_TILES
-    )
-
-
-def _tiles(
-    gemm: Gemm, units: tuple[int, int], extents: Extents, tokens: int, smallest: int
-) -> list[TileShape]:
-    return [
-        TileShape(rows, columns, tokens)
-        for rows in _sizes(units[0], gemm.m, extents[0], smallest)
-        for columns in _sizes(units[1], gemm.n, extents[1], smallest)
-    ]
-
-
-def _sizes(unit: int, extent: int, given: Extent, smallest: int) -> list[int]:
-    if given != AUTO:
-        return [int(given)]
-    sizes = doublings(unit, extent)
-    return [size for size in sizes if size >= smallest] or sizes[-1:]
-
-
-def _halvings(tokens: int, given: Extent) -> list[int]:
-    if given != AUTO:
-        return [int(given)]
-    sizes = [tokens]
-    while sizes[-1] > 1:
-        sizes.append(-(-sizes[-1] // 2))
-    return sizes
+def smallest_tile(search: Search) -> TileShape | None:
+    """The smallest tile of a search that is not cut into too many, to say what it lacks."""
+    rows, columns, tokens = (_extents(search, axis, fine=False) for axis in range(3))
+    tiles = (TileShape(r, c, tokens[0]) for r in rows for c in columns)
+    few = (tile for tile in tiles if tile_count(search.gemm, tile) <= MAX_TILES)
+    return min(few, key=lambda tile: tile.rows * tile.columns, default=None)

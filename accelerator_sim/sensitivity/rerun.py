@@ -8,9 +8,11 @@ from typing import Any
 
 from accelerator_sim.machine.catalog import with_overrides
 from accelerator_sim.machine.hardware import Accelerator
-from accelerator_sim.mapping.candidates import Plan, plan_dense, plan_projection
+from accelerator_sim.mapping.candidates import Plan
+from accelerator_sim.mapping.storage import storage_of
 from accelerator_sim.models.by_name import Model
 from accelerator_sim.models.cycles import Run
+from accelerator_sim.planning.planner import plan_dense, plan_projection
 from accelerator_sim.projection import simulate_projection
 from accelerator_sim.sensitivity.changes import Change, changes_to
 from accelerator_sim.sensitivity.what_if_result import Cycles, Gain
@@ -71,7 +73,7 @@ class Reruns:
 
 
 def hold(plan: Plan, changed: Accelerator) -> Accelerator:
-    """A changed machine that keeps tile, dataflow and split of a plan.
+    """A changed machine that keeps tile, dataflow, split and fewer slots of a plan.
 
     Args:
         plan: Of a projection on the machine as it is.
@@ -87,4 +89,9 @@ def hold(plan: Plan, changed: Accelerator) -> Accelerator:
         "dataflow": program.configuration.dataflow,
         "denser_lines": program.denser_lines * times,
     }
+    fit = storage_of(program)
+    if plan.storage.weight_slots != fit.weight_slots:
+        kept["weight_buffer.slots"] = max(plan.storage.weight_slots)
+    if plan.storage.input_slots != fit.input_slots:
+        kept["activation_buffer.slots"] = plan.storage.input_slots
     return with_overrides(changed, kept)

@@ -13,11 +13,11 @@ import numpy as np
 from accelerator_sim.attention.context import attention_cycles
 from accelerator_sim.machine.costs import CostTable
 from accelerator_sim.machine.hardware import Accelerator
-from accelerator_sim.mapping.candidates import plan_dense
 from accelerator_sim.mapping.timing import ceil_div, dram_bytes, dram_ticks, ticks_per_cycle
 from accelerator_sim.models.by_name import CYCLE_MODELS, Model, Product, cost
 from accelerator_sim.models.cycles import ProjectionCycles
 from accelerator_sim.models.energy import energy
+from accelerator_sim.planning.planner import plan_dense
 from accelerator_sim.serving.amounts import Amount, Integral, integrate, total
 from workloads.shapes.attention import ContextAttention, Heads
 from workloads.shapes.embedding import Embedding

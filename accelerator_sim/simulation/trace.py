@@ -8,15 +8,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from accelerator_sim.machine.hardware import Accelerator
-from accelerator_sim.mapping.candidates import Plan, plan_dense, plan_projection
+from accelerator_sim.mapping.candidates import Plan
 from accelerator_sim.mapping.program import Program, S, Stream, V
 from accelerator_sim.simulation.accounting import event_result
 from accelerator_sim.simulation.conventions import ENGINES, WAITS
 from accelerator_sim.simulation.event import Machine
 from accelerator_sim.simulation.result import EventResult
 from accelerator_sim.simulation.units import Engine
-from workloads.masks.packed import SparseLowRankGemm
 from workloads.support.errors import InputError
 
 MAX_TILES = 200_000
@@ -74,7 +72,7 @@ def run_traced(plan: Plan) -> tuple[EventResult, list[Operation]]:
     Raises:
         InputError: The plan has too many tiles for a file that a browser opens.
     """
-    _check_size(plan)
+    check_traceable(plan)
     operations: list[Operation] = []
     machine = Machine(plan)
     denser, sparser = ENGINES
@@ -143,21 +141,6 @@ def _tile_details(program: Program, stream: Stream, tile: int) -> dict[str, int 
     return details
 
 
-def plans_to_trace(projection: SparseLowRankGemm, accelerator: Accelerator) -> dict[str, Plan]:
-    """The runs of a projection that a timeline shows beside each other: dense and compressed.
-
-    Raises:
-        InputError: No tile fits the machine, or a run has too many tiles.
-    """
-    plans = {
-        "dense": plan_dense(projection.gemm, accelerator),
-        "compressed": plan_projection(projection, accelerator),
-    }
-    for plan in plans.values():
-        _check_size(plan)
-    return plans
-
-
 def chrome_trace(runs: Sequence[tuple[str, EventResult, Sequence[Operation]]]) -> dict[str, Any]:
     """Some runs as one trace, each a process.
 
@@ -184,7 +167,12 @@ def chrome_trace(runs: Sequence[tuple[str, EventResult, Sequence[Operation]]]) -
     }
 
 
-def _check_size(plan: Plan) -> None:
+def check_traceable(plan: Plan) -> None:
+    """Refuse a plan whose timeline no browser opens.
+
+    Raises:
+        InputError: It has too many tiles.
+    """
     tiles = sum(len(stream) for stream in plan.program.streams)
     if tiles > MAX_TILES:
         raise InputError(

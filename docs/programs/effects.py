@@ -13,7 +13,8 @@ from matplotlib.figure import Figure
 
 from accelerator_sim.machine.catalog import load_accelerator
 from accelerator_sim.machine.hardware import Accelerator, Buffer, TileChoice
-from accelerator_sim.mapping.candidates import Plan, plan_dense, plan_projection
+from accelerator_sim.mapping.candidates import Plan
+from accelerator_sim.planning.planner import plan_dense, plan_projection
 from accelerator_sim.projection import simulate_projection
 from accelerator_sim.simulation.compiled import run_compiled
 from reports.figures.style import write_figure

@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 
 from accelerator_sim.machine.catalog import load_accelerator
-from accelerator_sim.mapping.candidates import plan_dense
+from accelerator_sim.planning.planner import plan_dense
 from accelerator_sim.simulation.compiled import run_compiled
 from workloads.shapes.gemm import Gemm
 from workloads.shapes.transformer import load_model

@@ -7,8 +7,9 @@ import pytest
 
 from accelerator_sim import projection
 from accelerator_sim.block import simulate_block
-from accelerator_sim.mapping.candidates import Plan, plan_projection
+from accelerator_sim.mapping.candidates import Plan
 from accelerator_sim.models.by_name import MODELS
+from accelerator_sim.planning.planner import plan_projection
 from tests.accelerator_sim.machines import (
     block_by,
 )

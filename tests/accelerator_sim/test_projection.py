@@ -10,7 +10,7 @@ import pytest
 
 from accelerator_sim.machine.catalog import load_accelerator
 from accelerator_sim.machine.hardware import Accelerator, Bits, Buffer, Dram, Index, TileChoice
-from accelerator_sim.mapping.candidates import plan_projection
+from accelerator_sim.planning.planner import plan_projection
 from accelerator_sim.simulation.event import run_event
 from tests.accelerator_sim.machines import (
     plain_dram,
@@ -50,7 +50,7 @@ CHANGES: dict[str, Any] = {
     "index.run_bits": 1,
     "index.decode": "ideal",
     "index.decode_queue": 64,
-    "weight_buffer.capacity_bytes": 4000,
+    "weight_buffer.capacity_bytes": 320,
     "weight_buffer.slots": 1,
     "activation_buffer.capacity_bytes": 200,
     "activation_buffer.slots": 1,
@@ -117,7 +117,7 @@ def test_simulate_projection_every_field_changes_the_cycles(key: str) -> None:
     queue, or gathers inputs from banks."""
     given, item = busy_machine(), busy_projection()
     overlapping = change(given, "schedule", "overlapped")
-    choosing = change(given, "tile", TileChoice())
+    choosing = change(change(given, "tile", TileChoice()), "weight_buffer.capacity_bytes", 200)
     runs = change(given, "index.format", "run_length")
     index = Index("bitmap", 2, decode="queue", decode_queue=1)
     queued = change(change(choosing, "macs_per_line", 1), "index", index)

@@ -25,7 +25,8 @@ from accelerator_sim.machine.hardware import (
     LoopOrder,
     TileChoice,
 )
-from accelerator_sim.mapping.candidates import Plan, plan_dense, plan_projection
+from accelerator_sim.mapping.candidates import Plan
+from accelerator_sim.planning.planner import plan_dense, plan_projection
 from accelerator_sim.simulation.compiled import run_compiled
 from accelerator_sim.simulation.result import EventResult
 from workloads.masks.packed import PackedMask, SparseLowRankGemm

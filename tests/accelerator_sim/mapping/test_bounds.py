@@ -4,8 +4,8 @@ from hypothesis import HealthCheck, assume, given, settings
 
 from accelerator_sim.machine.hardware import Accelerator
 from accelerator_sim.mapping.bounds import lower_bound
-from accelerator_sim.mapping.candidates import plan_projection
 from accelerator_sim.mapping.roofline import roofline_cycles
+from accelerator_sim.planning.planner import plan_projection
 from accelerator_sim.simulation.compiled import run_compiled
 from tests.accelerator_sim.machines import cases
 from workloads.masks.packed import SparseLowRankGemm

@@ -2,8 +2,9 @@
 
 import pytest
 
-from accelerator_sim.mapping import candidates
-from accelerator_sim.mapping.candidates import PLANS, Plan, plan_dense, plan_projection
+from accelerator_sim.mapping.candidates import Plan
+from accelerator_sim.planning import planner
+from accelerator_sim.planning.planner import PLANS, plan_dense, plan_projection
 from tests.accelerator_sim.machines import projection, random_mask, small_machine
 from workloads.shapes.gemm import Gemm
 from workloads.support.kept import Kept
@@ -21,7 +22,7 @@ def test_plan_dense_keeps_no_more_than_its_bytes(monkeypatch: pytest.MonkeyPatch
     gemms = [Gemm("p", "MHA", 24, 36, tokens) for tokens in (1, 2, 3)]
     largest = max(plan_dense(gemm, small_machine()).program.nbytes for gemm in gemms)
     kept: Kept[Plan] = Kept(2 * largest, lambda plan: plan.program.nbytes)
-    monkeypatch.setattr(candidates, "PLANS", kept)
+    monkeypatch.setattr(planner, "PLANS", kept)
     for gemm in gemms:
         plan_dense(gemm, small_machine())
     assert len(kept) < 3

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accelerator_sim.machine.hardware import Bits, TileChoice
-from accelerator_sim.mapping.candidates import plan_dense, plan_projection
 from accelerator_sim.mapping.indices import StoredTiles, row_decode, stored_tiles
 from accelerator_sim.mapping.tiling import TiledProjection, TileShape, cut, cut_dense
+from accelerator_sim.planning.planner import plan_dense, plan_projection
 from accelerator_sim.simulation.event import run_event
 from tests.accelerator_sim.machines import (
     n_of_m_part,
@@ -236,10 +236,10 @@ def test_plan_projection_tile_that_cuts_groups_is_refused() -> None:
 
 
 def test_plan_projection_n_of_m_auto_tile_is_whole_groups() -> None:
-    """12 MACs a line and groups of 8: columns 24, 48, 96; 36 would cut a group."""
+    """12 MACs a line and groups of 8: 8, 16, 24; 12 and 36 would cut a group."""
     machine = small_machine(macs_per_line=12, index=plain_index("4:8", 8), tile=TileChoice())
     mask = n_of_m_part(random_mask(64, 192, 0.9, 1), 4, 8)
-    assert plan_projection(projection(mask), machine).program.tiled.tile.columns % 24 == 0
+    assert plan_projection(projection(mask), machine).program.tiled.tile.columns % 8 == 0
 
 
 def test_plan_dense_is_the_same_whatever_the_index() -> None:

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accelerator_sim.machine.hardware import Accelerator, Buffer
-from accelerator_sim.mapping.candidates import plan_projection
 from accelerator_sim.mapping.kept_programs import KeptPrograms
 from accelerator_sim.mapping.program import Program
+from accelerator_sim.planning.planner import plan_projection
 from accelerator_sim.simulation.compiled import run_compiled
 from accelerator_sim.simulation.result import EventResult
 from tests.accelerator_sim.machines import (

@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, assume, given, settings
 
 from accelerator_sim.machine.hardware import Accelerator, Bits, Buffer, LoopOrder, TileChoice
 from accelerator_sim.mapping.bounds import lower_bound
-from accelerator_sim.mapping.candidates import plan_projection
 from accelerator_sim.mapping.program import S, U, V
+from accelerator_sim.planning.planner import plan_projection
 from accelerator_sim.simulation.compiled import run_compiled
 from accelerator_sim.simulation.event import run_event
 from accelerator_sim.simulation.result import EventResult

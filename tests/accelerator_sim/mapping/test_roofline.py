@@ -4,8 +4,8 @@ import dataclasses
 
 from accelerator_sim.machine.catalog import load_accelerator
 from accelerator_sim.machine.hardware import TileChoice
-from accelerator_sim.mapping.candidates import plan_dense, plan_projection
 from accelerator_sim.mapping.roofline import roofline_cycles
+from accelerator_sim.planning.planner import plan_dense, plan_projection
 from tests.accelerator_sim.machines import (
     projection,
     projection_by,

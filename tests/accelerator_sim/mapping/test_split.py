@@ -5,8 +5,8 @@ import dataclasses
 import pytest
 
 from accelerator_sim.machine.hardware import LineSplit, TileChoice
-from accelerator_sim.mapping.candidates import plan_projection
 from accelerator_sim.mapping.split import proportional_lines
+from accelerator_sim.planning.planner import plan_projection
 from tests.accelerator_sim.machines import projection, random_mask, small_machine
 
 

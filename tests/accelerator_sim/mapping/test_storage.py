@@ -1,8 +1,8 @@
 """What stays on chip: slots, residency and what does not fit, by hand."""
 
 from accelerator_sim.machine.hardware import Buffer, TileChoice
-from accelerator_sim.mapping.candidates import plan_projection
 from accelerator_sim.mapping.storage import Need, storage_of
+from accelerator_sim.planning.planner import plan_projection
 from tests.accelerator_sim.machines import projection, small_machine, with_rows
 
 # 4 rows keep 2 of 6 columns; 2 tokens; 8-bit values, a bitmap and accumulators of 4 bytes.

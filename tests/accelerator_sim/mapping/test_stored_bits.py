@@ -9,7 +9,7 @@ import pytest
 
 from accelerator_sim import simulate
 from accelerator_sim.machine.hardware import Bits, TileChoice
-from accelerator_sim.mapping.candidates import plan_projection
+from accelerator_sim.planning.planner import plan_projection
 from accelerator_sim.projection import simulate_projection
 from tests.accelerator_sim.machines import projection, random_mask, small_machine
 from tests.workloads.artifact.test_read import NUMBERED, numbered_artifact, small_artifact

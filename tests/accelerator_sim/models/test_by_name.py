@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from accelerator_sim.mapping.candidates import Plan, plan_projection
+from accelerator_sim.mapping.candidates import Plan
 from accelerator_sim.models.by_name import CYCLE_MODELS, MODELS, Product, check_models, cost
+from accelerator_sim.planning.planner import plan_projection
 from tests.accelerator_sim.machines import projection, random_mask, small_machine
 from workloads.support.errors import InputError
 

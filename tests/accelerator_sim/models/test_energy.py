@@ -8,8 +8,8 @@ import pytest
 
 from accelerator_sim.machine.catalog import load_cost_table
 from accelerator_sim.machine.hardware import Accelerator, Bits, Buffer, Dram
-from accelerator_sim.mapping.candidates import plan_projection
 from accelerator_sim.models.energy import Area, Energy, area, energy
+from accelerator_sim.planning.planner import plan_projection
 from accelerator_sim.simulation.event import run_event
 from tests.accelerator_sim.machine.test_costs import TABLE, write_table
 from tests.accelerator_sim.machines import (

@@ -7,7 +7,7 @@ import pytest
 
 from accelerator_sim import simulate, what_if
 from accelerator_sim.machine.catalog import with_overrides
-from accelerator_sim.mapping.candidates import plan_projection
+from accelerator_sim.planning.planner import plan_projection
 from accelerator_sim.sensitivity.changes import MUCH, changes_to
 from accelerator_sim.sensitivity.rerun import hold
 from accelerator_sim.sensitivity.what_if_result import WhatIfResult

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 
 from accelerator_sim.machine.hardware import Accelerator, TileChoice
-from accelerator_sim.mapping.candidates import plan_projection
 from accelerator_sim.mapping.roofline import Roofline
+from accelerator_sim.planning.planner import plan_projection
 from accelerator_sim.simulation.binding import RESOURCES, Binding, binding
 from accelerator_sim.simulation.event import run_event
 from accelerator_sim.simulation.result import Stalls

@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, assume, given, settings
 
 from accelerator_sim.machine.catalog import load_accelerator
 from accelerator_sim.machine.hardware import Accelerator, TileChoice
-from accelerator_sim.mapping.candidates import Plan, plan_dense, plan_projection, plan_sparse_part
+from accelerator_sim.mapping.candidates import Plan
+from accelerator_sim.planning.planner import plan_dense, plan_projection, plan_sparse_part
 from accelerator_sim.simulation.compiled import run_compiled
 from accelerator_sim.simulation.event import run_event
 from accelerator_sim.simulation.result import EventResult

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 
 from accelerator_sim.machine.hardware import Accelerator
-from accelerator_sim.mapping.candidates import plan_projection
+from accelerator_sim.planning.planner import plan_projection
 from accelerator_sim.simulation.dram_trace import (
     REGION_BYTES,
     Request,

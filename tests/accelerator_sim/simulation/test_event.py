@@ -8,7 +8,8 @@ from hypothesis import HealthCheck, assume, given, settings
 
 from accelerator_sim.machine.hardware import Accelerator, Bits, Buffer, TileChoice
 from accelerator_sim.mapping.bounds import lower_bound
-from accelerator_sim.mapping.candidates import Plan, plan_dense, plan_projection
+from accelerator_sim.mapping.candidates import Plan
+from accelerator_sim.planning.planner import plan_dense, plan_projection
 from accelerator_sim.simulation.event import run_event
 from accelerator_sim.simulation.result import EventResult
 from tests.accelerator_sim.machines import (

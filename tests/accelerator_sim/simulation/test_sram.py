@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from accelerator_sim.mapping.candidates import plan_projection
+from accelerator_sim.planning.planner import plan_projection
 from accelerator_sim.simulation.sram import sram_bytes
 from tests.accelerator_sim.machines import (
     projection,

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 
 from accelerator_sim.machine.hardware import Accelerator
-from accelerator_sim.mapping.candidates import Plan, plan_projection
+from accelerator_sim.mapping.candidates import Plan
+from accelerator_sim.planning.planner import plan_projection
 from accelerator_sim.simulation import trace
 from accelerator_sim.simulation.conventions import WAITS
 from accelerator_sim.simulation.event import run_event

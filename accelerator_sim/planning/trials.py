@@ -1,0 +1,125 @@
+"""The best few candidates, run by the compiled engine: the fewest cycles, then the least energy.
+
+After ``models``, before ``planner``.
+"""
+
+import dataclasses
+import math
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import NamedTuple
+
+from accelerator_sim.machine.catalog import load_cost_table
+from accelerator_sim.machine.costs import CostTable
+from accelerator_sim.mapping.bounds import lower_bound
+from accelerator_sim.mapping.candidates import Plan, candidate_plan
+from accelerator_sim.mapping.search import Search
+from accelerator_sim.mapping.tile_search import Ranked, ranked
+from accelerator_sim.models.energy import energy
+from accelerator_sim.simulation.compiled import run_compiled
+from accelerator_sim.simulation.result import EventResult
+from workloads.support.errors import InputError
+
+TIE = 1.005
+"""Cycles over the fewest at which two plans are equally fast, so that energy decides."""
+_NEAR = 1.03
+_MOST_RUNS = 12
+_MOST_BUILT = 40
+_FRUGAL = 4
+_FEWER_SLOTS = (2, 3, 4, 8)
+
+
+class Trial(NamedTuple):
+    """A plan and its run; no run where the compiled engine refuses the machine."""
+
+    plan: Plan
+    cycles: float
+    energy_pj: float
+
+
+def best_of(search: Search) -> Plan | None:
+    """The plan of a search; None if nothing fits.
+
+    Args:
+        search: Product and machine.
+
+    Raises:
+        InputError: The split or the mask cannot be.
+    """
+    order = _sequence(ranked(search))
+    trials = list(_tried(search, order))
+    if not trials:
+        return None
+    trials += list(_with_fewer_slots(search, min(trials, key=lambda trial: trial.cycles)))
+    fewest = min(trial.cycles for trial in trials)
+    near = [trial for trial in trials if trial.cycles <= TIE * fewest]
+    chosen = min(near, key=lambda trial: (trial.energy_pj, trial.cycles)).plan
+    how = f"fewest cycles of {len(trials)} runs, least energy of equals"
+    return dataclasses.replace(chosen, tile_chosen_by=how)
+
+
+def _sequence(candidates: list[Ranked]) -> list[Ranked]:
+    """By cycles; but of those nearly as fast as the first, the most frugal ones come soon."""
+    if not candidates:
+        return []
+    near = [item for item in candidates if item.cycles <= _NEAR * candidates[0].cycles]
+    frugal = sorted(near, key=lambda item: item.dram_bytes)[:_FRUGAL]
+    return list(dict.fromkeys([candidates[0], *frugal, *candidates]))
+
+
+def _tried(search: Search, order: list[Ranked]) -> Iterator[Trial]:
+    """Run candidates until those left cannot be faster, if the estimate is as far off as before."""
+    fewest, least_ratio, runs = math.inf, 1.0, 0
+    for item in order[:_MOST_BUILT]:
+        if runs > _FRUGAL and item.cycles * least_ratio > fewest * TIE:
+            continue
+        plan = candidate_plan(search, item.candidate)
+        if plan is None or lower_bound(plan.program, plan.storage) > fewest * TIE:
+            continue
+        trial = _run(search, plan)
+        runs += 1
+        fewest = min(fewest, trial.cycles)
+        least_ratio = min(least_ratio, trial.cycles / item.cycles)
+        yield trial
+        if runs == _MOST_RUNS:
+            return
+
+
+def _with_fewer_slots(search: Search, best: Trial) -> Iterator[Trial]:
+    """The best plan with fewer slots of weights or inputs than fit, where slots are open."""
+    storage, machine = best.plan.storage, search.accelerator
+    options = []
+    if machine.weight_buffer.slots == "auto":
+        for count in _FEWER_SLOTS:
+            main, factors = storage.weight_slots
+            fewer = (min(count, main), min(count, factors))
+            options.append(dataclasses.replace(storage, weight_slots=fewer))
+    if machine.activation_buffer.slots == "auto":
+        options += [
+            dataclasses.replace(storage, input_slots=min(count, storage.input_slots))
+            for count in _FEWER_SLOTS
+        ]
+    for option in dict.fromkeys(options):
+        if option != storage:
+            yield _run(search, dataclasses.replace(best.plan, storage=option))
+
+
+def _run(search: Search, plan: Plan) -> Trial:
+    try:
+        run = run_compiled(plan)
+    except InputError:  # more cycles than the compiled engine counts
+        return Trial(plan, float(lower_bound(plan.program, plan.storage)), 0.0)
+    return Trial(plan, float(run.cycles), _energy(search, run))
+
+
+def _energy(search: Search, run: EventResult) -> float:
+    """By the built-in table; bytes of DRAM where it does not know the machine's."""
+    table = _table()
+    if search.accelerator.dram.technology not in table.energy.dram_pj_per_byte:
+        return float(run.traffic.total)
+    return energy(run, table, accelerator=search.accelerator).total_pj
+
+
+@lru_cache(maxsize=1)
+def _table() -> CostTable:
+    return load_cost_table()
