@@ -22,6 +22,8 @@ from workloads.support.progress import Progress
 
 ACCELERATOR = "array-64x64"
 METHODS = ("wanda", "sslc")
+STORED = {"value_bits": 8, "factor_bits": 8}
+"""How artifacts are stored: the machine that they are simulated on takes 8 bits."""
 MEASURED_TOKENS = (1, 128)
 LISTING = "files.txt"
 
@@ -90,8 +92,8 @@ def _compress(
     model: str, method: str, directory: Path, overwrite: bool, progress: Progress
 ) -> Artifact:
     artifact = sslc.compress(
-        model, directory, method=method, resume=not overwrite, overwrite=overwrite,
-        progress=progress,
+        model, directory, method=method, settings=STORED, resume=not overwrite,
+        overwrite=overwrite, progress=progress,
     )  # fmt: skip
     save_result(directory, sslc.evaluate(artifact, progress=progress))
     return artifact
