@@ -130,8 +130,19 @@ def _reader() -> str | None:
     return None if frame is None else _room(frame)
 
 
+def _is_planning(frame: FrameType | None) -> bool:
+    """Whether the planner asks: it runs the candidates and weighs their energy."""
+    while frame is not None:
+        if frame.f_globals["__name__"].startswith("accelerator_sim.planning"):
+            return True
+        frame = frame.f_back
+    return False
+
+
 def _room(frame: FrameType) -> str | None:
     module = frame.f_globals["__name__"]
+    if _is_planning(frame):
+        return "plan"
     room = next((room for prefix, room in ROOMS.items() if module.startswith(prefix)), None)
     if room != "energy":
         return room
