@@ -88,7 +88,7 @@
   const fitted = (spec, element) => {
     const copy = structuredClone(spec);
     copy.config = narrow(element)
-      ? { legend: { columns: 1 }, axis: { labelLimit: 110, tickCount: 4 } } : { legend: { columns: 4 } };
+      ? { legend: { columns: 1 }, axis: { labelLimit: 150, tickCount: 4 } } : { legend: { columns: 4 } };
     return copy;
   };
 

@@ -30,6 +30,8 @@ _COLOURS = {
 }
 
 
+_ROOM = 1.2
+"""Of the longest bar: the number behind it needs some."""
 _CAPTION = (
     "Each bar is as long as the cycles of one block, the number behind it; its parts are what the "
     "lines of both engines do in that time, and add up to it."
@@ -58,14 +60,14 @@ def stall_chart(anchor: str, result: CyclesResult, about: str) -> Chart:
         for bar in bars
         for reason, cycles in bar.parts.items()
     ]
-    totals = [{"bar": f"{bar.module} {bar.run}", "all": bar.cycles} for bar in bars]
-    y = name("bar", sort=labels)
-    words = [REASONS[reason] for reason in reasons]
+    totals = [{"bar": label, "all": bar.cycles} for label, bar in zip(labels, bars, strict=True)]
+    scale = {"domainMax": _ROOM * max(bar.cycles for bar in bars)}
+    y, words = name("bar", sort=labels), [REASONS[reason] for reason in reasons]
     parts = {
         "data": {"values": values},
         "mark": {"type": "bar", "stroke": "#555555", "strokeWidth": 0.5, "height": {"band": 0.75}},
         "encoding": {
-            "x": number("cycles", "cycles of one block (mean)"),
+            "x": number("cycles", "cycles of one block (mean)", scale=scale),
             "y": y,
             "color": shade("reason", words, [_COLOURS[reason] for reason in reasons]),
             "order": {"field": "order"},
