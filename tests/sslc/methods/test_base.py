@@ -88,7 +88,7 @@ def test_method_everything_kept_gives_the_weight_back(name: str) -> None:
 @pytest.mark.parametrize("group", ["2:4", "4:8"])
 def test_method_pattern_is_obeyed(name: str, group: str) -> None:
     weight, statistics = small_case(32, 64)
-    with_factors = name in ("godec", "rpca", "sslc")
+    with_factors = "rank_share" in describe(name).settings
     settings = {"kept_fraction": 0.5625 if with_factors else 0.5, "group": group}
     result = load_method(name, settings).compress(weight, statistics)
     keep, of = map(int, group.split(":"))
