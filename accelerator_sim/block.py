@@ -12,7 +12,7 @@ from accelerator_sim.machine.hardware import Accelerator
 from accelerator_sim.mapping.kept_programs import KeptPrograms
 from accelerator_sim.models.by_name import DISTINCT_MODELS, Model, check_models
 from accelerator_sim.models.cycles import RUNS, BlockCycles, ProjectionCycles, Run, with_energy
-from accelerator_sim.models.energy import area
+from accelerator_sim.models.energy import Area, area, copy_bytes
 from accelerator_sim.projection import simulate_projection
 from workloads.masks.packed import SparseLowRankGemm
 from workloads.shapes.attention import ContextAttention
@@ -57,8 +57,20 @@ def simulate_block(
     if attention is not None:
         added = attention_cycles(attention, accelerator, models=models, costs=table)
         parts = {model: with_attention(parts[model], added[model]) for model in models}
-    size = area(accelerator, table)
     return {
-        model: BlockCycles(model, accelerator.name, tuple(parts[model]), size, table.name)
+        model: BlockCycles(
+            model,
+            accelerator.name,
+            tuple(parts[model]),
+            _area(parts[model], accelerator, table),
+            table.name,
+        )
         for model in models
     }
+
+
+def _area(parts: Iterable[ProjectionCycles], accelerator: Accelerator, table: CostTable) -> Area:
+    """Of a machine whose lines hold copies of the inputs of the largest tile that ran."""
+    runs = (run for part in parts for run in (part.sum_run, part.sparse_run) if run is not None)
+    largest = max((copy_bytes(run, accelerator) for run in runs), default=0)
+    return area(accelerator, table, line_copy_bytes=largest)

@@ -138,6 +138,15 @@ def load_cost_table(name_or_path: str | Path = DEFAULT_COSTS) -> CostTable:
             "accelerator_sim.machine", "cost_tables", "cost table", str(name_or_path)
         )
         place = Place(f"cost table {name_or_path}")
+    for key, cls in _COST_TABLES.items():
+        part = table.get(key)
+        names = [field.name for field in dataclasses.fields(cls)]
+        missing = [n for n in names if n not in part] if isinstance(part, Mapping) else []
+        if len(missing) > 1:
+            raise InputError(
+                f"{place.inside(key).of_missing()}: keys {', '.join(missing)} are missing; "
+                f"the table {DEFAULT_COSTS} has them with their sources"
+            )
     return build(CostTable, _with_tables(table, _COST_TABLES, place), place)
 
 

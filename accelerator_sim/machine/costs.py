@@ -23,8 +23,11 @@ class EnergyTable:
         sram_pj_per_byte_root_kib: Reading or writing a byte of a bank of 1 KiB; grows with the
             square root of the bank's capacity.
         sram_bank_kib: Largest bank; a larger buffer is made of such banks.
-        link_pj_per_bit: A bit over the accumulation link.
+        link_pj_per_bit: A bit over the accumulation link, and over a millimetre of a crossbar.
+        static_watts_per_mm2: Leakage and clock of a machine, whatever it does.
         dram_pj_per_byte: A byte to or from DRAM, by technology.
+        phy_pj_per_byte: The machine's side of the same byte.
+        dram_background_watts_per_gb_s: DRAM that waits, per 10⁹ bytes a second of its peak.
     """
 
     multiply_pj_per_bit2: float
@@ -33,14 +36,13 @@ class EnergyTable:
     sram_pj_per_byte_root_kib: float
     sram_bank_kib: float
     link_pj_per_bit: float
+    static_watts_per_mm2: float
     dram_pj_per_byte: Mapping[str, float]
+    phy_pj_per_byte: Mapping[str, float]
+    dram_background_watts_per_gb_s: Mapping[str, float]
 
     def __post_init__(self) -> None:
-        _check_constants(self, skip="dram_pj_per_byte")
-        if not isinstance(self.dram_pj_per_byte, Mapping) or not self.dram_pj_per_byte:
-            raise ValueError("dram_pj_per_byte must be a table of technology = pJ per byte")
-        for technology, value in self.dram_pj_per_byte.items():
-            _check_constant(f"dram_pj_per_byte.{technology}", value)
+        _check_constants(self)
 
 
 @dataclass(frozen=True)
@@ -52,12 +54,18 @@ class AreaTable:
         add_um2_per_bit: Adder of the accumulation, per bit.
         decode_um2: Decoder of one index, or of one place of a bitmap, per cycle.
         sram_um2_per_bit: A bit of a buffer, its share of the periphery included.
+        register_um2_per_bit: A bit of a queue or of a pipeline register.
+        crossbar_um2_per_bit: A bit where a bank's word crosses a line's.
+        phy_mm2_per_gb_s: DRAM controller and PHY, per 10⁹ bytes a second, by technology; in mm².
     """
 
     multiply_um2_per_bit2: float
     add_um2_per_bit: float
     decode_um2: float
     sram_um2_per_bit: float
+    register_um2_per_bit: float
+    crossbar_um2_per_bit: float
+    phy_mm2_per_gb_s: Mapping[str, float]
 
     def __post_init__(self) -> None:
         _check_constants(self)
@@ -80,10 +88,16 @@ class CostTable:
     area: AreaTable
 
 
-def _check_constants(table: Any, skip: str = "") -> None:
+def _check_constants(table: Any) -> None:
     for field in dataclasses.fields(table):
-        if field.name != skip:
-            _check_constant(field.name, getattr(table, field.name))
+        value = getattr(table, field.name)
+        if field.type is float:
+            _check_constant(field.name, value)
+            continue
+        if not isinstance(value, Mapping) or not value:
+            raise ValueError(f"{field.name} must be a table of technology = number")
+        for technology, number in value.items():
+            _check_constant(f"{field.name}.{technology}", number)
 
 
 def _check_constant(name: str, value: object) -> None:

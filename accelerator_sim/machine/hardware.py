@@ -337,6 +337,14 @@ class Accelerator:
         """Multiply-accumulates per cycle of all lines."""
         return self.lines * self.macs_per_line
 
+    @property
+    def decode_queue(self) -> int:
+        """Products that wait at most in a line's decode queue."""
+        given = self.index.decode_queue
+        return (
+            max(2 * self.macs_per_line, self.index.decode_per_cycle) if given == "auto" else given
+        )
+
     @cached_property
     def peak_bytes_per_cycle(self) -> Fraction:
         """DRAM bytes per cycle without the efficiency: exact."""

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from accelerator_sim.machine.hardware import Accelerator
 from accelerator_sim.mapping.tiling import Counts, TiledProjection
 from workloads.masks.memo import counted
 from workloads.masks.words import Words, lowest, part_of_word, row_words
@@ -25,8 +26,20 @@ class Banks(NamedTuple):
     ports: int
 
 
-def gather_steps(tiled: TiledProjection, lines: int, *, next_free: bool, buffer: Banks) -> Counts:
-    """Port cycles of every tile for one word of each column that its lines ask for.
+class Gathers(NamedTuple):
+    """For one word of each column that the lines of a tile ask for; shape (I, J) each.
+
+    Attributes:
+        steps: Port cycles.
+        reads: Words read.
+    """
+
+    steps: Counts
+    reads: Counts
+
+
+def gathers(tiled: TiledProjection, lines: int, *, next_free: bool, buffer: Banks) -> Gathers:
+    """Port cycles and reads of every tile.
 
     Step s reads the columns of every line's s-th nonzero; equal columns are one read, and the step
     takes the largest, over banks, of ⌈distinct columns / ports⌉.
@@ -39,14 +52,14 @@ def gather_steps(tiled: TiledProjection, lines: int, *, next_free: bool, buffer:
         buffer: Banks and ports.
 
     Returns:
-        Shape (I, J). Kept while the mask lives.
+        Kept while the mask lives.
     """
     mask, dense = tiled.mask_and_dense
     tile = tiled.tile
     key = ("gather", tile.rows, tile.columns, lines, buffer, next_free, dense.tobytes())
 
     def count() -> Counts:
-        steps = np.zeros((len(tiled.row_sizes), len(tiled.column_sizes)), dtype=np.int64)
+        made = np.zeros((2, len(tiled.row_sizes), len(tiled.column_sizes)), dtype=np.int64)
         scratch = _Scratch(
             line_of=np.zeros(tile.rows, dtype=np.int64),
             asking=np.zeros(lines, dtype=np.int64),
@@ -60,10 +73,16 @@ def gather_steps(tiled: TiledProjection, lines: int, *, next_free: bool, buffer:
         )
         words = row_words(mask, dense, close_up=False)
         sizes = (mask.rows, mask.columns, tile.rows, tile.columns, lines)
-        _count_steps(words, tiled.counts, sizes, buffer.ports, next_free, scratch, steps)
-        return steps
+        _count_steps(words, tiled.counts, sizes, buffer.ports, next_free, scratch, made)
+        return made
 
-    return counted(mask, key, count)
+    return Gathers(*counted(mask, key, count))
+
+
+def gathers_of(tiled: TiledProjection, accelerator: Accelerator, lines: int) -> Gathers:
+    """Those of a machine with so many lines in its sparser engine."""
+    buffer = Banks(accelerator.activation_banks, accelerator.activation_ports)
+    return gathers(tiled, lines, next_free=accelerator.row_assignment == "next_free", buffer=buffer)
 
 
 class _Scratch(NamedTuple):
@@ -90,10 +109,11 @@ def _count_steps(
     ports: int,
     next_free: bool,
     scratch: _Scratch,
-    steps: Counts,
+    found: Counts,
 ) -> None:
     """Walk the lines of every tile together, one nonzero of each line a step."""
     rows, columns, tile_rows, tile_columns, lines = sizes
+    steps, reads = found[0], found[1]
     step = 0
     for block in range(steps.shape[0]):
         first, height = block * tile_rows, min(tile_rows, rows - block * tile_rows)
@@ -112,7 +132,9 @@ def _count_steps(
                 most = before
                 for number in range(asking):
                     line = scratch.asking[number]
-                    most = max(most, _ask(line, start, step, before, scratch))
+                    asked, new = _ask(line, start, step, before, scratch)
+                    most = max(most, asked)
+                    reads[block, tile] += new
                     if scratch.word[line] != 0 or _has_more(words, where, line, scratch):
                         scratch.asking[left] = line
                         left += 1
@@ -121,8 +143,9 @@ def _count_steps(
 
 
 @compiled
-def _ask(line: int, start: int, step: int, before: int, scratch: _Scratch) -> int:
-    """Ask for a line's next nonzero: ``before``, and the reads of its bank so far in this step.
+def _ask(line: int, start: int, step: int, before: int, scratch: _Scratch) -> tuple[int, int]:
+    """Ask for a line's next nonzero: ``before`` and the reads of its bank so far in this step, and
+    whether it is a read of its own.
 
     Without branches, of which none could be foretold: counts of earlier steps lie below.
     """
@@ -130,10 +153,11 @@ def _ask(line: int, start: int, step: int, before: int, scratch: _Scratch) -> in
     column = 64 * scratch.place[line] + lowest(word)
     scratch.word[line] = word & (word - np.uint64(1))
     bank = scratch.bank_of[column]
-    reads = max(scratch.reads[bank], before) + (scratch.read_in[column - start] != step)
+    new = int(scratch.read_in[column - start] != step)
+    reads = max(scratch.reads[bank], before) + new
     scratch.read_in[column - start] = step
     scratch.reads[bank] = reads
-    return int(reads)
+    return int(reads), new
 
 
 @compiled

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from accelerator_sim.machine.hardware import Accelerator
 from accelerator_sim.mapping.configuration import Flow
 from accelerator_sim.mapping.decode_queue import Line, first_pass, pass_by_count
-from accelerator_sim.mapping.gather import Banks, gather_steps
+from accelerator_sim.mapping.gather import gathers_of
 from accelerator_sim.mapping.indices import row_decode
 from accelerator_sim.mapping.tiling import Counts, TiledProjection
 from workloads.support.compiled import compiled
@@ -104,19 +104,15 @@ def sparse_tiles(
             (cycles, compute, held),
         )
         if accelerator.gather == "banked" and flow == "token":
-            banks = Banks(accelerator.activation_banks, accelerator.activation_ports)
-            next_free = accelerator.row_assignment == "next_free"
-            steps = gather_steps(tiled, lines, next_free=next_free, buffer=banks)
+            steps = gathers_of(tiled, accelerator, lines).steps
             cycles = np.maximum(cycles, steps * ceil_div(tokens, accelerator.macs_per_line))
     return SparseTiles(cycles, compute, held - compute)
 
 
 def _line(accelerator: Accelerator, tokens: int, flow: Flow) -> Line:
     index, macs = accelerator.index, accelerator.macs_per_line
-    given = index.decode_queue
-    queue = max(2 * macs, index.decode_per_cycle) if given == "auto" else given
     width, service = (macs, 1) if flow == "reduction" else (1, ceil_div(tokens, macs))
-    return Line(index.decode_per_cycle, queue, width, service)
+    return Line(index.decode_per_cycle, accelerator.decode_queue, width, service)
 
 
 @compiled

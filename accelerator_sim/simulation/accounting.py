@@ -121,4 +121,8 @@ def _actions(plan: Plan, traffic: Traffic, sums: Totals, *, useful_macs: int) ->
         weight_buffer_bytes=buffers.weights,
         activation_buffer_bytes=buffers.activations,
         output_buffer_bytes=buffers.outputs,
+        bank_reads=buffers.bank_reads,
+        crossbar_words=buffers.crossbar_words,
+        copied_bytes=buffers.copied,
+        copy_read_bytes=buffers.copy_reads,
     )

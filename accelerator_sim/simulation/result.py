@@ -85,6 +85,10 @@ class Actions:
         weight_buffer_bytes: Read and written; ``sram.sram_bytes`` has the counting rule.
         activation_buffer_bytes: Likewise.
         output_buffer_bytes: Likewise.
+        bank_reads: Words of P tokens that the lines read from banks; equal columns of a step once.
+        crossbar_words: Words that lines took from them.
+        copied_bytes: Inputs written into the lines' own copies.
+        copy_read_bytes: Inputs read from these.
     """
 
     macs: int
@@ -97,6 +101,10 @@ class Actions:
     weight_buffer_bytes: int
     activation_buffer_bytes: int
     output_buffer_bytes: int
+    bank_reads: int = 0
+    crossbar_words: int = 0
+    copied_bytes: int = 0
+    copy_read_bytes: int = 0
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from accelerator_sim.mapping.bounds import loaded_activations
 from accelerator_sim.mapping.candidates import Plan
+from accelerator_sim.mapping.gather import gathers_of
+from accelerator_sim.mapping.program import Program, S
 from accelerator_sim.mapping.timing import ceil_div
 from accelerator_sim.mapping.totals import totals
 
@@ -19,11 +21,19 @@ class SramBytes:
         weights: Values, indices and factors.
         activations: Inputs.
         outputs: Accumulators of outputs and of Vᵀx.
+        bank_reads: Words of P tokens that lines gather from banks.
+        crossbar_words: Words that they take: one a nonzero.
+        copied: Bytes written into the lines' copies of inputs.
+        copy_reads: Bytes that MACs read from them.
     """
 
     weights: int
     activations: int
     outputs: int
+    bank_reads: int = 0
+    crossbar_words: int = 0
+    copied: int = 0
+    copy_reads: int = 0
 
 
 def sram_bytes(plan: Plan) -> SramBytes:
@@ -44,7 +54,41 @@ def sram_bytes(plan: Plan) -> SramBytes:
         accumulators = 2 * int(program.results.sum())
     bits = accumulators * program.accelerator.bits.accumulator
     return SramBytes(
-        weights=(1 + program.weight_uses) * sums.weight_bytes,
-        activations=loads.payload + sums.read_bytes,
-        outputs=ceil_div(bits, 8),
+        (1 + program.weight_uses) * sums.weight_bytes,
+        loads.payload + sums.read_bytes - _gathered_instead(program),
+        ceil_div(bits, 8),
+        *_gathered(program),
     )
+
+
+def _gathers_from_banks(program: Program) -> bool:
+    banked = program.accelerator.gather == "banked" and program.tiled.sparse_nonzeros > 0
+    return banked and program.configuration.timed_as == "token"
+
+
+def _gathered_instead(program: Program) -> int:
+    """Bytes of tiles of S that only the sparser engine takes, which no broadcast reads."""
+    if not _gathers_from_banks(program):
+        return 0
+    main = program.main
+    alone = (main.kind == S) & (main.sparser_cycles > 0) & (main.denser_cycles == 0)
+    return int(main.activation_bytes[alone].sum())
+
+
+def _gathered(program: Program) -> tuple[int, int, int, int]:
+    """Reads of banks, words over the crossbar, bytes into the lines' copies and out of them.
+
+    The sparser part of S alone gathers. Copies are filled by what a tile reads once.
+    """
+    accelerator, tiled = program.accelerator, program.tiled
+    if accelerator.gather != "banked" or not tiled.sparse_nonzeros:
+        return 0, 0, 0, 0
+    if _gathers_from_banks(program):
+        rounds = int(ceil_div(tiled.token_sizes, accelerator.macs_per_line).sum())
+        reads = gathers_of(tiled, accelerator, program.sparser_lines).reads
+        return rounds * int(reads.sum()), rounds * tiled.sparse_nonzeros, 0, 0
+    main = program.main
+    filled = int(main.activation_bytes[(main.kind == S) & (main.sparser_cycles > 0)].sum())
+    products = tiled.sparse_nonzeros * tiled.gemm.tokens
+    read = ceil_div(products * accelerator.bits.activation, 8)
+    return 0, 0, filled * program.sparser_lines, read

@@ -45,14 +45,17 @@ _TITLE = "Energy of one block by module, mean over the simulated blocks"
 _COLUMNS = (
     *(Column(name) for name in ("Model", "Method", "Module", "Accelerator", "Costs")),
     *(Column(name) for name in ("Tokens", "Run")),
-    *(Column(f"{name} (uJ)", ",.2f") for name in ("MAC", "Decode", "SRAM", "DRAM", "Link")),
+    *(
+        Column(f"{name} (uJ)", ",.2f")
+        for name in ("MAC", "Decode", "SRAM", "DRAM", "Link", "Gather", "Static")
+    ),
     Column("Total (uJ)", ",.1f"),
     Column("Dense / run", ".2f"),
     Column("Area (mm2)", ",.2f"),
 )
 _NOTES = (
-    "Simulated action counts times the table named under Costs; no leakage, clock tree or "
-    "control. Area: MACs, index decoders and buffers.",
+    "Simulated action counts times the table named under Costs, and static power times the run's "
+    "time; no control. Area: MACs, index decoders, buffers, queues, crossbar, PHY and softmax.",
 )
 
 

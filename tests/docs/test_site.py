@@ -43,12 +43,16 @@ def test_machine_reference_has_every_key_that_a_space_may_vary(machine_page: str
 @pytest.mark.parametrize(
     ("key", "values", "read_by"),
     [
-        ("clock_hz", "whole number from 1 to 10^12", "plan"),
+        ("clock_hz", "whole number from 1 to 10^12", "energy, plan"),
         ("handoff_cycles", "whole number from 0 to 1", "event, plan"),
         ("efficiency", "number in (0, 1]", "plan"),
         ("denser_lines", 'whole number from 0 to `lines`, `"auto"`, `"proportional"`', "plan"),
-        ("softmax_elements_per_cycle", "whole number from 1 to 2^30", "attention"),
-        ("technology", "text", "energy, plan"),
+        (
+            "softmax_elements_per_cycle",
+            "whole number from 1 to 2^30",
+            "area, attention, energy, plan",
+        ),
+        ("technology", "text", "area, energy, plan"),
         ("dense_threshold", "number in [0, 1]", "event, plan, published"),
     ],
 )

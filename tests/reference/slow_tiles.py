@@ -136,19 +136,20 @@ def bits_of_places(rows: int, columns: int, nonzeros: int, entries: int, index: 
     return nonzeros * ceil(log2(rows)) + (columns + 1) * pointer
 
 
-def gather_ports(rows: list[list[int]], lines: int, acc: Accelerator) -> int:
-    """Cycles at the ports: the s-th nonzeros of all lines together, for every s."""
+def gather_ports(rows: list[list[int]], lines: int, acc: Accelerator) -> tuple[int, int]:
+    """Cycles at the ports, and words read: the s-th nonzeros of all lines together, for every s."""
     asked: list[list[int]] = [[] for _ in range(max(lines, 1))]
     for place, row in enumerate(rows):
         lengths = [len(line) for line in asked]
         free = lengths.index(min(lengths))
         asked[free if acc.row_assignment == "next_free" else place % len(asked)] += row
-    total = 0
+    total = reads = 0
     for step in range(max(map(len, asked))):
         wanted = {line[step] for line in asked if step < len(line)}
         banks = [column % acc.activation_banks for column in wanted]
         total += max(ceil(banks.count(bank) / acc.activation_ports) for bank in banks)
-    return total
+        reads += len(wanted)
+    return total, reads
 
 
 def sparse_tile(
@@ -185,7 +186,7 @@ def sparse_tile(
         decode += max(macs, need) - macs
     places = [[c for c in columns if mask[r][c] and not dense[c]] for r in range(*row_range)]
     gathers = acc.gather == "banked" and acc.dataflow == "token"
-    steps = gather_ports(places, ls, acc) if gathers else 0
+    steps, reads = gather_ports(places, ls, acc) if gathers else (0, 0)
     gathered = steps * ceil(tokens / acc.macs_per_line)
     rows = len(counts)
     values = entries if ":" in acc.index.format else sum(counts)
@@ -199,7 +200,22 @@ def sparse_tile(
         "bytes": ceil(bits / 8),
         "input_bytes": ceil(len(columns) * tokens * acc.bits.activation / 8),
         "link": rows * tokens if dense_here and ls else 0,
+        "gathered": gathered_of(sum(counts), reads, (len(columns), tokens), acc, ls),
     }
+
+
+def gathered_of(
+    nonzeros: int, reads: int, inputs: tuple[int, int], acc: Accelerator, ls: int
+) -> tuple[int, int, int, int]:
+    """Bank reads, words over the crossbar, bytes into the lines' copies, and bits out of them."""
+    columns, tokens = inputs
+    if acc.gather == "ideal" or not nonzeros:
+        return 0, 0, 0, 0
+    if acc.dataflow == "token":
+        rounds = ceil(tokens / acc.macs_per_line)
+        return reads * rounds, nonzeros * rounds, 0, 0
+    filled = ceil(columns * tokens * acc.bits.activation / 8) * ls
+    return 0, 0, filled, nonzeros * tokens * acc.bits.activation
 
 
 def factor_tile(

@@ -252,7 +252,7 @@ def test_load_accelerator_bad_override_names_no_line_of_the_file(
     [
         ("decode_pj", "decode_kj", "[energy]: unknown key 'decode_kj': did you mean decode_pj"),
         ("gddr5", "gddr5 = -1 #", "[energy]: dram_pj_per_byte.gddr5 must be a number of at least"),
-        ("[area]", "[areas]", "unknown key 'areas': did you mean area"),
+        ("description", "descriptor", "unknown key 'descriptor': did you mean description"),
     ],
 )
 def test_load_cost_table_bad_key_in_a_file_names_its_line(

@@ -18,13 +18,22 @@ decode_pj = 3.0
 sram_pj_per_byte_root_kib = 2.0
 sram_bank_kib = 100.0
 link_pj_per_bit = 5.0
+static_watts_per_mm2 = 0.0
 [energy.dram_pj_per_byte]
 ddr4 = 7.0
+[energy.phy_pj_per_byte]
+ddr4 = 0.0
+[energy.dram_background_watts_per_gb_s]
+ddr4 = 0.0
 [area]
 multiply_um2_per_bit2 = 1.0
 add_um2_per_bit = 2.0
 decode_um2 = 3.0
 sram_um2_per_bit = 4.0
+register_um2_per_bit = 0.0
+crossbar_um2_per_bit = 0.0
+[area.phy_mm2_per_gb_s]
+ddr4 = 0.0
 """
 
 
@@ -45,7 +54,7 @@ def write_table(folder: Path, text: str = TABLE) -> Path:
         ("ddr4 = 7.0", "", r"dram_pj_per_byte must be a table"),
         ("decode_um2 = 3.0", 'decode_um2 = "x"', r"\[area\]: decode_um2 must be float, got 'x'"),
         ('name = "mine"', "name = 3", "mine.toml:2: name must be str, got 3"),
-        ("[area]", "[areas]", "mine.toml:13: unknown key 'areas': did you mean area"),
+        ("description", "descriptor", "mine.toml:3: unknown key 'descriptor': did you mean descr"),
     ],
 )
 def test_load_cost_table_bad_file_names_table_and_key(
@@ -54,6 +63,12 @@ def test_load_cost_table_bad_file_names_table_and_key(
     assert old in TABLE
     with pytest.raises(InputError, match=message):
         load_cost_table(write_table(tmp_path, TABLE.replace(old, new)))
+
+
+def test_load_cost_table_without_several_keys_names_them_all(tmp_path: Path) -> None:
+    text = TABLE.partition("register_um2")[0]
+    with pytest.raises(InputError, match=r"\[area\]: keys register_um2_per_bit, crossbar_.* 28nm"):
+        load_cost_table(write_table(tmp_path, text))
 
 
 def test_load_cost_table_unknown_name_lists_the_tables() -> None:
@@ -70,5 +85,5 @@ def test_load_cost_table_shipped_table_has_a_source_per_number(name: str) -> Non
     path = Path(accelerator_sim.__file__).parent / "machine" / "cost_tables" / f"{name}.toml"
     values = [line for line in path.read_text("utf-8").splitlines() if " = " in line[:40]]
     numbers = [line for line in values if not line.startswith(("#", "name", "description"))]
-    assert len(numbers) == 6 + len(table.energy.dram_pj_per_byte) + 4
+    assert len(numbers) == 13 + 4 * len(table.energy.dram_pj_per_byte)
     assert [line for line in numbers if not line.partition("#")[2].strip()] == []

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from accelerator_sim.machine.hardware import Accelerator, Index
 from accelerator_sim.mapping.decode_queue import Line, first_pass, pass_by_count
-from accelerator_sim.mapping.gather import Banks, gather_steps
+from accelerator_sim.mapping.gather import Banks, gathers
 from accelerator_sim.mapping.tiling import TiledProjection, TileShape, cut
 from tests.accelerator_sim.machines import n_of_m_part, projection, random_mask, small_machine
 from tests.reference.slow_tiles import gather_ports, pieces, products_of, queued_cycles
@@ -73,7 +73,7 @@ def _by_hand(tiled: TiledProjection, machine: Accelerator, tokens: int) -> list[
 
 @WIDE
 @given(data=st.data())
-def test_gather_steps_equal_the_lines_step_by_step(data: st.DataObject) -> None:
+def test_gathers_equal_the_lines_step_by_step(data: st.DataObject) -> None:
     tiled = data.draw(tilings())
     lines, banks = data.draw(st.integers(1, 5)), data.draw(st.sampled_from([1, 3, 16, 64]))
     ports, next_free = data.draw(st.integers(1, 2)), data.draw(st.booleans())
@@ -92,5 +92,5 @@ def test_gather_steps_equal_the_lines_step_by_step(data: st.DataObject) -> None:
         ]
         for c, d in pieces(mask.rows, tiled.tile.rows)
     ]
-    found = gather_steps(tiled, lines, next_free=next_free, buffer=Banks(banks, ports))
-    assert found.tolist() == expected
+    found = gathers(tiled, lines, next_free=next_free, buffer=Banks(banks, ports))
+    assert np.stack(found, axis=-1).tolist() == [[list(pair) for pair in row] for row in expected]

@@ -1,6 +1,7 @@
 """The event model: cases worked out by hand, the independent slow machine, and truths."""
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,6 +25,7 @@ from tests.accelerator_sim.machines import (
     with_rows,
 )
 from tests.reference import slow_machine
+from tests.reference.slow_tiles import tile_lists
 from workloads.masks.packed import PackedMask, SparseLowRankGemm
 from workloads.shapes.gemm import Gemm
 from workloads.support.errors import InputError
@@ -51,7 +53,10 @@ def plan_or_skip(item: SparseLowRankGemm, machine: Accelerator) -> Plan:
 def without_limits(machine: Accelerator) -> Accelerator:
     """The same machine with one or two slots, and every request raised at once."""
     buffers = ("weight_buffer", "activation_buffer", "output_buffer")
-    changes = {name: dataclasses.replace(getattr(machine, name), slots=None) for name in buffers}
+    changes: dict[str, Any] = {}
+    for name in buffers:
+        buffer = getattr(machine, name)
+        changes[name] = dataclasses.replace(buffer, slots=1 if buffer.slots == 1 else 2)
     dram = dataclasses.replace(
         machine.dram, requests_per_cycle="unlimited", outstanding_requests="unlimited"
     )
@@ -124,6 +129,18 @@ def test_run_event_random_machine_equals_slow_machine(
     )
     accounts = dataclasses.asdict(result.denser), dataclasses.asdict(result.sparser)
     assert (result.cycles, *accounts, result.traffic.total) == expected
+    [tiles, _] = tile_lists(
+        mask.tolist(), item.gemm.tokens, item.rank, resolved, _cut(item, machine), split, dense
+    )
+    gathered = np.sum([t["gathered"] for t in tiles if t["kind"] == "S"] or [[0] * 4], axis=0)
+    found = result.actions
+    assert (found.bank_reads, found.crossbar_words, found.copied_bytes) == tuple(gathered[:3])
+    assert found.copy_read_bytes == -(-gathered[3] // 8)
+
+
+def _cut(item: SparseLowRankGemm, machine: Accelerator) -> tuple[int, int, int]:
+    rows, columns, tokens = dataclasses.astuple(machine.tile)
+    return min(rows, item.gemm.m), min(columns, item.gemm.n), min(tokens, item.gemm.tokens)
 
 
 @SLOW

@@ -19,7 +19,7 @@ def test_sram_bytes_with_factors_matches_hand_count() -> None:
     """
     item = projection(with_rows([0, 0, 0, 0], 8), rank=3, tokens=2)
     found = sram_bytes(plan_projection(item, machine()))
-    assert dataclasses.astuple(found) == (72, 32, 168)
+    assert dataclasses.astuple(found) == (72, 32, 168, 0, 0, 0, 0)
 
 
 def test_sram_bytes_tile_on_both_engines_adds_twice_to_each_row() -> None:

@@ -9,12 +9,14 @@ from reports.tables.energy import energy_table
 from tests.reports.results import cycles
 from workloads.results.table import to_dict
 
+NAMES = ("MAC", "Decode", "SRAM", "DRAM", "Link", "Gather", "Static")
+
 
 def test_energy_table_rows_are_means_and_parts_sum() -> None:
     both = cycles("event", 0.2, 0.9)
     rows = to_dict(energy_table([both]))["rows"]
     assert [row["Run"] for row in rows] == ["dense", "compressed"]
-    parts = [f"{name} (uJ)" for name in ("MAC", "Decode", "SRAM", "DRAM", "Link")]
+    parts = [f"{name} (uJ)" for name in NAMES]
     for row in rows:
         assert row["Total (uJ)"] == pytest.approx(sum(row[part] for part in parts))
     totals = [block.energy["MHA"]["sum"].total_pj for block in both.blocks]
