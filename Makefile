@@ -1,6 +1,7 @@
 # make demo   from a real checkpoint to the speedup table
 # make test   everything that must hold
 # make docs   the documentation as a site, in build/docs
+# make docs-run   every command of the documentation that takes long, about an hour
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -9,7 +10,7 @@ LOCK := requirements/everything.lock
 # every extra but onnx, whose backends the demo would measure too
 LOCKED := dev docs eval frames gpu recover
 
-.PHONY: demo test check docs format bench gpu results lock clean
+.PHONY: demo test check docs docs-run format bench gpu results lock clean
 
 demo: $(READY)
 	$(BIN)/sslc demo --out runs/demo
@@ -27,6 +28,11 @@ check: $(READY)
 docs: $(READY)
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet --builder html docs build/docs
 	@echo open build/docs/index.html
+
+# the tests run the others; the tutorial runs on the real model, and its page gets what it prints
+docs-run: $(READY)
+	SSLC_DOCS_RUN=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 0 tests/docs/test_pages_run.py
+	$(BIN)/python -m docs.programs.tutorial runs/tutorial
 
 format: $(READY)
 	$(BIN)/ruff format .

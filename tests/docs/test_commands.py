@@ -2,41 +2,38 @@
 
 import re
 import shlex
-from pathlib import Path
 
 import pytest
 import typer
 
+from docs.programs.pages import PAGES, ROOT, Item, items_of
 from reports.cli import app
 
-ROOT = Path(__file__).parents[2]
-BLOCK = re.compile(r"^```\w*\n(.*?)^```", re.MULTILINE | re.DOTALL)
-INLINE = re.compile(r"`(sslc [a-z][^`\n]*)`")
-# Words that stand for something, in upper case, or dots that leave something out.
-ELLIPSIS = re.compile(r"\.\.\.|…")
-
-
-def commands_of(text: str) -> list[str]:
-    """Command lines of a page, comments cut off; those that leave something out are not whole."""
-    lines = [
-        line for block in BLOCK.findall(text) for line in block.replace("\\\n", " ").split("\n")
-    ]
-    lines = [line.strip().removeprefix("$ ") for line in lines] + INLINE.findall(text)
-    lines = [re.sub(r"\s#.*", "", line).strip() for line in lines]
-    lines = [re.sub(r"(--[\w-]+) [A-Z]\b", r"\1 1", line) for line in lines]  # any number
-    lines = [re.split(r" (?:&&|[|>]) ", line)[0] for line in lines]
-    return [line for line in lines if line.startswith("sslc ") and not ELLIPSIS.search(line)]
-
-
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-COMMANDS = [(page.name, line) for page in PAGES for line in commands_of(page.read_text("utf-8"))]
-
-
-def test_commands_of_finds_blocks_and_inline_ones() -> None:
-    text = (
-        "`sslc list vit` and\n```\nsslc evaluate A --stride 2  # why\nls\n```\n`sslc compress ...`"
+COMMANDS = [
+    (
+        str(page.relative_to(ROOT)),
+        re.sub(r"(--[\w-]+) [A-Z]\b", r"\1 1", item.text.partition(" > ")[0]),
     )
-    assert commands_of(text) == ["sslc evaluate A --stride 2", "sslc list vit"]
+    for page in PAGES
+    for item in items_of(page.read_text("utf-8"))
+    if item.kind == "command" and item.text.startswith("sslc ")
+]
+
+
+def test_items_of_finds_blocks_and_inline_ones() -> None:
+    text = (
+        "`sslc list vit`\n```\nsslc evaluate A --stride 2  # why\nls\n```\n`sslc compress ...`\n"
+        "<!-- file: a.toml -->\n```toml\nrank = 1\n```\n\n    python -m that  # so\n"
+        "```python\nimport sslc\n```\n```console\n$ sslc sweep A \\\n    --out B\nsslc: done\n```\n"
+    )
+    assert list(items_of(text)) == [
+        Item("command", "sslc list vit", inline=True),
+        Item("command", "sslc evaluate A --stride 2"),
+        Item("file", "rank = 1\n", "a.toml"),
+        Item("command", "python -m that"),
+        Item("python", "import sslc\n"),
+        Item("command", "sslc sweep A --out B"),
+    ]
 
 
 @pytest.mark.parametrize(("page", "line"), COMMANDS)

@@ -43,17 +43,17 @@ def test_machine_reference_has_every_key_that_a_space_may_vary(machine_page: str
 @pytest.mark.parametrize(
     ("key", "values", "read_by"),
     [
-        ("clock_hz", "whole number from 1 to 10^12", "energy, plan"),
-        ("handoff_cycles", "whole number from 0 to 1", "event, plan"),
-        ("efficiency", "number in (0, 1]", "plan"),
-        ("denser_lines", 'whole number from 0 to `lines`, `"auto"`, `"proportional"`', "plan"),
+        ("clock_hz", "whole number from 1 to 10^12 (Hz)", "plan, roofline"),
+        ("handoff_cycles", "whole number from 0 to 1 (cycles)", "event, plan"),
+        ("efficiency", "number in (0, 1] (share)", "plan"),
         (
-            "softmax_elements_per_cycle",
-            "whole number from 1 to 2^30",
-            "area, attention, energy, plan",
+            "denser_lines",
+            'whole number from 0 to `lines` (lines) or `"auto"`, `"proportional"`',
+            "plan",
         ),
-        ("technology", "text", "area, energy, plan"),
-        ("dense_threshold", "number in [0, 1]", "event, plan, published"),
+        ("pipeline_cycles", "whole number from 0 to 1024 (cycles)", "event, plan"),
+        ("technology", "text", "energy"),
+        ("dense_threshold", "number in [0, 1] (share of rows)", "event, plan, published"),
     ],
 )
 def test_machine_reference_tells_range_and_readers(

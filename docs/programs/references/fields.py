@@ -64,31 +64,31 @@ def fields_table(cls: type, make: Callable[..., Any], asked: Asked | None = None
             continue
         row = [
             code(field.name),
-            _values(field.name, hint, make, asked.marks),
-            _unit(field.name, asked.unit),
-            _default(field),
+            _values(field.name, hint, make, asked),
             prose(meanings[field.name]),
+            _default(field),
         ]
         rows.append(row if asked.readers is None else [*row, asked.readers[field.name]])
-    headings = ["key", "values", "unit", "default", "meaning"]
+    headings = ["key", "values, unit", "meaning", "default"]
     if asked.readers is not None:
         headings.append("read by")
-    used = [index for index in range(len(headings)) if any(row[index] for row in rows)]
-    return table([headings[i] for i in used], [[row[i] for i in used] for row in rows])
+    return table(headings, rows)
 
 
-def _values(name: str, hint: Any, make: Callable[..., Any], marks: Mapping[str, str]) -> str:
+def _values(name: str, hint: Any, make: Callable[..., Any], asked: Asked) -> str:
     choices = [code(f'"{word}"') for word in words(hint)]
     plain = [kind for kind in _plain(hint) if kind in _NAMES]
     if not plain:
         return ", ".join(choices)
-    found = _allowed(name, make, marks)
+    found = _allowed(name, make, asked.marks)
     kind = _NAMES[float if float in plain else plain[0]]
     if found.startswith(("in ", "from ", "at least ", "above ", "less ")):
         found = f"{kind} {found}"
     if found == "positive":
         found = f"positive {kind}"
-    return ", ".join([found or kind, *choices])
+    unit = _unit(name, asked.unit)
+    number = f"{found or kind} ({unit})" if unit else found or kind
+    return " or ".join(part for part in (number, ", ".join(choices)) if part)
 
 
 def _plain(hint: Any) -> list[type]:
