@@ -66,7 +66,8 @@ def compress(
 ) -> Artifact:
     """Compress a causal LM: every projection becomes S + U Vᵀ.
 
-    Runs block by block, so memory holds one block; an interrupted run goes on with ``resume``.
+    Runs block by block: one block of the model is in memory at a time. An interrupted run goes on
+    with ``resume``.
 
     Args:
         model: Hub name (``organisation/name``), Hugging Face directory, ``.gguf`` file, or

@@ -147,8 +147,9 @@ def compress(
 ) -> None:
     """Compress a causal LM: every projection becomes S + U Vᵀ.
 
-    Runs block by block, so memory holds one block; a killed run continues with --resume. A PATTERN
-    is matched against layers.3.self_attn.q_proj and against its last part, with wildcards.
+    Runs block by block, with one block of the model in memory at a time; a killed run continues
+    with --resume. A PATTERN is matched against layers.3.self_attn.q_proj and against its last part,
+    with wildcards.
     --refine leaves the masks as they are: blocks trains each block on the dense block's outputs,
     logits the whole model, in memory, on the dense model's next-token distributions.
 

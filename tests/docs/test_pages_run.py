@@ -30,6 +30,8 @@ ELSEWHERE = {
     r"benchmarks\.(gpu|compression_cost|seven_billion|faults|decode_kernels)": "see there",
     r"programs\.(orderings|results|tutorial|methods)": "takes from an hour on",
 }
+SNIPPETS_ELSEWHERE = {"api.md", "bits.md"}
+"""Run by ``test_api`` and ``test_bits``."""
 # What a command gets that does not say otherwise: little to read.
 LITTLE = {
     "compress": {"--windows": "2", "--window-tokens": "32", "--calibration": "my.txt"},
@@ -98,7 +100,7 @@ def test_page_runs_from_top_to_bottom(
         if item.kind == "file":
             (scene / item.name).write_text(item.text, encoding="utf-8")
     for item in items:
-        if item.kind == "python" and page.name != "api.md":  # test_api has it
+        if item.kind == "python" and page.name not in SNIPPETS_ELSEWHERE:
             code = item.text.replace("smollm2-135m", "MODEL")
             exec(compile(code, page.name, "exec"), names)
         elif item.kind == "command" and not is_named(item) and not why_not(item.text):
