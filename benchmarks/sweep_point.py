@@ -3,7 +3,8 @@
 python -m benchmarks.sweep_point [CHECKOUT ...]
 
 Every checkout, this one first, sweeps the same machines in a process of its own, again and again
-in turn; the least of its passes counts. Machines differ in bandwidth, latency and weight buffer, so
+in turn; a ratio is the median over the rounds, since a busy machine is now faster, now slower.
+Machines differ in bandwidth, latency and weight buffer, so
 that all after the first share the timing of their tiles. ``on`` has all effects that presets may
 have; only this checkout runs it.
 """
@@ -11,6 +12,7 @@ have; only this checkout runs it.
 import contextlib
 import importlib
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -19,7 +21,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-ROUNDS = 7
+ROUNDS = 15
 POINTS = 64
 SPACE = """
 accelerator = "array-64x64"
@@ -80,14 +82,19 @@ def main(others: list[str]) -> None:
     with contextlib.ExitStack() as stack:
         children = [stack.enter_context(_child(*run)) for run in runs]
         seconds = [[next_pass() for next_pass in children] for _ in range(ROUNDS)]
-    least = [min(passes) / POINTS for passes in zip(*seconds, strict=True)]
-    for (checkout, effects), point in zip(runs, least, strict=True):
-        ratios = ", ".join(
-            f"{point / other:.2f} of {run[0]}"
-            for run, other in zip(runs[2:], least[2:], strict=True)
-            if run[0] != checkout
-        )
-        print(f"{checkout} {effects}: {1e3 * point:.2f} CPU ms a point; {ratios}")
+    passes = dict(zip(runs, zip(*seconds, strict=True), strict=True))
+    for run, taken in passes.items():
+        ratios = [
+            f"{_ratio(taken, passes[other]):.2f} of {other[0]}"
+            for other in runs[2:]
+            if other != run
+        ]
+        point = 1e3 * min(taken) / POINTS
+        print(f"{run[0]} {run[1]}: least {point:.2f} CPU ms a point; {', '.join(ratios)}")
+
+
+def _ratio(taken: tuple[float, ...], others: tuple[float, ...]) -> float:
+    return statistics.median(a / b for a, b in zip(taken, others, strict=True))
 
 
 @contextlib.contextmanager
