@@ -108,6 +108,6 @@ def test_load_accelerator_plausible_rates_do_not_warn(tmp_path: Path) -> None:
 
 def test_plan_without_room_says_which_operand_needs_how_many_bytes() -> None:
     item = projection(random_mask(24, 40, 0.5, seed=1), tokens=1)
-    changes = {"weight_buffer.capacity_bytes": 4, "tile.rows": "auto", "tile.columns": "auto"}
-    with pytest.raises(InputError, match=r"weights need \d+ bytes and a slot has 4"):
+    changes = {"weight_buffer.capacity_bytes": 1, "tile.rows": "auto", "tile.columns": "auto"}
+    with pytest.raises(InputError, match=r"weights need \d+ bytes and a slot has 1"):
         projection_by("compiled", item, load_accelerator("vitcod", changes))
