@@ -146,7 +146,7 @@ def _state(tables: Tables, settings: machine_state.Settings) -> machine_state.St
         sharers=tables.sharers.copy(),
         crossings=np.zeros(2, dtype=machine_state.CROSSING),
         credits=np.zeros((2, _ring(settings.outstanding + 1)), dtype=np.int64),
-        results=np.zeros((2, _ring(settings.pipeline + 1)), dtype=machine_state.RESULT),
+        results=np.zeros((2, _ring(settings.pipeline + 2)), dtype=machine_state.RESULT),
     )
 
 

@@ -111,7 +111,8 @@ class State(NamedTuple):
         sharers: Tiles that still need what came at each arrival; empty where that is one each.
         crossings: CROSSING: the two transfers that can be on the link.
         credits: When the credit of a request of a stream is back, for the requests raised last.
-        results: RESULT: parts of each engine in its pipeline.
+        results: RESULT: parts of each engine in its pipeline, and two that may be found ended at
+            once: one that is seen late and one that ends late.
 
     ``credits`` and ``results`` are rings whose length is a power of two.
     """
