@@ -29,6 +29,7 @@ html_show_sourcelink = False
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 4
 suppress_warnings = ["myst.strikethrough"]
+smartquotes = False  # they would make one dash of the two in front of an option
 highlight_language = "none"
 copybutton_prompt_text = "$ "
 
