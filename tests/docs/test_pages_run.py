@@ -39,7 +39,7 @@ LITTLE = {
 }
 LONG = (
     r"reproduce",
-    r"sweep docs/",
+    r"sweep llama2-7b",
     r"measure --(shape|calibrate)",
     r"recover",
     r"sslc measure",
