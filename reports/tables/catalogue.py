@@ -3,8 +3,8 @@
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
-from accelerator_sim.design_space.objectives import DEFAULTS, OBJECTIVES
 from accelerator_sim.machine.catalog import (
     accelerator_names,
     cost_table_names,
@@ -12,7 +12,6 @@ from accelerator_sim.machine.catalog import (
     load_cost_table,
 )
 from accelerator_sim.machine.keys import hardware_keys
-from accelerator_sim.models.by_name import CYCLE_MODELS, Model
 from workloads.results.table import FORMATS, Column, Table
 from workloads.shapes.attention import load_vit, vit_names
 from workloads.shapes.transformer import load_model, model_names
@@ -20,8 +19,11 @@ from workloads.support.errors import InputError
 from workloads.support.presets import preset_names, preset_text
 from workloads.texts.windows import NAMES
 
+if TYPE_CHECKING:
+    from accelerator_sim.models.by_name import Model
+
 _EXAMPLES = "reports.examples"
-_CYCLE_MODELS: dict[Model, str] = {
+_CYCLE_MODELS: "dict[Model, str]" = {
     "published": "compute cycles alone, perfectly balanced, as the published table counts them",
     "roofline": "the larger of compute and DRAM time of each projection; a bound, nothing beats it",
     "event": "discrete events: DRAM, buffers, both engines, hand-offs and stalls",
@@ -125,6 +127,8 @@ def cost_tables_table() -> Table:
 
 def cycle_models_table() -> Table:
     """How cycles are counted."""
+    from accelerator_sim.models.by_name import CYCLE_MODELS
+
     rows = tuple((name, CYCLE_MODELS[name].basis, what) for name, what in _CYCLE_MODELS.items())
     columns = (Column("Cycle model"), Column("Tables call it"), Column("What it counts"))
     return Table("cycle-models", "Cycle models", columns, rows)
@@ -153,6 +157,8 @@ def index_formats_table() -> Table:
 
 def objectives_table() -> Table:
     """What a sweep can look for."""
+    from accelerator_sim.design_space.objectives import DEFAULTS, OBJECTIVES
+
     rows = tuple(
         (
             name,
