@@ -22,7 +22,7 @@ from workloads.masks.counts import tile_row_counts
 from workloads.masks.packed import PackedMask
 from workloads.shapes.gemm import Gemm
 
-_DEALT = 1 << 14
+_DEALT = 1 << 12
 """Rows times column blocks of a tiling that are dealt to lines."""
 
 _ORDERS = {

@@ -32,6 +32,9 @@ from workloads.shapes.gemm import Gemm
 
 AUTO: Literal["auto"] = "auto"
 
+LARGE_MASK = 1 << 20
+"""Places from which on fewer tilings are tried."""
+
 Extents = tuple[Extent, Extent, Extent]
 """Rows, columns and tokens of a tile, a number or ``auto`` each."""
 
@@ -79,6 +82,11 @@ class Search:
         than with ``token``."""
         flows = allowed_flows(self.accelerator)
         return flows[:1] if self.gemm.tokens == 1 else flows
+
+    @property
+    def large(self) -> bool:
+        """Whether its mask takes long to count, and a tile more or less matters little."""
+        return self.mask is not None and self.gemm.parameters > LARGE_MASK
 
     @property
     def density(self) -> float:

@@ -27,7 +27,6 @@ from workloads.shapes.gemm import Gemm
 
 MAX_TILES = 4_000_000
 _MANY_TILES = 1000
-_LARGE_MASK = 1 << 20
 _STARTS = 6
 _ROUNDS = 2
 _SPLITS = 5
@@ -159,8 +158,7 @@ def _extents(search: Search, axis: int, *, fine: bool) -> list[int]:
     if axis == 2:
         return make(extent, accelerator.macs_per_line)
     pattern = accelerator.index.n_of_m if search.mask is not None else None
-    large = search.mask is not None and gemm.parameters > _LARGE_MASK
-    group = column_group(pattern[1] if pattern else 1, large=large)
+    group = column_group(pattern[1] if pattern else 1, large=search.large)
     return make(extent, accelerator.macs_per_line, group)
 
 

@@ -24,6 +24,7 @@ TIE = 1.005
 """Cycles over the fewest at which two plans are equally fast, so that energy decides."""
 _NEAR = 1.03
 _MOST_RUNS = 12
+_MOST_RUNS_LARGE = 6
 _MOST_BUILT = 40
 _FRUGAL = 4
 _FEWER_SLOTS = (2, 3, 4, 8)
@@ -70,6 +71,7 @@ def _sequence(candidates: list[Ranked]) -> list[Ranked]:
 def _tried(search: Search, order: list[Ranked]) -> Iterator[Trial]:
     """Run candidates until those left cannot be faster, if the estimate is as far off as before."""
     fewest, least_ratio, runs = math.inf, 1.0, 0
+    most = _MOST_RUNS_LARGE if search.large else _MOST_RUNS
     for item in order[:_MOST_BUILT]:
         if runs > _FRUGAL and item.cycles * least_ratio > fewest * TIE:
             continue
@@ -81,7 +83,7 @@ def _tried(search: Search, order: list[Ranked]) -> Iterator[Trial]:
         fewest = min(fewest, trial.cycles)
         least_ratio = min(least_ratio, trial.cycles / item.cycles)
         yield trial
-        if runs == _MOST_RUNS:
+        if runs == most:
             return
 
 

@@ -12,6 +12,8 @@ from workloads.masks.words import ones
 from workloads.support.compiled import compiled
 
 _ROWS_AT_ONCE = 512
+_PARTS = (2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16)
+"""Tiles whose counts are added up for a wider one, where they are kept."""
 _ROWS_PER_LANE = 255  # what a lane of eight bits can count
 
 # For each byte, a word whose eight bytes are its bits.
@@ -44,11 +46,13 @@ def tile_row_counts(
     """
     dense = np.zeros(mask.columns, np.bool_) if dense_columns is None else dense_columns
     sparse = ~np.packbits(dense, bitorder="little")
-    names = sparse.tobytes()
+    names, memo = sparse.tobytes(), memo_of(mask)
 
     def count() -> _Counts:
-        if tile_columns % 2 == 0 and ("tiles", tile_columns // 2, names) in memo_of(mask):
-            return _in_pairs(tile_row_counts(mask, tile_columns // 2, dense_columns))
+        for parts in _PARTS:
+            if tile_columns % parts == 0 and ("tiles", tile_columns // parts, names) in memo:
+                narrow = tile_row_counts(mask, tile_columns // parts, dense_columns)
+                return _summed(narrow, parts)
         return _count_tiles(mask, tile_columns, sparse)
 
     return counted(mask, ("tiles", tile_columns, names), count)
@@ -64,10 +68,13 @@ def _count_columns(mask: PackedMask) -> NDArray[np.int64]:
     return counts[: mask.columns]
 
 
-def _in_pairs(half: _Counts) -> _Counts:
-    """Counts of tiles twice as wide."""
-    counts = np.zeros((half.shape[0], -(-half.shape[1] // 2)), dtype=np.int32)
-    _add_pairs(half, counts)
+def _summed(narrow: _Counts, parts: int) -> _Counts:
+    """Counts of tiles so many times as wide."""
+    counts = np.zeros((narrow.shape[0], -(-narrow.shape[1] // parts)), dtype=np.int32)
+    if parts == 2:
+        _add_pairs(narrow, counts)
+    else:
+        _add_neighbours(narrow, parts, counts)
     return counts
 
 
@@ -80,6 +87,14 @@ def _add_pairs(half: _Counts, counts: _Counts) -> None:
             counts[row, tile] = half[row, 2 * tile] + half[row, 2 * tile + 1]
         if counts.shape[1] > pairs:
             counts[row, pairs] = half[row, 2 * pairs]
+
+
+@compiled
+def _add_neighbours(narrow: _Counts, parts: int, counts: _Counts) -> None:
+    """Add so many neighbours; the last ones may be fewer."""
+    for row in range(narrow.shape[0]):
+        for tile in range(narrow.shape[1]):
+            counts[row, tile // parts] += narrow[row, tile]
 
 
 def _count_tiles(mask: PackedMask, tile_columns: int, sparse: NDArray[np.uint8]) -> _Counts:
