@@ -27,6 +27,7 @@ from accelerator_sim.mapping.tiling import (
 )
 from accelerator_sim.mapping.timing import ceil_div
 from accelerator_sim.planning.planner import PLANS, plan_dense, plan_projection
+from accelerator_sim.planning.trials import quickest
 from workloads.masks.counts import tile_row_counts
 from workloads.masks.packed import PackedMask, SparseLowRankGemm
 from workloads.shapes.gemm import Gemm
@@ -45,8 +46,8 @@ def plan_sddmm(
 ) -> Plan:
     """Plan S = Q Kᵀ at a mask's places, or everywhere.
 
-    The rows of a tile are searched when ``auto``: powers of two times the lines, the least bound of
-    those that fit.
+    The rows of a tile are searched when ``auto``: powers of two times the lines, all of them run
+    that fit.
 
     Args:
         keys: Keys, and queries.
@@ -65,8 +66,9 @@ def plan_sddmm(
 
 
 def _best(gemm: Gemm, mask: PackedMask | None, accelerator: Accelerator) -> Plan:
-    """The plan with the least bound of all dataflows and numbers of rows that fit."""
-    plans: list[tuple[int, Plan]] = []
+    """The best plan of all dataflows and numbers of rows that fit; of a given number of rows that
+    with the least bound."""
+    plans: list[Plan] = []
     lacking: list[Need] = []
     for flow in allowed_flows(accelerator):
         configuration = Configuration(flow, accelerator.bits.activation, sampled=True)
@@ -74,8 +76,7 @@ def _best(gemm: Gemm, mask: PackedMask | None, accelerator: Accelerator) -> Plan
             program = _program(gemm, mask, accelerator, configuration, rows)
             storage = _storage(program)
             if storage.fits:
-                plan = Plan(program, storage, *_rules(accelerator, mask))
-                plans.append((lower_bound(program, storage), plan))
+                plans.append(Plan(program, storage, *_rules(accelerator, mask)))
             lacking = [need for need in storage.needs if not need.fits]
     if not plans:
         need = lacking[0]
@@ -83,12 +84,14 @@ def _best(gemm: Gemm, mask: PackedMask | None, accelerator: Accelerator) -> Plan
             f"sddmm: {need.operand} need {need.needed} bytes and a slot of {accelerator.name} has "
             f"{need.available}: use a machine with a larger buffer"
         )
-    return min(plans, key=lambda item: item[0])[1]
+    if accelerator.tile.rows == "auto":
+        return quickest(plans, accelerator)
+    return min(plans, key=lambda plan: lower_bound(plan.program, plan.storage))
 
 
 def _rules(accelerator: Accelerator, mask: PackedMask | None) -> tuple[str, str]:
     """What chose the tile and the split."""
-    tile = "given" if accelerator.tile.rows != "auto" else "least bound of the rows that fit"
+    tile = "given" if accelerator.tile.rows != "auto" else "searched"
     split = f"denser_lines = {accelerator.denser_lines}"
     return tile, "all lines: run dense" if mask is None else split
 

@@ -157,8 +157,9 @@ class Search:
         settled = settled_lines(
             self.gemm, self.accelerator, denser_entries=denser, sparser_entries=sparser
         )
-        if settled is not None:
+        if settled is not None and self.accelerator.denser_lines != "auto":
             return (settled,)
         lines = self.accelerator.lines
         first = proportional_lines(denser, sparser, lines=lines)
-        return tuple(sorted(range(1, lines), key=lambda count: abs(count - first)))
+        possible = range(1 if denser else 0, lines if sparser else lines + 1)
+        return tuple(sorted(possible, key=lambda count: abs(count - first)))

@@ -28,6 +28,7 @@ from workloads.shapes.gemm import Gemm
 MAX_TILES = 4_000_000
 _MANY_TILES = 1000
 _STARTS = 6
+_STARTS_LARGE = 2
 _ROUNDS = 2
 _SPLITS = 5
 _REACH = 4
@@ -67,8 +68,20 @@ def ranked(search: Search) -> list[Ranked]:
     estimator = _Estimator(search)
     estimator.add(_coarse(search))
     for _ in range(_ROUNDS):
-        starts = estimator.best(_STARTS)
+        starts = estimator.best(_STARTS_LARGE if search.large else _STARTS)
         estimator.add(candidate for start in starts for candidate in _beside(search, start))
+    return [item for item in estimator.ranking() if math.isfinite(item.cycles)]
+
+
+def estimated(search: Search, candidates: Iterable[Candidate]) -> list[Ranked]:
+    """Some candidates that seem to fit, those of the fewest cycles first.
+
+    Args:
+        search: Product and machine.
+        candidates: Estimated unless there are far too many tiles.
+    """
+    estimator = _Estimator(search)
+    estimator.add(candidates)
     return [item for item in estimator.ranking() if math.isfinite(item.cycles)]
 
 
@@ -121,7 +134,7 @@ class _Estimator:
 def _coarse(search: Search) -> list[Candidate]:
     """A grid of few extents with every dataflow and some splits."""
     rows, columns, tokens = (_extents(search, axis, fine=False) for axis in range(3))
-    splits = _spread(search.splits)
+    splits = _spread(search)
     return [
         Candidate(TileShape(*tile), flow, lines)
         for tile in ((r, c, t) for r in rows for c in columns for t in tokens)
@@ -141,8 +154,8 @@ def _beside(search: Search, start: Candidate) -> list[Candidate]:
                 changed = (*sizes[:axis], extent, *sizes[axis + 1 :])
                 found.append(start._replace(tile=TileShape(*changed)))
     near = sorted(search.splits, key=lambda lines: abs(lines - start.denser_lines))
-    found += [start._replace(denser_lines=lines) for lines in near[: 2 * _SPLITS]]
-    return found
+    most = 2 if search.large else 2 * _SPLITS
+    return found + [start._replace(denser_lines=lines) for lines in near[:most]]
 
 
 def _extents(search: Search, axis: int, *, fine: bool) -> list[int]:
@@ -162,8 +175,11 @@ def _extents(search: Search, axis: int, *, fine: bool) -> list[int]:
     return make(extent, accelerator.macs_per_line, group)
 
 
-def _spread(splits: tuple[int, ...]) -> list[int]:
-    """Some splits over the whole range, the first one included."""
+def _spread(search: Search) -> list[int]:
+    """Some splits over the whole range, the first one included; alone if one engine has no work."""
+    splits = search.splits
+    if splits[0] in (0, search.accelerator.lines):
+        return [splits[0]]
     if len(splits) <= _SPLITS:
         return list(splits)
     step = len(splits) / _SPLITS

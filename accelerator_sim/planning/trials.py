@@ -5,12 +5,13 @@ After ``models``, before ``planner``.
 
 import dataclasses
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
 from accelerator_sim.machine.catalog import load_cost_table
 from accelerator_sim.machine.costs import CostTable
+from accelerator_sim.machine.hardware import Accelerator
 from accelerator_sim.mapping.bounds import lower_bound
 from accelerator_sim.mapping.candidates import Plan, candidate_plan
 from accelerator_sim.mapping.search import Search
@@ -52,6 +53,20 @@ def best_of(search: Search) -> Plan | None:
     if not trials:
         return None
     trials += list(_with_fewer_slots(search, min(trials, key=lambda trial: trial.cycles)))
+    return _chosen(trials)
+
+
+def quickest(plans: Iterable[Plan], accelerator: Accelerator) -> Plan:
+    """The plan of a few that all are run: by cycles, and by energy of equals.
+
+    Args:
+        plans: At least one.
+        accelerator: On which they run.
+    """
+    return _chosen([_run(accelerator, plan) for plan in plans])
+
+
+def _chosen(trials: Sequence[Trial]) -> Plan:
     fewest = min(trial.cycles for trial in trials)
     near = [trial for trial in trials if trial.cycles <= TIE * fewest]
     chosen = min(near, key=lambda trial: (trial.energy_pj, trial.cycles)).plan
@@ -78,7 +93,7 @@ def _tried(search: Search, order: list[Ranked]) -> Iterator[Trial]:
         plan = candidate_plan(search, item.candidate)
         if plan is None or lower_bound(plan.program, plan.storage) > fewest * TIE:
             continue
-        trial = _run(search, plan)
+        trial = _run(search.accelerator, plan)
         runs += 1
         fewest = min(fewest, trial.cycles)
         least_ratio = min(least_ratio, trial.cycles / item.cycles)
@@ -103,23 +118,23 @@ def _with_fewer_slots(search: Search, best: Trial) -> Iterator[Trial]:
         ]
     for option in dict.fromkeys(options):
         if option != storage:
-            yield _run(search, dataclasses.replace(best.plan, storage=option))
+            yield _run(search.accelerator, dataclasses.replace(best.plan, storage=option))
 
 
-def _run(search: Search, plan: Plan) -> Trial:
+def _run(accelerator: Accelerator, plan: Plan) -> Trial:
     try:
         run = run_compiled(plan)
     except InputError:  # more cycles than the compiled engine counts
         return Trial(plan, float(lower_bound(plan.program, plan.storage)), 0.0)
-    return Trial(plan, float(run.cycles), _energy(search, run))
+    return Trial(plan, float(run.cycles), _energy(accelerator, run))
 
 
-def _energy(search: Search, run: EventResult) -> float:
+def _energy(accelerator: Accelerator, run: EventResult) -> float:
     """By the built-in table; bytes of DRAM where it does not know the machine's."""
     table = _table()
-    if search.accelerator.dram.technology not in table.energy.dram_pj_per_byte:
+    if accelerator.dram.technology not in table.energy.dram_pj_per_byte:
         return float(run.traffic.total)
-    return energy(run, table, accelerator=search.accelerator).total_pj
+    return energy(run, table, accelerator=accelerator).total_pj
 
 
 @lru_cache(maxsize=1)

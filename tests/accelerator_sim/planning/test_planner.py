@@ -1,0 +1,125 @@
+"""What ``auto`` finds: nearly the best of all tiles, whatever the buffers and the split."""
+
+import itertools
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from accelerator_sim.machine.hardware import Accelerator, Buffer, Dram, LineSplit, Slots, TileChoice
+from accelerator_sim.mapping.configuration import FLOWS
+from accelerator_sim.planning import trials
+from accelerator_sim.planning.planner import plan_dense, plan_projection
+from accelerator_sim.simulation.compiled import run_compiled
+from tests.accelerator_sim.machines import projection, random_mask, small_machine
+from workloads.masks.packed import SparseLowRankGemm
+from workloads.support.errors import InputError
+
+
+def machine(bytes_per_cycle: int, **changes: Any) -> Accelerator:
+    """Tight buffers, one request a cycle; bound by bandwidth or by compute."""
+    made = small_machine(
+        lines=4,
+        tile=TileChoice(),
+        dataflow="auto",
+        weight_buffer=Buffer(200, 2),
+        activation_buffer=Buffer(60, 2),
+        output_buffer=Buffer(600, 2),
+        dram=Dram(
+            1000 * bytes_per_cycle, 1.0, 8e6, 1, 1, requests_per_cycle=1, outstanding_requests=4
+        ),
+    )
+    return replace(made, **changes)
+
+
+def item(tokens: int = 3, rank: int = 2) -> SparseLowRankGemm:
+    mask = random_mask(9, 12, 0.5, seed=3)
+    mask[:, ::6] = True
+    return projection(mask, rank=rank, tokens=tokens)
+
+
+def cycles(work: SparseLowRankGemm, made: Accelerator, *, dense: bool = False) -> int:
+    plan = plan_dense(work.gemm, made) if dense else plan_projection(work, made)
+    return run_compiled(plan).cycles
+
+
+def every_tile(work: SparseLowRankGemm, made: Accelerator, *, dense: bool) -> int:
+    """The fewest cycles of all tiles and dataflows, each given and run."""
+    gemm, found = work.gemm, []
+    extents = (range(1, extent + 1) for extent in (gemm.m, gemm.n, gemm.tokens))
+    for tile in itertools.product(*extents):
+        for flow in FLOWS:
+            given = replace(made, tile=TileChoice(*tile), dataflow=flow)
+            try:
+                found.append(cycles(work, given, dense=dense))
+            except InputError:
+                continue
+    return min(found)
+
+
+@pytest.mark.parametrize("dense", [False, True])
+@pytest.mark.parametrize("rate", [1, 16])
+def test_auto_is_nearly_the_best_of_all_tiles(
+    rate: int, dense: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work, made = item(tokens=2), machine(rate)
+    found = cycles(work, made, dense=dense)
+    # a tile that does not fit is refused without a search for one that would
+    monkeypatch.setattr("accelerator_sim.planning.planner._would_fit", lambda _: "")
+    assert found <= 1.02 * every_tile(work, made, dense=dense)
+
+
+@pytest.mark.parametrize("threshold", [0.5, 1.0])
+@pytest.mark.parametrize("schedule", ["sequential", "overlapped"])
+def test_auto_split_is_no_slower_than_any_fixed_one(threshold: float, schedule: str) -> None:
+    made = machine(8, dense_threshold=threshold, schedule=schedule)
+    work = item()
+    fixed = []
+    splits: tuple[LineSplit, ...] = (0, 1, 2, 3, "proportional")
+    for lines in splits:
+        try:
+            fixed.append(cycles(work, replace(made, denser_lines=lines)))
+        except InputError:
+            continue
+    assert cycles(work, made) <= 1.005 * min(fixed)
+
+
+@pytest.mark.parametrize("slots", [2, "auto"])
+@pytest.mark.parametrize("name", ["weight_buffer", "activation_buffer", "output_buffer"])
+def test_larger_buffer_loses_no_more_than_one_percent(name: str, slots: Slots) -> None:
+    made, taken = machine(4), []
+    for size in (120, 240, 480, 960):
+        changes: dict[str, Any] = {name: Buffer(size + 300 * (name[0] == "o"), slots)}
+        taken.append(cycles(item(), replace(made, **changes)))
+    for before, after in itertools.pairwise(taken):
+        assert after <= 1.01 * before
+
+
+def test_equally_fast_plans_differ_in_energy_and_the_least_is_taken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    runs = []
+    run = trials._run
+
+    def noted(*arguments: object) -> trials.Trial:
+        runs.append(run(*arguments))  # type: ignore[arg-type]
+        return runs[-1]
+
+    monkeypatch.setattr(trials, "_run", noted)
+    work, made = item(tokens=4), machine(1, handoff_cycles=0)
+    chosen = run_compiled(plan_projection(work, made))
+    fewest = min(trial.cycles for trial in runs)
+    equals = [trial for trial in runs if trial.cycles <= trials.TIE * fewest]
+    least = min(equals, key=lambda trial: trial.energy_pj)
+    assert chosen.cycles == least.cycles
+    assert least.energy_pj < max(trial.energy_pj for trial in runs)
+
+
+def test_fewer_slots_than_fit_are_tried_where_they_are_auto() -> None:
+    """Tiles that are loaded far ahead go before the inputs of the first ones."""
+    tight = Buffer(60, "auto")
+    made = machine(2, weight_buffer=Buffer(4000, "auto"), activation_buffer=tight)
+    with_auto = cycles(item(tokens=2), made)
+    for slots in (2, 3, 4):
+        fixed = replace(made, weight_buffer=Buffer(4000, slots))
+        assert with_auto <= 1.005 * cycles(item(tokens=2), fixed)
