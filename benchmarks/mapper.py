@@ -20,7 +20,7 @@ from dataclasses import replace
 import numpy as np
 
 from accelerator_sim.machine.catalog import load_accelerator
-from accelerator_sim.machine.hardware import Accelerator
+from accelerator_sim.machine.hardware import Accelerator, LineSplit
 from accelerator_sim.mapping.candidates import candidate_plan
 from accelerator_sim.mapping.search import Search
 from accelerator_sim.mapping.tile_search import Candidate, Ranked, estimated
@@ -170,9 +170,10 @@ def _split_losses(seed: int) -> Iterator[float]:
         search = searches(item, machine)["compressed"]
         splits = search.splits
         found = cycles(search)
+        others: list[LineSplit] = [*splits, "proportional"]
         fixed = [
             cycles(searches(item, replace(machine, denser_lines=lines))["compressed"])
-            for lines in (*splits, "proportional")
+            for lines in others
         ]
     except InputError:
         return

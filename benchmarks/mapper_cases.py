@@ -3,6 +3,7 @@ dataflow, loop order and number of slots."""
 
 import random
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from accelerator_sim.machine.hardware import (
     Buffer,
     Dram,
     Index,
+    LoopOrder,
     TileChoice,
 )
 from workloads.masks.packed import PackedMask, SparseLowRankGemm
@@ -19,6 +21,11 @@ from workloads.shapes.gemm import Gemm
 
 Case = tuple[SparseLowRankGemm, Accelerator]
 _CLOCK = 10**9
+_LOOP_ORDERS: tuple[LoopOrder, ...] = (
+    *("output_stationary",) * 4,
+    "weight_stationary",
+    "activation_stationary",
+)
 _FORMATS = ("bitmap", "bitmap", "csr", "csc", "run_length", "2:4", "1:2")
 
 
@@ -75,9 +82,7 @@ def _machine(draw: random.Random, index: Index) -> Accelerator:
         dense_threshold=draw.choice([0.5, 0.7, 1.0, 1.0]),
         row_assignment=draw.choice(["static", "next_free"]),
         schedule=draw.choice(["sequential", "sequential", "overlapped"]),
-        loop_order=draw.choice(
-            ["output_stationary"] * 4 + ["weight_stationary", "activation_stationary"]
-        ),
+        loop_order=draw.choice(_LOOP_ORDERS),
         link_elements_per_cycle=draw.choice([max(lines // 2, 1), lines, 2 * lines]),
         handoff_cycles=draw.randint(0, 1),
         tile=TileChoice(),
@@ -105,4 +110,5 @@ def _machine(draw: random.Random, index: Index) -> Accelerator:
 def with_buffer(machine: Accelerator, name: str, times: int) -> Accelerator:
     """A machine with a larger buffer."""
     buffer: Buffer = getattr(machine, name)
-    return replace(machine, **{name: replace(buffer, capacity_bytes=times * buffer.capacity_bytes)})
+    change: dict[str, Any] = {name: replace(buffer, capacity_bytes=times * buffer.capacity_bytes)}
+    return replace(machine, **change)
