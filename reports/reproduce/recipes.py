@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from reports.reproduce.results import (
     CalibrationIdentity,
     CellIdentity,
@@ -19,7 +21,6 @@ from sslc.methods.base import Method
 from sslc.methods.registry import QUANTIZERS, load_method
 from sslc.methods.rounded import settings_of
 from sslc.model.config import load_config
-from sslc.model.devices import find_device
 from sslc.recovery.settings import Training
 from workloads.results.identity import DENSE
 from workloads.support.files import sha256_file
@@ -93,7 +94,7 @@ def calibration_identity(study: Study, calibration: Calibration) -> CalibrationI
         InputError: The text cannot be had.
     """
     text = load_calibration(
-        study.checkpoint, calibration, device=find_device(study.device), progress=study.progress
+        study.checkpoint, calibration, device=torch.device(study.device), progress=study.progress
     )
     size = (calibration.windows, calibration.window_tokens, calibration.seed)
     return CalibrationIdentity(text.source, text.sha256, *size)
