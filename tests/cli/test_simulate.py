@@ -74,7 +74,7 @@ def test_simulate_energy_takes_a_table_of_ones_own(
     assert energy["dram"] == 20.0 * (run["dram_read_bytes"] + run["dram_write_bytes"])
     assert energy["mac"] == pytest.approx(run["macs"] * (64 * 1.0 + 32 * 2.0))
     assert energy["total_pj"] == pytest.approx(
-        sum(energy[part] for part in ("mac", "decode", "sram", "dram", "link"))
+        sum(energy[part] for part in ("mac", "decode", "sram", "gather", "dram", "link", "static"))
     )
     done = sslc("simulate", artifact, "--blocks", 1, "--save", tmp_path, "--energy", path)
     energies = done.stdout.split("Energy of one block by module")[1]
@@ -86,7 +86,7 @@ def test_simulate_energy_takes_a_table_of_ones_own(
     ("text", "message"),
     [
         ("dram = 5", "mine.toml:1: unknown key 'dram': did you mean name? known: area, des"),
-        ("name = 'x'\n[area]", "mine.toml:2: [area]: key 'multiply_um2_per_bit2' is missing"),
+        ("name = 'x'\n[area]", "mine.toml:2: [area]: keys multiply_um2"),
         ("name = ", "mine.toml: not TOML: Invalid value"),
     ],
 )
@@ -126,11 +126,20 @@ decode_pj = 0.5
 sram_pj_per_byte_root_kib = 0.25
 sram_bank_kib = 64
 link_pj_per_bit = 0.125
+static_watts_per_mm2 = 0.5
 [energy.dram_pj_per_byte]
 ddr4 = {dram}
+[energy.phy_pj_per_byte]
+ddr4 = 0.0
+[energy.dram_background_watts_per_gb_s]
+ddr4 = 0.0
+[area.phy_mm2_per_gb_s]
+ddr4 = 0.25
 [area]
 multiply_um2_per_bit2 = 1.0
 add_um2_per_bit = 1.0
 decode_um2 = 1.0
 sram_um2_per_bit = 0.25
+register_um2_per_bit = 1.0
+crossbar_um2_per_bit = 1.0
 """

@@ -74,6 +74,7 @@ _RUNS = ("dense", "compressed")
 def _line(roof: Roof, low: float, high: float) -> list[tuple[float, float]]:
     """Points of a roof, its corner among them."""
     peak = roof.macs_per_second
+    low = low or high / 1e3  # nothing to do has no place on a logarithmic axis
     ratio = high / low
     at = [low * ratio ** (step / _STEPS) for step in range(_STEPS + 1)]
     if peak is not None and low < peak / roof.bytes_per_second < high:
