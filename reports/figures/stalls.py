@@ -5,30 +5,16 @@ from matplotlib.figure import Figure
 from accelerator_sim.models.cycles_figure import subject
 from accelerator_sim.models.cycles_result import CyclesResult
 from reports.tables.stalls import REASONS, stall_parts
-from workloads.results.palette import (
-    BLUE,
-    GREEN,
-    GREY,
-    LIGHT_GREY,
-    ORANGE,
-    PINK,
-    RED,
-    SKY,
-    YELLOW,
-)
+from workloads.results.palette import STALLS
 
-_STYLES = {
-    "compute": (GREEN, ""),
-    "imbalance": (RED, "///"),
-    "index_decode": (YELLOW, "..."),
-    "weights": (BLUE, ""),
-    "activations": (SKY, "\\\\\\"),
-    "accumulation": (PINK, ""),
-    "output_space": (ORANGE, "xxx"),
-    "fill": (GREY, ""),
-    "drain": (LIGHT_GREY, ""),
-    "idle": ("#FFFFFF", "---"),
+_HATCHES = {
+    "imbalance": "///",
+    "index_decode": "...",
+    "activations": "\\\\\\",
+    "output_space": "xxx",
+    "idle": "---",
 }
+"""For print without colours; the other parts have none."""
 
 
 def stalls_figure(result: CyclesResult) -> Figure:
@@ -44,10 +30,10 @@ def stalls_figure(result: CyclesResult) -> Figure:
     for place, bar in enumerate(bars):
         left = 0.0
         for reason, cycles in bar.parts.items():
-            colour, hatch = _STYLES[reason]
             axes.barh(
-                place, cycles, 0.7, left, color=colour, hatch=hatch, edgecolor="#444444",
-                linewidth=0.4, label=None if reason in shown else REASONS[reason],
+                place, cycles, 0.7, left, color=STALLS[reason], hatch=_HATCHES.get(reason, ""),
+                edgecolor="#444444", linewidth=0.4,
+                label=None if reason in shown else REASONS[reason],
             )  # fmt: skip
             shown.add(reason)
             left += cycles

@@ -7,3 +7,16 @@ BLUE, ORANGE, GREEN, SKY, RED, YELLOW, PINK = (
 GREY, LIGHT_GREY = "#999999", "#CCCCCC"
 SERIES = ((BLUE, "o"), (RED, "s"), (GREEN, "^"), (PINK, "D"), (ORANGE, "v"), (SKY, "P"))
 """Colour and marker of one series after the other."""
+STALLS = {
+    "compute": GREEN,
+    "imbalance": RED,
+    "index_decode": YELLOW,
+    "weights": BLUE,
+    "activations": SKY,
+    "accumulation": PINK,
+    "output_space": ORANGE,
+    "fill": GREY,
+    "drain": LIGHT_GREY,
+    "idle": "#FFFFFF",
+}
+"""Of what PE lines do, by the name of its account."""

@@ -4,31 +4,7 @@ from accelerator_sim.models.cycles_result import CyclesResult
 from reports.page.charts.encodings import name, number, shade, tips
 from reports.page.parts import Chart
 from reports.tables.stalls import REASONS, stall_parts
-from workloads.results.palette import (
-    BLUE,
-    GREEN,
-    GREY,
-    LIGHT_GREY,
-    ORANGE,
-    PINK,
-    RED,
-    SKY,
-    YELLOW,
-)
-
-_COLOURS = {
-    "compute": GREEN,
-    "imbalance": RED,
-    "index_decode": YELLOW,
-    "weights": BLUE,
-    "activations": SKY,
-    "accumulation": PINK,
-    "output_space": ORANGE,
-    "fill": GREY,
-    "drain": LIGHT_GREY,
-    "idle": "#FFFFFF",
-}
-
+from workloads.results.palette import STALLS
 
 _ROOM = 1.2
 """Of the longest bar: the number behind it needs some."""
@@ -69,7 +45,7 @@ def stall_chart(anchor: str, result: CyclesResult, about: str) -> Chart:
         "encoding": {
             "x": number("cycles", "cycles of one block (mean)", scale=scale),
             "y": y,
-            "color": shade("reason", words, [_COLOURS[reason] for reason in reasons]),
+            "color": shade("reason", words, [STALLS[reason] for reason in reasons]),
             "order": {"field": "order"},
             "tooltip": tips(
                 {"bar": "run", "reason": "reason"},
