@@ -41,7 +41,7 @@ class Rtn:
 
 
 @dataclass(frozen=True)
-class Gptq:
+class Gptq(Rtn):
     """Dense weights rounded with error propagation: 8 bits unless value_bits says otherwise.
 
     Attributes:
@@ -56,20 +56,6 @@ class Gptq:
     name = "gptq"
     title = "GPTQ"
     needs_hessian = True
-    needs_gradients = False
-    working_copies = WorkingCopies(1.5)
-
-    def __post_init__(self) -> None:
-        _check_whole(self.kept_fraction)
-
-    def budget(self, m: int, n: int) -> Budget:
-        """Every entry in S."""
-        return Budget(0, m * n)
-
-    def compress(self, weight: torch.Tensor, statistics: InputStatistics) -> CompressedProjection:
-        """W itself; it is rounded as it is stored."""
-        del statistics
-        return CompressedProjection.sparse_only(weight, torch.ones_like(weight, dtype=torch.bool))
 
 
 def _check_whole(kept_fraction: float) -> None:
