@@ -55,6 +55,7 @@ class Stream:
         denser_compute: Line cycles with MACs in the denser part.
         sparser_compute: Line cycles with MACs in the sparser part.
         decode: Line cycles that index decode adds.
+        gather: Line cycles that gathers add.
     """
 
     kind: Counts
@@ -70,6 +71,7 @@ class Stream:
     denser_compute: Counts
     sparser_compute: Counts
     decode: Counts
+    gather: Counts
 
     def __len__(self) -> int:
         return len(self.kind)
@@ -275,6 +277,7 @@ def _sparse_tiles(
         "denser_compute": rows * per_row,
         "sparser_compute": timed.compute,
         "decode": timed.decode,
+        "gather": timed.gather * sparser_lines,
     }
 
 
@@ -327,6 +330,7 @@ def _factor_tiles(
         "denser_compute": denser_rows * per_row,
         "sparser_compute": (rows - denser_rows) * per_row,
         "decode": every,
+        "gather": every,
     }
 
 

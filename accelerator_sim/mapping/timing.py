@@ -30,11 +30,13 @@ class SparseTiles:
         cycles: Until the slowest line is done, and the last input is gathered.
         compute: Line cycles with MACs.
         decode: Line cycles that index decode adds.
+        gather: Cycles that gathers add to the slowest line.
     """
 
     cycles: Counts
     compute: Counts
     decode: Counts
+    gather: Counts
 
 
 def ceil_div(a: _Whole, b: int) -> _Whole:
@@ -75,7 +77,7 @@ def sparse_tiles(
         lines: Lines of the sparser engine; 0 only where S has no nonzeros outside dense columns.
         flow: Whose arithmetic a row takes.
     """
-    cycles, compute, held = np.zeros((3, *tiled.tile_nonzeros.shape), dtype=np.int64)
+    cycles, compute, held, gather = np.zeros((4, *tiled.tile_nonzeros.shape), dtype=np.int64)
     if tiled.sparse_nonzeros:
         counts = np.arange(tiled.tile.columns + 1)
         index, macs = accelerator.index, accelerator.macs_per_line
@@ -105,8 +107,8 @@ def sparse_tiles(
         )
         if accelerator.gather == "banked" and flow == "token":
             steps = gathers_of(tiled, accelerator, lines).steps
-            cycles = np.maximum(cycles, steps * ceil_div(tokens, accelerator.macs_per_line))
-    return SparseTiles(cycles, compute, held - compute)
+            gather = np.maximum(steps * ceil_div(tokens, accelerator.macs_per_line) - cycles, 0)
+    return SparseTiles(cycles + gather, compute, held - compute, gather)
 
 
 def _line(accelerator: Accelerator, tokens: int, flow: Flow) -> Line:

@@ -27,6 +27,7 @@ class Totals:
         denser_compute: Line cycles with MACs in denser parts.
         sparser_compute: Line cycles with MACs in sparser parts of S.
         decode: Line cycles that index decode adds.
+        gather: Line cycles that gathers add.
         partial_sums: Accumulators that the parts of all tiles add to.
         factor_reads: Elements of Vᵀx that tiles of U read.
         columns_read: Columns of the matrix whose activations a tile reads.
@@ -41,6 +42,7 @@ class Totals:
     denser_compute: int
     sparser_compute: int
     decode: int
+    gather: int
     partial_sums: int
     factor_reads: int
     columns_read: int
@@ -96,7 +98,7 @@ def _totals(program: Program) -> Totals:
     )
     sizes = (tiled.row_sizes, thin_rows, thin_columns, tiled.token_sizes)
     used = np.zeros(len(tiled.column_sizes), dtype=np.bool_)
-    sums = np.zeros(9, dtype=np.int64)
+    sums = np.zeros(10, dtype=np.int64)
     for stream in program.streams:
         _add(_places(stream), _amounts(stream), sizes, used, sums)
     main, factors = (int(s.weight_bytes.max(initial=0)) for s in (program.main, program.factors))
@@ -121,6 +123,7 @@ def _amounts(stream: Stream) -> tuple[Counts, ...]:
         stream.denser_compute,
         stream.sparser_compute,
         stream.decode,
+        stream.gather,
         stream.denser_cycles,
         stream.sparser_cycles,
     )
@@ -136,7 +139,9 @@ def _add(
 ) -> None:
     """Add a stream to ``sums``, in the order of ``Totals``, and mark the columns that it reads."""
     kind, token_block, row_block, column_block = places
-    weights, inputs, link, denser_compute, sparser_compute, decode, denser, sparser = amounts
+    weights, inputs, link, denser_compute, sparser_compute, decode, gather, denser, sparser = (
+        amounts
+    )
     rows, thin_rows, thin_columns, tokens = sizes
     for tile in range(len(kind)):
         if token_block[tile] == 0:
@@ -147,11 +152,12 @@ def _add(
         sums[4] += denser_compute[tile]
         sums[5] += sparser_compute[tile]
         sums[6] += decode[tile]
+        sums[7] += gather[tile]
         added = thin_rows[row_block[tile]] if kind[tile] == V else rows[row_block[tile]]
         both = kind[tile] == S and denser[tile] > 0 and sparser[tile] > 0
-        sums[7] += added * tokens[token_block[tile]] * (2 if both else 1)
+        sums[8] += added * tokens[token_block[tile]] * (2 if both else 1)
         if kind[tile] == U:
-            sums[8] += thin_columns[column_block[tile]] * tokens[token_block[tile]]
+            sums[9] += thin_columns[column_block[tile]] * tokens[token_block[tile]]
         if inputs[tile] > 0:
             used[column_block[tile]] = True
 

@@ -1,7 +1,7 @@
 """From a finished run to its result: accounts that sum exactly, traffic and action counts. Pure."""
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from accelerator_sim.mapping.bounds import loaded_activations, written_back
 from accelerator_sim.mapping.candidates import Plan
@@ -50,7 +50,8 @@ def event_result(
     last = max(denser.last_end, sparser.last_end)
     if program.results_stay:
         cycles = last + accelerator.handoff_cycles + accelerator.pipeline_cycles
-    denser_work, sparser_work = (sums.denser_compute, 0), (sums.sparser_compute, sums.decode)
+    denser_work = _Work(sums.denser_compute)
+    sparser_work = _Work(sums.sparser_compute, sums.decode, sums.gather)
     return EventResult(
         cycles=cycles,
         roofline_cycles=bound.cycles,
@@ -75,15 +76,21 @@ def event_result(
     )
 
 
-def _stalls(
-    lines: int, cycles: int, last: int, times: EngineTimes, work: tuple[int, int]
-) -> Stalls:
-    """An account; ``work``: line cycles with MACs, and what decode adds to them."""
-    compute, decode = work
+class _Work(NamedTuple):
+    """Line cycles of an engine's tiles: with MACs, and what decode and gathers add to them."""
+
+    compute: int
+    decode: int = 0
+    gather: int = 0
+
+
+def _stalls(lines: int, cycles: int, last: int, times: EngineTimes, work: _Work) -> Stalls:
+    """An account."""
     return Stalls(
-        compute=compute,
-        imbalance=lines * times.busy - compute - decode,
-        index_decode=decode,
+        compute=work.compute,
+        imbalance=lines * times.busy - sum(work),
+        index_decode=work.decode,
+        gather=work.gather,
         **{reason: lines * times.waits[reason] for reason in WAITS},
         fill=lines * times.fill,
         drain=lines * (cycles - last),

@@ -14,6 +14,7 @@ RESOURCES: dict[str, tuple[str, ...]] = {
     "output buffer": ("output_space",),
     "imbalance": ("imbalance",),
     "index decode": ("index_decode",),
+    "gathers": ("gather",),
     "fill and drain": ("fill", "drain"),
     "idle": ("idle",),
 }

@@ -25,6 +25,8 @@ class Stalls:
         fill: Before the engine's first tile.
         drain: After the last tile of both engines.
         idle: No tile left while the other engine still has one.
+        gather: Lines of the sparser engine while the banks of the activation buffer are read, after
+            the slowest line would have ended.
     """
 
     compute: int
@@ -37,6 +39,7 @@ class Stalls:
     fill: int
     drain: int
     idle: int
+    gather: int = 0
 
     @property
     def total(self) -> int:

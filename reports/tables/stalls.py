@@ -14,6 +14,7 @@ REASONS = {
     "compute": "compute",
     "imbalance": "imbalance",
     "index_decode": "index decode",
+    "gather": "gathers",
     "weights": "waiting for weights",
     "activations": "waiting for activations",
     "accumulation": "waiting for accumulation",
@@ -26,7 +27,8 @@ REASONS = {
 _NOTES = (
     "Simulated. A cycle is shared out over the lines of both engines by what each does; the "
     "parts of a row add up to All, the cycles of one block (mean) without softmax.",
-    "Imbalance: lines without a row while others work. Fill: before the first tile arrives. Drain: "
+    "Imbalance: lines without a row while others work. Gathers: inputs come from banks for longer "
+    "than the slowest line works. Fill: before the first tile arrives. Drain: "
     "until the last result is written. Idle: no tile left for one engine while the other works.",
 )
 

@@ -330,7 +330,8 @@ class SlowMachine:
         self.accounts[engine]["imbalance"] -= t["compute"][engine]
         if engine == 1:
             self.accounts[1]["index_decode"] += t["decode"]
-            self.accounts[1]["imbalance"] -= t["decode"]
+            self.accounts[1]["gather"] += t["late"]
+            self.accounts[1]["imbalance"] -= t["decode"] + t["late"]
         if engine == 0 and t["link"]:
             self.link_pending += 1
 

@@ -19,6 +19,7 @@ REASONS = [
     "compute",
     "imbalance",
     "index_decode",
+    "gather",
     "output_space",
     "weights",
     "activations",
@@ -188,11 +189,10 @@ def sparse_tile(
     gathers = acc.gather == "banked" and acc.dataflow == "token"
     steps, reads = gather_ports(places, ls, acc) if gathers else (0, 0)
     gathered = steps * ceil(tokens / acc.macs_per_line)
-    rows = len(counts)
+    rows, per_row = len(counts), mac_cycles(len(dense_here), tokens, acc)
     values = entries if ":" in acc.index.format else sum(counts)
     bits = (values + rows * len(dense_here)) * acc.bits.weight
     bits += bits_of_places(rows, width, sum(counts), entries, acc.index)
-    per_row = mac_cycles(len(dense_here), tokens, acc)
     return {
         "parts": [ceil(rows / ld) * per_row if ld else 0, max(*lines, gathered)],
         "compute": [rows * per_row, compute],
@@ -200,6 +200,7 @@ def sparse_tile(
         "bytes": ceil(bits / 8),
         "input_bytes": ceil(len(columns) * tokens * acc.bits.activation / 8),
         "link": rows * tokens if dense_here and ls else 0,
+        "late": ls * (max(*lines, gathered) - max(lines)),
         "gathered": gathered_of(sum(counts), reads, (len(columns), tokens), acc, ls),
     }
 
@@ -237,6 +238,7 @@ def factor_tile(
         "parts": [max(load[:ld], default=0), max(load[ld:], default=0)],
         "compute": [denser_rows * per_row, (rows - denser_rows) * per_row],
         "decode": 0,
+        "late": 0,
         "bytes": ceil(rows * columns * acc.bits.factor / 8),
         "input_bytes": ceil(columns * tokens * acc.bits.activation / 8) if reads_inputs else 0,
         "link": denser_rows * tokens if acc.lines > ld else 0,

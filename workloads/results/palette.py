@@ -4,13 +4,14 @@
 BLUE, ORANGE, GREEN, SKY, RED, YELLOW, PINK = (
     "#0072B2", "#E69F00", "#009E73", "#56B4E9", "#D55E00", "#F0E442", "#CC79A7",
 )  # fmt: skip
-GREY, LIGHT_GREY = "#999999", "#CCCCCC"
+BLACK, GREY, LIGHT_GREY = "#000000", "#999999", "#CCCCCC"
 SERIES = ((BLUE, "o"), (RED, "s"), (GREEN, "^"), (PINK, "D"), (ORANGE, "v"), (SKY, "P"))
 """Colour and marker of one series after the other."""
 STALLS = {
     "compute": GREEN,
     "imbalance": RED,
     "index_decode": YELLOW,
+    "gather": BLACK,
     "weights": BLUE,
     "activations": SKY,
     "accumulation": PINK,

@@ -38,7 +38,7 @@ def test_binding_most_cycles_of_both_engines_win(resource: str) -> None:
     first = NOTHING | {reasons[0]: 4 for reasons in RESOURCES.values()}
     mine = RESOURCES[resource]
     denser, sparser = first | {mine[0]: 3}, NOTHING | {mine[-1]: 2}
-    assert binding([denser, sparser]) == Binding(resource, 5 / (4 * 8 + 5))
+    assert binding([denser, sparser]) == Binding(resource, 5 / (4 * (len(RESOURCES) - 1) + 5))
 
 
 def test_binding_equal_cycles_go_to_the_first_resource() -> None:

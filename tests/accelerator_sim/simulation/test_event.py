@@ -111,6 +111,20 @@ def test_run_event_both_engines_matches_hand_count() -> None:
     }
 
 
+def test_run_event_lines_that_wait_for_one_bank_match_hand_count() -> None:
+    """Rows of columns 0, 1 and 2, 3 on two lines, two tokens side by side, one bank, one port.
+
+    Every step asks for two columns of the one bank: 2 steps of 2 cycles; MACs take 2.
+    """
+    mask = np.kron(np.eye(2, dtype=bool), np.ones((1, 2), dtype=bool))
+    machine = small_machine(dataflow="token", index=plain_index("csr", 8), activation_banks=1)
+    item = projection(mask, tokens=2)
+    ideal, banked = (run(item, dataclasses.replace(machine, gather=g)) for g in ("ideal", "banked"))
+    assert banked.cycles == ideal.cycles + 2
+    assert (ideal.sparser.compute, ideal.sparser.gather, ideal.sparser.imbalance) == (4, 0, 0)
+    assert (banked.sparser.compute, banked.sparser.gather, banked.sparser.imbalance) == (4, 4, 0)
+
+
 @SLOW
 @given(case=cases())
 def test_run_event_random_machine_equals_slow_machine(

@@ -110,7 +110,8 @@ def test_chrome_trace_busy_time_equals_the_accounts(
     }
     for unit, (count, account) in lines.items():
         busy = sum(end - start for start, end in spans(values, unit)) // 1000
-        assert busy * count == account.compute + account.imbalance + account.index_decode
+        worked = account.compute + account.index_decode
+        assert busy * count == worked + account.gather + account.imbalance
         if spans(values, unit):
             assert spans(values, unit)[0][0] * count == 1000 * account.fill
 
