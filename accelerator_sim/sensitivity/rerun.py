@@ -46,10 +46,13 @@ class Reruns:
                 "sum": plan_projection(item, self._machine),
             }
             self._base += self._cycles(item, dict.fromkeys(_RUNS, self._machine))
-            for index, (_, changed) in enumerate(self._changes):
-                held = {run: hold(plan, changed) for run, plan in plans.items()}
+            anew: dict[Accelerator, Cycles] = {}
+            for index, (change, changed) in enumerate(self._changes):
+                held = {run: hold(plan, changed, change) for run, plan in plans.items()}
                 self._held[index] += self._cycles(item, held)
-                self._anew[index] += self._cycles(item, dict.fromkeys(_RUNS, changed))
+                if changed not in anew:
+                    anew[changed] = self._cycles(item, dict.fromkeys(_RUNS, changed))
+                self._anew[index] += anew[changed]
 
     @property
     def base(self) -> Cycles:
@@ -72,12 +75,14 @@ class Reruns:
         return Cycles(dense[self._model].dense_cycles, compressed[self._model].sum_cycles)
 
 
-def hold(plan: Plan, changed: Accelerator) -> Accelerator:
+def hold(plan: Plan, changed: Accelerator, change: Change) -> Accelerator:
     """A changed machine that keeps tile, dataflow, split and fewer slots of a plan.
 
     Args:
         plan: Of a projection on the machine as it is.
         changed: With more lines, each engine has as many times more.
+        change: What made it; where that is the number of slots, those of the plan are doubled, or
+            as many as fit.
     """
     program = plan.program
     tile = program.tiled.tile
@@ -89,9 +94,12 @@ def hold(plan: Plan, changed: Accelerator) -> Accelerator:
         "dataflow": program.configuration.dataflow,
         "denser_lines": program.denser_lines * times,
     }
-    fit = storage_of(program)
-    if plan.storage.weight_slots != fit.weight_slots:
-        kept["weight_buffer.slots"] = max(plan.storage.weight_slots)
-    if plan.storage.input_slots != fit.input_slots:
-        kept["activation_buffer.slots"] = plan.storage.input_slots
+    fit, used = storage_of(program), plan.storage
+    for buffer, fitting, slots in (
+        ("weight_buffer", max(fit.weight_slots), max(used.weight_slots)),
+        ("activation_buffer", fit.input_slots, used.input_slots),
+    ):
+        if slots == fitting or (change.frees_slots(buffer) and change.step == "ideal"):
+            continue
+        kept[f"{buffer}.slots"] = slots * (2 if change.frees_slots(buffer) else 1)
     return with_overrides(changed, kept)

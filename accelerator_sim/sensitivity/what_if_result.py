@@ -136,6 +136,7 @@ _NOTES = (
     "Gain: cycles as the machine is over cycles with one resource changed. Held: tile, dataflow "
     "and split as planned for the machine as it is; anew: planned for the changed one. A gain "
     "below 1 is a loss: more of a resource may lead to a worse order of events or tile.",
-    f"Doubled: latency halved. Ideal: {MUCH} times the bandwidth, no latency, buffers, link and "
-    "decode without limit.",
+    "Doubled: latency and pipeline halved; slots, and requests a cycle and outstanding, twice as "
+    f"many. Ideal: {MUCH} times the bandwidth, no latency, pipeline or hand-offs, all else without "
+    "limit.",
 )
