@@ -16,7 +16,6 @@ from workloads.results.palette import SERIES
 
 Points = Sequence[Mapping[str, Any]]
 """Rows of a sweep's Parquet shards: values by column, whose names the space decides."""
-_ENERGY, _PJ_PER_UJ = "energy_pj", 1e6
 _LOG_FROM = 20.0
 _PREFIXES_FROM = 1000.0
 
@@ -93,9 +92,9 @@ def _panel(axes: Axes, result: SweepResult, points: Points, x: str, y: str) -> N
 
 
 def _in_units(points: Points) -> Points:
-    """Points with their energies in uJ, as tables have them."""
+    """Points with what was measured in the units of the headings."""
     return [
-        {**point, _ENERGY: point[_ENERGY] / _PJ_PER_UJ} if point.get(_ENERGY) is not None else point
+        {k: OBJECTIVES[k].shown(v) if k in OBJECTIVES else v for k, v in point.items()}
         for point in points
     ]
 
@@ -109,13 +108,6 @@ def _work_label(work: Mapping[str, int]) -> str:
 
 def _label(name: str) -> str:
     if name == "point":
-        return "point"
+        return "Point"
     objective = OBJECTIVES[name]
-    words = name.rsplit("_", 1)[0] if name.endswith(("_bytes", "_pj", "_mm2", "_watts")) else name
-    words = {"seconds": "time", "tokens_per_second": "rate", "energy_delay": "energy x time"}.get(
-        words, words
-    )
-    unit = f" ({objective.unit})" if objective.unit and objective.unit != words else ""
-    unit = " (uJ)" if name == _ENERGY else unit
-    more = ", more is better" if objective.better == "more" else ""
-    return words.replace("dram", "DRAM").replace("_", " ") + unit + more
+    return f"{objective.heading}{', more is better' if objective.better == 'more' else ''}"

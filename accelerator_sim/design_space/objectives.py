@@ -9,7 +9,7 @@ from accelerator_sim.machine.hardware import Accelerator
 from accelerator_sim.models.by_name import CYCLE_MODELS, Model
 from accelerator_sim.models.cycles import BlockCycles, ModuleCycles
 
-_PJ_PER_J = 1e12
+_PJ_PER_J, _PJ_PER_UJ = 1e12, 1e6
 _WHOLE = ",.0f"
 
 
@@ -49,21 +49,29 @@ class Objective:
     """A column of a sweep's results that a Pareto front can be about.
 
     Attributes:
-        unit: For headings and axes; empty for a ratio.
+        heading: Of its column and axis, with the unit that is shown.
+        unit: Of the value; empty for a ratio.
         better: Whether ``less`` or ``more`` of it is better.
         simulated: Only the models that simulate the machine count it.
         measure: Its value for all projections together on a machine; None where it has none.
         always: Measured at every point, whether the front is about it or not; False for what needs
             a run of its own.
         number_format: How tables print it.
+        shown_unit: What one of the heading's unit is in the unit of the value.
     """
 
+    heading: str
     unit: str
     better: Literal["less", "more"]
     simulated: bool
     measure: Callable[[Evaluated], float | None]
     always: bool = True
     number_format: str = ".4g"
+    shown_unit: float = 1.0
+
+    def shown(self, value: float | None) -> float | None:
+        """A value in the unit of the heading; None stays None."""
+        return value if value is None or self.shown_unit == 1 else value / self.shown_unit
 
     @property
     def sign(self) -> float:
@@ -101,21 +109,26 @@ def _speedup(point: Evaluated) -> float | None:
 
 OBJECTIVES: dict[str, Objective] = {
     "cycles": Objective(
-        "cycles", "less", False, lambda point: point.total.sum_cycles, number_format=_WHOLE
+        "Cycles", "cycles", "less", False, lambda point: point.total.sum_cycles,
+        number_format=_WHOLE,
     ),
-    "seconds": Objective("s", "less", False, lambda point: point.seconds),
+    "seconds": Objective("Time (s)", "s", "less", False, lambda point: point.seconds),
     "tokens_per_second": Objective(
-        "tokens/s", "more", False, _tokens_per_second, number_format=",.1f"
+        "Tokens/s", "tokens/s", "more", False, _tokens_per_second, number_format=",.1f"
     ),
-    "dram_bytes": Objective("bytes", "less", True, _dram_bytes, number_format=_WHOLE),
-    "energy_pj": Objective("pJ", "less", True, lambda point: point.energy_pj, number_format=_WHOLE),
+    "dram_bytes": Objective("DRAM bytes", "bytes", "less", True, _dram_bytes, number_format=_WHOLE),
+    "energy_pj": Objective(
+        "Energy (uJ)", "pJ", "less", True, lambda point: point.energy_pj, number_format=",.1f",
+        shown_unit=_PJ_PER_UJ,
+    ),
     "energy_delay": Objective(
-        "J s", "less", True, lambda point: point.energy_pj / _PJ_PER_J * point.seconds
+        "Energy x time (J s)", "J s", "less", True,
+        lambda point: point.energy_pj / _PJ_PER_J * point.seconds,
     ),
-    "power_watts": Objective("W", "less", True, _power_watts),
-    "area_mm2": Objective("mm²", "less", False, _area_mm2),
-    "speedup": Objective("", "more", False, _speedup, always=False),
-}
+    "power_watts": Objective("Power (W)", "W", "less", True, _power_watts),
+    "area_mm2": Objective("Area (mm²)", "mm²", "less", False, _area_mm2),
+    "speedup": Objective("Speedup", "", "more", False, _speedup, always=False),
+}  # fmt: skip
 DEFAULTS = ("seconds", "energy_pj")
 """What a front is about unless said; where a model counts no energy, area stands for it."""
 

@@ -1,7 +1,7 @@
 """A finished sweep as a typed result: its Pareto front, and what it was a sweep of."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -16,7 +16,7 @@ from accelerator_sim.design_space.workload import SOURCES
 from accelerator_sim.machine.identity import cost_identity, machine_identity
 from accelerator_sim.models.cycles_result import BASIS
 from workloads.results.identity import CostIdentity, MachineIdentity, Provenance
-from workloads.results.table import Column, Table
+from workloads.results.table import Cell, Column, Table
 from workloads.support.errors import InputError
 from workloads.support.extras import missing
 
@@ -108,16 +108,8 @@ class SweepResult:
     def to_table(self) -> Table:
         """The front: values of the axes, then what was measured."""
         measured = [name for name in OBJECTIVES if any(name in row for row in self.front)]
-        names = ("point", *self.identity.axes, *measured)
-        columns = (
-            Column("Point"),
-            *(Column(axis, ",") for axis in self.identity.axes),
-            *(Column(name, OBJECTIVES[name].number_format) for name in measured),
-            Column(KNEE.capitalize()),
-        )
-        rows = tuple((*(row[name] for name in names), knee_mark(row)) for row in self.front)
-        objectives = ", ".join(self.identity.objectives)
-        title = f"Pareto front on {self.identity.machine.label}: {objectives}"
+        title = f"Pareto front on {self.identity.machine.label}: {objectives_label(self)}"
+        columns, rows = front_columns(self, self.identity.axes, measured)
         return Table("front", title, columns, rows)
 
     def to_frame(self) -> "pandas.DataFrame":
@@ -195,9 +187,36 @@ class Sweep:
         return front_figure(self.result, rows)
 
 
-def knee_mark(row: Mapping[str, Any]) -> str:
-    """What a table prints for a row of the front: the knee is marked."""
-    return "knee" if row[KNEE] else ""
+def front_columns(
+    result: SweepResult, axes: Sequence[str], measured: Sequence[str]
+) -> tuple[tuple[Column, ...], tuple[tuple[Cell, ...], ...]]:
+    """Columns and rows of a front, what was measured in the units of its headings.
+
+    Args:
+        result: Whose front.
+        axes: Of its axes those that are shown.
+        measured: Names of objectives.
+    """
+    columns = (
+        Column("Point"),
+        *(Column(axis, ",") for axis in axes),
+        *(Column(OBJECTIVES[name].heading, OBJECTIVES[name].number_format) for name in measured),
+        Column(KNEE.capitalize()),
+    )
+    rows = tuple(
+        (
+            *(row[name] for name in ("point", *axes)),
+            *(OBJECTIVES[name].shown(row[name]) for name in measured),
+            "knee" if row[KNEE] else "",
+        )
+        for row in result.front
+    )
+    return columns, rows
+
+
+def objectives_label(result: SweepResult) -> str:
+    """What a front is about, as its headings call it."""
+    return ", ".join(OBJECTIVES[name].heading for name in result.identity.objectives)
 
 
 def sweep_result(space: Space, points: pa.Table, *, provenance: Provenance) -> SweepResult:

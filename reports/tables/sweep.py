@@ -4,9 +4,8 @@ import dataclasses
 from pathlib import Path
 
 from accelerator_sim.design_space.evaluation import Estimate
-from accelerator_sim.design_space.objectives import OBJECTIVES
 from accelerator_sim.design_space.space import WORK_AXES, Space
-from accelerator_sim.design_space.sweep_result import KNEE, SweepResult, knee_mark
+from accelerator_sim.design_space.sweep_result import SweepResult, front_columns, objectives_label
 from workloads.results.table import Cell, Column, Table
 
 _SHOWN_ROWS = 30
@@ -24,20 +23,10 @@ def front_table(space: Space, result: SweepResult) -> Table:
         for axis in space.axes
         if axis.key in WORK_AXES or axis.interval is not None or len(axis.values) > 1
     ]
-    measured = space.measured
-    columns = (
-        Column("Point"),
-        *(Column(key, ",") for key in axes),
-        *(Column(name, OBJECTIVES[name].number_format) for name in measured),
-        Column(KNEE.capitalize()),
-    )
-    rows: tuple[tuple[Cell, ...], ...] = tuple(
-        (*(point[name] for name in ("point", *axes, *measured)), knee_mark(point))
-        for point in result.front
-    )
+    columns, rows = front_columns(result, axes, space.measured)
     subject = space.workload.name
     machine = result.identity.machine.label
-    title = f"Pareto front of {subject} on {machine}: {', '.join(space.objectives)}"
+    title = f"Pareto front of {subject} on {machine}: {objectives_label(result)}"
     notes = [
         f"{len(rows)} of {result.points:,} points, {result.basis}; "
         f"masks {space.workload.masks}. Each work ({', '.join(space.work_axes)}) has a front.",

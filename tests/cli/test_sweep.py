@@ -31,7 +31,7 @@ def test_sweep_writes_shards_front_and_figure(sslc: Run, tmp_path: Path) -> None
     objectives = 'objectives = ["cycles", "speedup"]\n'
     done = sslc("sweep", _space(tmp_path, objectives + BASE + FIELDS), "--out", out, "--workers", 1)
     assert done.returncode == 0, done.stderr
-    assert "Pareto front of smollm2-135m on array-64x64: cycles, speedup" in done.stdout
+    assert "Pareto front of smollm2-135m on array-64x64: Cycles, Speedup" in done.stdout
     assert "sweep: 12/12" in done.stderr
     [found] = stored(out).values()
     rows = [row for path in sorted((out / "shards").iterdir()) for row in _rows(path)]

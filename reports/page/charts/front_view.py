@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from accelerator_sim.design_space.objectives import OBJECTIVES
 from accelerator_sim.design_space.space import WORK_AXES
-from accelerator_sim.design_space.sweep_result import KNEE, SweepResult
+from accelerator_sim.design_space.sweep_result import KNEE, SweepResult, objectives_label
 from reports.page.parts import Explorer
 from reports.stored.material import Swept
 from workloads.results.identity import flat
@@ -15,7 +15,6 @@ from workloads.results.palette import SERIES
 
 MOST_POINTS = 20_000
 _POINT = "point"
-_ENERGY, _PJ_PER_UJ = "energy_pj", 1e6
 
 
 def front_explorer(name: str, swept: Swept) -> Explorer | None:
@@ -43,7 +42,7 @@ def front_explorer(name: str, swept: Swept) -> Explorer | None:
         "axes": axes,
         "work": work,
         "measured": measured,
-        "names": {key: _heading(key) for key in measured},
+        "names": {key: OBJECTIVES[key].heading for key in measured},
         "x": objectives[0],
         "y": objectives[1] if len(objectives) > 1 else axes[0],
         "machine": _machine(result),
@@ -53,20 +52,9 @@ def front_explorer(name: str, swept: Swept) -> Explorer | None:
 
 
 def _column(rows: Sequence[Mapping[str, Any]], key: str) -> list[Any]:
-    """Values of a column; energies in uJ, as tables have them."""
+    """Values of a column, in the units of the headings."""
     values = [row[key] for row in rows]
-    if key != _ENERGY:
-        return values
-    return [None if value is None else value / _PJ_PER_UJ for value in values]
-
-
-def _heading(key: str) -> str:
-    if key == _ENERGY:
-        return "energy (uJ)"
-    unit = OBJECTIVES[key].unit
-    words = key.removesuffix("_mm2").removesuffix("_bytes").removesuffix("_watts")
-    words = words.replace("_per_", " a ").replace("dram", "DRAM").replace("_", " ")
-    return f"{words} ({unit})" if unit and unit != words else words
+    return [OBJECTIVES[key].shown(value) for value in values] if key in OBJECTIVES else values
 
 
 def _rows(swept: Swept) -> tuple[Sequence[Mapping[str, Any]], int]:
@@ -101,8 +89,9 @@ def _machine(result: SweepResult) -> dict[str, Any]:
 
 
 def _title(result: SweepResult) -> str:
-    objectives = ", ".join(result.identity.objectives)
-    return f"{result.points:,} variants of {result.identity.machine.label}: {objectives}"
+    return (
+        f"{result.points:,} variants of {result.identity.machine.label}: {objectives_label(result)}"
+    )
 
 
 def _caption(swept: Swept, shown: int, left_out: int) -> str:
