@@ -56,7 +56,8 @@ def attention(
     settings: Settings = None,
     energy: CostTableName = "28nm",
     save: Annotated[
-        Path | None, typer.Option(show_default="nowhere", help="Directory for the results.")
+        Path | None,
+        typer.Option(file_okay=False, show_default="nowhere", help="Directory for the results."),
     ] = None,
     style: Style = "text",
     as_json: JsonFlag = False,

@@ -11,7 +11,9 @@ from reports.commands.options import JsonFlag, Style
 
 
 def demo(
-    out: Annotated[Path, typer.Option(help="Where everything goes.")] = Path("runs/demo"),
+    out: Annotated[Path, typer.Option(file_okay=False, help="Where everything goes.")] = Path(
+        "runs/demo"
+    ),
     model: Annotated[
         str,
         typer.Option(

@@ -61,18 +61,22 @@ def evaluate(
         int | None,
         typer.Option(min=0, show_default="the task's own", help="Examples before a question."),
     ] = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="Sequences at once, in tasks.")] = 8,
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, show_default="8", help="Sequences at once, in tasks.")
+    ] = None,
     dtype: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="F32|BF16|F16",
             autocompletion=completing(completion.dtypes),
+            show_default="F32",
             help="Of the model in tasks; perplexity is always in F32.",
         ),
-    ] = "F32",
+    ] = None,
     save: Annotated[
         Path | None,
         typer.Option(
+            file_okay=False,
             show_default="the artifact; of another model nowhere",
             help="Directory for the result, or for a dense model an artifact of it.",
         ),
@@ -99,13 +103,16 @@ def evaluate(
     wait_asleep()
     names = several(tasks)
     _check_together(
-        names, {"--text": text, "--stride": stride}, {"--limit": limit, "--shots": shots}
+        names,
+        {"--text": text, "--stride": stride},
+        {"--limit": limit, "--shots": shots, "--batch-size": batch_size, "--dtype": dtype},
     )
     own = Path(model) if (Path(model) / MANIFEST).is_file() else None
     with Reporter() as reporter:
         if names:
             scores = sslc.evaluate(
-                model, tasks=names, limit=limit, shots=shots, batch_size=batch_size, dtype=dtype,
+                model, tasks=names, limit=limit, shots=shots, batch_size=batch_size or 8,
+                dtype=dtype or "F32",
                 device=device, progress=reporter,
             )  # fmt: skip
         else:

@@ -69,13 +69,16 @@ def measure(
     ] = None,
     device: DeviceName = "cpu",
     threads: Annotated[
-        int | None, typer.Option(min=1, show_default="torch's number", help="On a processor.")
+        int | None,
+        typer.Option(min=1, max=1024, show_default="torch's number", help="On a processor."),
     ] = None,
     seconds: Annotated[float, typer.Option(min=0.001, help="Measuring time per backend.")] = 0.1,
     save: Annotated[
         Path | None,
         typer.Option(
-            show_default="the artifact; of a shape nowhere", help="Directory for the result."
+            file_okay=False,
+            show_default="the artifact; of a shape nowhere",
+            help="Directory for the result.",
         ),
     ] = None,
     calibrate: Annotated[
@@ -111,8 +114,11 @@ def measure(
     from reports.stored.files import save_result
     from reports.tables.runtime import projection_runtime_table, runtime_table
     from sslc.model.devices import find_device
+    from workloads.support.errors import InputError
 
     _check_one(directory, shape, calibrate)
+    if out is not None and not calibrate:
+        raise InputError("measure: --out belongs to --calibrate; results go to --save")
     if calibrate:
         _calibrate(threads, seconds, out, style, as_json)
         return

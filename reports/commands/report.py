@@ -34,7 +34,11 @@ def report(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(show_default="only print", help="Directory for tables, figures and a page."),
+        typer.Option(
+            file_okay=False,
+            show_default="only print",
+            help="Directory for tables, figures and a page.",
+        ),
     ] = None,
     columns: Columns = None,
     style: Style = "text",

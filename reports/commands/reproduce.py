@@ -133,7 +133,9 @@ def reproduce(
     out: Annotated[
         Path | None,
         typer.Option(
-            show_default=f"{_OUT}; table4 by shape: none", help="Tables, figures and cells."
+            file_okay=False,
+            show_default=f"{_OUT}; table4 by shape: none",
+            help="Tables, figures and cells.",
         ),
     ] = None,
     device: DeviceName = "cpu",
@@ -164,9 +166,12 @@ def reproduce(
     from reports.reproduce.results import unique
     from reports.reproduce.study import Simulation
     from reports.reproduce.writing import write_reproduced
+    from sslc.methods.registry import method_class
     from workloads.support.working import one_writer
 
     wanted = chosen(names, with_tasks=bool(tasks))
+    for one in several(method):
+        method_class(one)
     simulation = Simulation(
         accelerator, cycle_models(cycle_model), tokens, seed, context, by_shape=model is None
     )

@@ -136,6 +136,7 @@ def simulate(
     save: Annotated[
         Path | None,
         typer.Option(
+            file_okay=False,
             show_default="the artifact; of a checkpoint or mask nowhere",
             help="Directory for the results.",
         ),

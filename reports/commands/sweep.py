@@ -11,7 +11,10 @@ from reports.commands.options import JsonFlag, Style
 def sweep(
     space: Annotated[Path, typer.Argument(metavar="SPACE.toml", help="What to vary, and how.")],
     out: Annotated[
-        Path, typer.Option(help="Directory for shards and results; an earlier run continues.")
+        Path,
+        typer.Option(
+            file_okay=False, help="Directory for shards and results; an earlier run continues."
+        ),
     ],
     workers: Annotated[
         int | None, typer.Option(min=1, show_default="one per core", help="Processes.")

@@ -138,10 +138,12 @@ def run_export(source: "Simulated", ask: Ask, kind: str, out: Path, *, kv_bits: 
     """
     import accelerator_sim
     from reports.console import Reporter, say
-    from workloads.support.errors import unknown_name
+    from workloads.support.errors import InputError, unknown_name
 
     if kind != "llmservingsim":
         raise unknown_name("format of --export", kind, ["llmservingsim"])
+    if out.is_file():
+        raise InputError(f"simulate: --export writes into a directory, and {out} is a file")
     with Reporter() as reporter:
         files = accelerator_sim.export_llmservingsim(
             source,

@@ -202,8 +202,21 @@ def _with_shots(loaded: Any, shots: int | None) -> Any:
         own = task.get_config("num_fewshot")
         if own is None or (shots is not None and own != 0):
             task.set_config(key="num_fewshot", value=shots or 0)
+        _check_shots(name, task)
         task.set_fewshot_seed(seed=_OTHER_SEED)
     return loaded
+
+
+def _check_shots(name: str, task: Any) -> None:
+    """Refuse more examples than the task has besides the question itself."""
+    shots, split = task.get_config("num_fewshot"), task.get_config("fewshot_split")
+    if not shots:
+        return
+    tested = task.get_config("test_split") or task.get_config("validation_split")
+    there = len(task.fewshot_docs())
+    most = there - 1 if split in (None, tested) else there
+    if shots > most:
+        raise InputError(f"task {name}: --shots must be at most {most}, its examples, got {shots}")
 
 
 def _harness(

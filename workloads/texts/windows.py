@@ -127,6 +127,8 @@ def scored_windows(
     Source: without overlap the evaluation loop of GPTQ, SparseGPT and Wanda; with overlap the
     guide "Perplexity of fixed-length models" of transformers.
     """
+    if length < 2:
+        raise InputError(f"a window needs at least 2 tokens, got {length}")
     if not 1 <= stride <= length:
         raise InputError(f"the stride must be 1 to the window's {length} tokens, got {stride}")
     usable = tokens[:max_tokens] if max_tokens else tokens

@@ -203,3 +203,10 @@ def test_zero_shot_without_lm_eval_names_the_extra(
     monkeypatch.setattr(builtins, "__import__", missing)
     with pytest.raises(InputError, match=r"extra 'eval'.*pip install -e"):
         zero_shot(open_checkpoint(str(llama)), [str(task.file)])
+
+
+def test_load_tasks_more_shots_than_other_questions_is_refused(task: Task) -> None:
+    most = QUESTIONS - 1
+    assert len(load_tasks([str(task.file)], most)) == 1
+    with pytest.raises(InputError, match=f"--shots must be at most {most}, its examples, got 24"):
+        load_tasks([str(task.file)], QUESTIONS)
