@@ -16,7 +16,9 @@ from accelerator_sim.mapping.timing import refuse_long_transfers
 from accelerator_sim.simulation import compiled_kernel as kernel
 from accelerator_sim.simulation import compiled_state as machine_state
 from accelerator_sim.simulation.accounting import event_result
-from accelerator_sim.simulation.conventions import NEVER, WAITS, closed_gates, limit
+from accelerator_sim.simulation.compiled_alone import run_alone
+from accelerator_sim.simulation.compiled_alone_state import runs_alone
+from accelerator_sim.simulation.conventions import DENSER, NEVER, WAITS, closed_gates, limit
 from accelerator_sim.simulation.result import EventResult
 from accelerator_sim.simulation.tables import Tables, build_tables
 from workloads.support.errors import InputError
@@ -48,16 +50,34 @@ def run_compiled(plan: Plan) -> EventResult:
     tables = build_tables(plan)
     settings = _settings(plan, tables)
     _refuse_long_runs(plan, tables, settings)
+    run = _run_alone if runs_alone(tables) else _run_both
+    written, last_arrival, denser, sparser = run(tables, settings)
+    blocks = len(tables.pending)
+    if written != blocks:
+        raise RuntimeError(
+            f"the machine stopped with {blocks - written} of {blocks} output blocks missing"
+        )
+    return event_result(plan, last_arrival, denser=denser, sparser=sparser)
+
+
+_Outcome = tuple[int, int, EngineTimes, EngineTimes]
+"""Output blocks written, when the last one was, and what was noted of the two engines."""
+
+
+def _run_both(tables: Tables, settings: machine_state.Settings) -> _Outcome:
     state = _state(tables, settings)
     kernel.run(state)
     machine = _values(state.machine)[0]
-    if machine["written"] != len(state.blocks):
-        raise RuntimeError(
-            f"the machine stopped with {len(state.blocks) - machine['written']} of "
-            f"{len(state.blocks)} output blocks missing"
-        )
     denser, sparser = (_times(engine) for engine in _values(state.engines))
-    return event_result(plan, machine["last_arrival"], denser=denser, sparser=sparser)
+    return machine["written"], machine["last_arrival"], denser, sparser
+
+
+def _run_alone(tables: Tables, settings: machine_state.Settings) -> _Outcome:
+    port, engine = run_alone(tables, settings)
+    alone, other = _times(_values(engine)[0]), EngineTimes(0, 0, dict.fromkeys(WAITS, 0), 0)
+    machine = _values(port)[0]
+    engines = (alone, other) if settings.parts[DENSER] else (other, alone)
+    return machine["granted"], machine["last_arrival"], *engines
 
 
 def _refuse_long_runs(plan: Plan, tables: Tables, settings: machine_state.Settings) -> None:
@@ -145,14 +165,11 @@ def _state(tables: Tables, settings: machine_state.Settings) -> machine_state.St
         arrivals=np.empty(tables.arrivals, dtype=np.int64),
         sharers=tables.sharers.copy(),
         crossings=np.zeros(2, dtype=machine_state.CROSSING),
-        credits=np.zeros((2, _ring(settings.outstanding + 1)), dtype=np.int64),
-        results=np.zeros((2, _ring(settings.pipeline + 2)), dtype=machine_state.RESULT),
+        credits=np.zeros((2, machine_state.ring(settings.outstanding + 1)), dtype=np.int64),
+        results=np.zeros(
+            (2, machine_state.ring(settings.pipeline + 2)), dtype=machine_state.RESULT
+        ),
     )
-
-
-def _ring(entries: int) -> int:
-    """The power of two that holds so many."""
-    return 1 << (entries - 1).bit_length()
 
 
 def _tokens(tables: Tables) -> machine_state.Records:

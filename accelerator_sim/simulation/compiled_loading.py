@@ -1,6 +1,6 @@
 """Loads and write-backs of the compiled machine: slots, credits, the port. Beside the kernel."""
 
-from accelerator_sim.simulation.compiled_state import Record, State
+from accelerator_sim.simulation.compiled_state import Record, Settings, State
 from accelerator_sim.simulation.conventions import NEVER
 from workloads.support.compiled import compiled
 
@@ -9,9 +9,8 @@ NO_SLOT, NOTHING, READY = 0, 1, 2
 
 
 @compiled
-def _grant(state: State, machine: Record, size: int, latency: int) -> int:
+def grant(settings: Settings, machine: Record, size: int, latency: int) -> int:
     """Serve one transfer of some bytes at the port; the cycle in which it is seen."""
-    settings = state.settings
     if machine.port_cycle < machine.now:
         machine.port_cycle = machine.now
         machine.port_ticks = 0
@@ -45,7 +44,7 @@ def write_back(state: State, machine: Record) -> None:
     """Serve the write-back that has waited longest."""
     block = state.blocks[machine.granted]
     size = state.write_backs[block.queued]
-    block.seen_at = _grant(state, machine, size, state.settings.write_latency)
+    block.seen_at = grant(state.settings, machine, size, state.settings.write_latency)
     machine.granted += 1
 
 
@@ -80,7 +79,7 @@ def load(state: State, machine: Record, stream: Record) -> None:
 def _load_weights(state: State, machine: Record, tile: int) -> None:
     """Load a tile's weights."""
     size = state.tiles[tile].weights
-    state.weights_at[tile] = _grant(state, machine, size, state.settings.latency)
+    state.weights_at[tile] = grant(state.settings, machine, size, state.settings.latency)
 
 
 @compiled
@@ -110,7 +109,7 @@ def _raise_inputs(state: State, machine: Record, stream: Record, tile: int) -> N
     """Grant a tile's activations."""
     stream.inputs_held += state.settings.resident == 0
     size = state.tiles[tile].inputs
-    seen_at = _grant(state, machine, size, state.settings.latency)
+    seen_at = grant(state.settings, machine, size, state.settings.latency)
     state.arrivals[state.tiles[tile].input_key] = seen_at
 
 

@@ -135,3 +135,8 @@ class State(NamedTuple):
     crossings: Records
     credits: Whole
     results: Records
+
+
+def ring(entries: int) -> int:
+    """The power of two that holds so many."""
+    return 1 << (entries - 1).bit_length()

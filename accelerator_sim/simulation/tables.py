@@ -85,6 +85,8 @@ class Tables:
         largest_transfer: Bytes of the largest load or write-back.
         transferred: Bytes of all of them.
         cycles: Of all parts, and partial sums on the link, one after the other.
+        crosses: Whether a tile has partial sums for the link.
+        all_added_to: Whether every output block has a part that adds to it.
     """
 
     tiles: Records
@@ -101,6 +103,8 @@ class Tables:
     largest_transfer: int
     transferred: int
     cycles: int
+    crosses: bool
+    all_added_to: bool
 
     @property
     def streams(self) -> tuple[Records, Records]:
@@ -145,6 +149,8 @@ def _tables(plan: Plan) -> Tables:
         largest_transfer=_largest(tiles, write_backs),
         transferred=int(tiles["weights"].sum() + tiles["inputs"].sum() + write_backs.sum()),
         cycles=int(sums[2]),
+        crosses=bool(tiles["link"].any()),
+        all_added_to=bool(pending.all()),
     )
 
 
