@@ -7,8 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 LOCK := requirements/everything.lock
-# every extra but onnx, whose backends the demo would measure too
-LOCKED := dev docs eval frames gpu recover
+LOCKED := dev docs eval frames gpu onnx recover
 
 .PHONY: demo test check docs docs-run format bench gpu results lock clean
 

@@ -18,6 +18,7 @@ from reports.tables.attention import attention_table
 from reports.tables.cycles import speedup_table, whole_model_table
 from reports.tables.energy import energy_table
 from reports.tables.explained import explained_table
+from reports.tables.naming import renamed
 from reports.tables.perplexity import perplexity_table
 from reports.tables.recorded import recorded_tables
 from reports.tables.runtime import runtime_table
@@ -29,10 +30,34 @@ from workloads.results.runtime import RuntimeResult
 from workloads.results.table import Table, write_tables
 from workloads.support.progress import Progress, silent
 
-__all__ = ["Material", "Recordings", "gather", "report_tables", "tables_of", "write_report"]
+__all__ = [
+    "Material",
+    "Recordings",
+    "gather",
+    "named",
+    "report_tables",
+    "tables_of",
+    "write_report",
+]
 
 _ALONE = (SweepResult, WholeModelResult, WhatIfResult)
 """Results that have a table of their own each."""
+
+
+def named(material: Material, names: Sequence[str]) -> Material:
+    """The same under names that people gave.
+
+    Args:
+        material: From ``gather``.
+        names: As for ``renamed``.
+
+    Raises:
+        InputError: As for ``renamed``.
+    """
+    results = renamed(material.results, names)
+    fronts = iter([result for result in results if isinstance(result, SweepResult)])
+    sweeps = tuple(replace(swept, result=next(fronts)) for swept in material.sweeps)
+    return replace(material, results=results, sweeps=sweeps)
 
 
 def report_tables(directories: Sequence[Path], measured: Sequence[Path] = ()) -> list[Table]:

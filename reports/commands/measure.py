@@ -7,7 +7,7 @@ import typer
 
 from reports.commands import completion
 from reports.commands.completion import completing
-from reports.commands.options import DeviceName, JsonFlag, Style, share
+from reports.commands.options import DeviceName, JsonFlag, Names, Style, share
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -95,6 +95,7 @@ def measure(
             help="With --calibrate: write the machine to this TOML file.",
         ),
     ] = None,
+    name: Names = None,
     style: Style = "text",
     as_json: JsonFlag = False,
 ) -> None:
@@ -112,6 +113,7 @@ def measure(
     from reports.console import Reporter, say, show
     from reports.measuring.runtimes import DEFAULT_TOKENS, measure_source
     from reports.stored.files import save_result
+    from reports.tables.naming import renamed
     from reports.tables.runtime import projection_runtime_table, runtime_table
     from sslc.model.devices import find_device
     from workloads.support.errors import InputError
@@ -129,7 +131,8 @@ def measure(
             source, tokens=tokens or DEFAULT_TOKENS, dtypes=dtype or ("bf16",), backends=backend,
             device=target, threads=threads, seconds=seconds, progress=reporter,
         )  # fmt: skip
-    tables = [projection_runtime_table([result]), runtime_table([result])]
+    shown = renamed([result], name or ())
+    tables = [projection_runtime_table(shown), runtime_table(shown)]
     show(tables, style, as_json=as_json, results=[result])
     where = save or directory
     if where is not None:

@@ -49,6 +49,16 @@ Columns = Annotated[
         "--format latex --columns Module,Dense,Sum,Speedup. With commas or repeated.",
     ),
 ]
+Names = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--name",
+        metavar="[OLD=]NEW",
+        show_default="as stored",
+        help="What tables and figures call the model; OLD=NEW for a method, a machine or one of "
+        "several models. Files of results keep their names. May be repeated.",
+    ),
+]
 DeviceName = Annotated[
     str,
     typer.Option(

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from reports.commands.options import Columns, JsonFlag, Style, several
+from reports.commands.options import Columns, JsonFlag, Names, Style, several
 
 
 def report(
@@ -40,6 +40,7 @@ def report(
             help="Directory for tables, figures and a page.",
         ),
     ] = None,
+    name: Names = None,
     columns: Columns = None,
     style: Style = "text",
     as_json: JsonFlag = False,
@@ -50,26 +51,29 @@ def report(
 
     Example: sslc report runs/sslc --compare runs/sslc-60 --out runs/report
 
+    Example: sslc report runs/sslc --name "SmolLM2 135M" --name array-64x64=ours --out runs/report
+
     Example: sslc report --measured docs/measured/nvidia-h100-80gb-hbm3.json
     """
     from reports.console import Reporter, say, show
     from reports.page.two_runs import comparison_table
-    from reports.report import Recordings, gather, tables_of, write_report
+    from reports.report import Recordings, gather, named, tables_of, write_report
     from workloads.support.errors import InputError
 
     if not directories and not measured:
         raise InputError("report: give directories with results, or --measured FILE")
     material = gather(directories or (), measured or ())
+    shown = named(material, name or ())
     comparison = None
     if compare:
         names = tuple(" and ".join(map(str, paths or ())) for paths in (directories, compare))
         comparison = comparison_table(material, gather(compare), names=(names[0], names[1]))
     show(
-        [*tables_of(material), *([comparison] if comparison else [])], style, as_json=as_json,
+        [*tables_of(shown), *([comparison] if comparison else [])], style, as_json=as_json,
         columns=several(columns), results=material.results,
         details=Recordings(material.recorded) if material.recorded else None,
     )  # fmt: skip
     if out is not None:
         with Reporter() as reporter:
-            paths = write_report(material, [], out, comparison=comparison, progress=reporter)
+            paths = write_report(shown, [], out, comparison=comparison, progress=reporter)
         say(f"wrote {len(paths)} files; open {paths[0]}")

@@ -128,6 +128,12 @@ def reproduce(
     accelerator: AcceleratorName = "array-64x64",
     cycle_model: CycleModel = "all",
     tokens: Tokens = 1,
+    name: Annotated[
+        str,
+        typer.Option(
+            show_default="as it is opened", help="What tables, figures and files call the model."
+        ),
+    ] = "",
     seed: Annotated[int, typer.Option(min=0, help="table4, table5: of synthetic masks.")] = 0,
     context: Context = None,
     out: Annotated[
@@ -187,7 +193,7 @@ def reproduce(
         study = replace(
             study, limits=limits, simulation=simulation, kept_fraction=kept_fraction,
             texts=several(text) or ("embedded",), tasks=several(tasks), methods=several(method),
-            calibration=calibration, data=data or "",
+            calibration=calibration, data=data or "", name=name,
         )  # fmt: skip
         writes = out is not None or study.opened is not None
         with one_writer(directory) if writes else contextlib.nullcontext():

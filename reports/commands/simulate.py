@@ -13,6 +13,7 @@ from reports.commands.options import (
     CostTableName,
     CycleModel,
     JsonFlag,
+    Names,
     Settings,
     Style,
     Tokens,
@@ -141,6 +142,7 @@ def simulate(
             help="Directory for the results.",
         ),
     ] = None,
+    name: Names = None,
     style: Style = "text",
     as_json: JsonFlag = False,
 ) -> None:
@@ -169,7 +171,7 @@ def simulate(
 
     overrides = parse_settings(settings)
     requests = {"prompt": prompt, "output": output, "batch": batch}
-    own = {**{f"--{name}": value for name, value in requests.items()}, "--kv-bits": kv_bits}
+    own = {**{f"--{key}": value for key, value in requests.items()}, "--kv-bits": kv_bits}
     others = {"--context": context, "--trace": trace, "--dram-trace": dram_trace}
     alone = {**others, "--mask": mask, "--tokens": tokens > 1}
     ask = ways.Ask(accelerator, cycle_model, overrides, blocks, energy)
@@ -186,7 +188,7 @@ def simulate(
             result = ways.run_what_if(source, ask, tokens=tokens)
         else:
             result = ways.run_whole(source, ask, requests=requests, kv_bits=kv_bits)
-        return ways.finish(result, save, directory, style=style, as_json=as_json)
+        return ways.finish(result, save, directory, names=name, style=style, as_json=as_json)
     machine, models = load_accelerator(accelerator, overrides), cycle_models(cycle_model)
     if mask is not None and directory is None:
         _refuse_with_mask({"--blocks": blocks, "--context": context})
@@ -198,7 +200,7 @@ def simulate(
             source, accelerator, models=models, tokens=tokens, blocks=blocks, context=context,
             overrides=overrides, costs=energy, progress=reporter,
         )  # fmt: skip
-    _show(simulated.results, style, as_json)
+    _show(simulated.results, name or (), style, as_json)
     for path, write in traces.items():
         say(f"wrote {path}: {write()}")
     return _finish(simulated.results, directory, save)
@@ -270,14 +272,18 @@ def _traces(
     return {path: partial(writers[option], path, plans) for option, path in asked.items()}
 
 
-def _show(results: "Sequence[CyclesResult]", style: str, as_json: bool) -> None:
+def _show(
+    results: "Sequence[CyclesResult]", names: "Sequence[str]", style: str, as_json: bool
+) -> None:
     from reports.console import show
     from reports.tables.cycles import speedup_table, whole_model_table
     from reports.tables.energy import energy_table
     from reports.tables.explained import explained_table
+    from reports.tables.naming import renamed
 
     makers = (speedup_table, whole_model_table, explained_table, energy_table)
-    tables = [make(results) for make in makers]
+    shown = renamed(results, names)
+    tables = [make(shown) for make in makers]
     show([table for table in tables if table.rows], style, as_json=as_json, results=results)
 
 

@@ -1,6 +1,6 @@
 """``sslc simulate --whole`` and ``--what-if``: a whole model that serves, gains of resources."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -164,6 +164,7 @@ def finish(
     save: Path | None,
     directory: Path | None,
     *,
+    names: Sequence[str] | None,
     style: str,
     as_json: bool,
 ) -> None:
@@ -173,6 +174,7 @@ def finish(
         result: From ``run_whole`` or ``run_what_if``.
         save: Where results go; None: into an artifact.
         directory: What was simulated; nothing is written into what others made.
+        names: For the tables and the figure, as of ``renamed``.
         style: Of the tables.
         as_json: As JSON, whatever the style.
     """
@@ -181,17 +183,19 @@ def finish(
     from reports.console import say, show
     from reports.figures.style import write_figure
     from reports.stored.files import FOLDER, save_result
+    from reports.tables.naming import renamed
 
-    tables = [result.to_table()]
-    if isinstance(result, WholeModelResult):
-        tables.append(parts_table(result))
+    [shown] = renamed([result], names or ())
+    tables = [shown.to_table()]
+    if isinstance(shown, WholeModelResult):
+        tables.append(parts_table(shown))
     show(tables, style, as_json=as_json, results=[result])
     foreign = result.identity.subject.method == AS_GIVEN
     where = save or (None if foreign else directory)
     if where is None:
         return
     path = save_result(where, result)
-    for written in (path, *write_figure(result.plot(), where / FOLDER, path.stem)):
+    for written in (path, *write_figure(shown.plot(), where / FOLDER, path.stem)):
         say(f"wrote {written}")
 
 

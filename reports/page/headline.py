@@ -61,11 +61,11 @@ class Headline:
 
 def headline(material: Material) -> Headline | None:
     """The compressed model that most is known about, the last one of equals; None without any."""
-    subjects = _subjects(material)
-    if not subjects:
+    models = subjects(material)
+    if not models:
         return None
-    labels = dict(zip(subjects, method_labels(list(subjects.values())), strict=True))
-    all_of_them = [_of(material, subject, labels[sha]) for sha, subject in subjects.items()]
+    labels = dict(zip(models, method_labels(list(models.values())), strict=True))
+    all_of_them = [_of(material, subject, labels[sha]) for sha, subject in models.items()]
     return max(enumerate(all_of_them), key=lambda pair: (_known(pair[1]), pair[0]))[1]
 
 
@@ -74,8 +74,12 @@ def _known(one: Headline) -> int:
     return sum(part is not None for part in (one.perplexity, one.cycles, one.measured))
 
 
-def _subjects(material: Material) -> dict[str, Subject]:
-    """Compressed models by hash, in the order of their results."""
+def subjects(material: Material) -> dict[str, Subject]:
+    """Compressed models by hash, in the order of their results.
+
+    Args:
+        material: Where to look.
+    """
     kinds = (PerplexityResult, CyclesResult, RuntimeResult)
     having = [result.identity.subject for result in material.results if isinstance(result, kinds)]
     return {subject.sha256: subject for subject in having if subject.method != DENSE}

@@ -18,7 +18,7 @@ from reports.page.charts.front_view import fronts
 from reports.page.charts.gain_bars import best_gain, gain_chart
 from reports.page.charts.roofline_chart import roofline_chart
 from reports.page.charts.stall_bars import stall_chart
-from reports.page.headline import Headline, headline, lead, numbers
+from reports.page.headline import Headline, headline, lead, numbers, subjects
 from reports.page.parts import Chart, Page, Section
 from reports.stored.material import Material
 from reports.tables.explained import runs_of
@@ -199,7 +199,7 @@ def _blocks(material: Material) -> Section:
     simulated = {result.identity.subject.sha256: result for result in _simulated(material)}
     models: list[tuple[str, list[BlockMap]]] = []
     for artifact in material.artifacts:
-        models.append(_maps_of(artifact, simulated))
+        models.append(_maps_of(material, artifact, simulated))
     models += [(_called(result), cycle_maps(result)) for result in simulated.values()]
     charts: list[Chart] = []
     text: list[str] = []
@@ -209,9 +209,12 @@ def _blocks(material: Material) -> Section:
     return Section("blocks", "Block by block", tuple(text), tuple(charts))
 
 
-def _maps_of(artifact: Artifact, simulated: dict[str, CyclesResult]) -> tuple[str, list[BlockMap]]:
+def _maps_of(
+    material: Material, artifact: Artifact, simulated: dict[str, CyclesResult]
+) -> tuple[str, list[BlockMap]]:
     """Maps of an artifact, with those of its simulated run, which is taken out."""
-    subject = subject_of(artifact)
+    own = subject_of(artifact)
+    subject = subjects(material).get(own.sha256, own)
     maps = artifact_maps(artifact)
     result = simulated.pop(subject.sha256, None)
     if result is not None:

@@ -86,7 +86,7 @@ def compare(
     rows = tuple((*line.label, *_measured(study, line.measured), *line.published) for line in lines)
     results = results_of(line.measured for line in lines)
     footnotes = (*limits_notes(study, results), *notes, *published.notes)
-    whole = f"{title}: {study.checkpoint.name}"
+    whole = f"{title}: {study.model_name}"
     return Reproduced((Table(published.table, whole, columns, rows, footnotes),), results)
 
 
@@ -156,7 +156,7 @@ def figure_title(study: Study) -> str:
     """What a figure's numbers are measured on, in a line."""
     blocks = study.limits.blocks
     which = "" if blocks is None else f", first {blocks} blocks compressed"
-    return f"{study.checkpoint.name}, measured{which}"
+    return f"{study.model_name}, measured{which}"
 
 
 def number(row: Mapping[str, str], field: str) -> float | None:

@@ -92,6 +92,7 @@ class Study:
         simulation: How table4 is simulated.
         device: Where the arithmetic runs: ``cpu``, ``cuda`` or ``cuda:N``.
         progress: Told where long work is.
+        name: What people call the model; empty: as it was opened.
     """
 
     opened: "Checkpoint | None"
@@ -107,6 +108,12 @@ class Study:
     simulation: Simulation = field(default_factory=Simulation)
     device: str = "cpu"
     progress: Progress = silent
+    name: str = ""
+
+    @property
+    def model_name(self) -> str:
+        """What tables, figures and files call the model."""
+        return self.name or self.checkpoint.name
 
     @property
     def checkpoint(self) -> "Checkpoint":

@@ -138,7 +138,7 @@ def subject(study: Study, blocks: str) -> str:
     calibration = calibration_of(study)
     source = "embedded text" if calibration.source == EMBEDDED else text_name(calibration.source)
     return (
-        f"{study.checkpoint.name}, {blocks} of {model_blocks(study)}, SSLC at kept fraction "
+        f"{study.model_name}, {blocks} of {model_blocks(study)}, SSLC at kept fraction "
         f"{study.kept_fraction:g}; calibration: {source}, "
         f"{calibration.windows} windows of {calibration.window_tokens} tokens; measured"
     )

@@ -32,7 +32,8 @@ def label(study: Study, made: Reproduced) -> str:
     """
     hashes = [identity_sha256(result) for result in made.results]
     sha256 = digest({"published": study.published, "results": hashes})
-    model = "shapes" if study.opened is None else Path(study.opened.name).name
+    opened = "shapes" if study.opened is None else Path(study.opened.name).name
+    model = study.name or opened
     return f"{re.sub(r'[^A-Za-z0-9.]+', '-', model).strip('-.')}-{sha256[:SHORT]}"
 
 

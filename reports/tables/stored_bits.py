@@ -43,8 +43,12 @@ def stored_perplexities(
     bits = {
         one.subject.sha256: _BITS_PER_BYTE * one.stored_bytes / one.parameters for one in summaries
     }
+    models = {r.identity.subject.sha256: r.identity.subject.model for r in results}
     dense = {
-        one.subject.model: _BITS_PER_BYTE * one.dense_bytes / one.parameters for one in summaries
+        models.get(one.subject.sha256, one.subject.model): (
+            _BITS_PER_BYTE * one.dense_bytes / one.parameters
+        )
+        for one in summaries
     }
     labels = method_labels([result.identity.subject for result in results])
     found = []

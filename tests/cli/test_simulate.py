@@ -7,7 +7,7 @@ import pytest
 
 from accelerator_sim.machine.catalog import load_accelerator
 from accelerator_sim.simulation.binding import RESOURCES
-from tests.cli.conftest import Run, results_of
+from tests.cli.conftest import Run, document, results_of, stored
 
 ENGINES = ("denser", "sparser")
 OPERANDS = ("weights", "factors", "activations", "outputs")
@@ -143,3 +143,19 @@ sram_um2_per_bit = 0.25
 register_um2_per_bit = 1.0
 crossbar_um2_per_bit = 1.0
 """
+
+
+def test_simulate_name_is_shown_and_not_stored(sslc: Run, artifact: Path, tmp_path: Path) -> None:
+    done = sslc(
+        "simulate", artifact, "--cycle-model", "published", "--name", "My model", "--save", tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    assert "My model" in done.stdout
+    [found] = stored(tmp_path).values()
+    assert found["identity"]["subject"]["model"] != "My model"
+    shown = sslc("report", tmp_path, "--name", "array-64x64=My machine", "--json")
+    document(shown)
+    assert "My machine" in shown.stdout
+    refused = sslc("report", tmp_path, "--name", "vitcod=x")
+    assert refused.returncode == 2
+    assert "unknown model, method or machine 'vitcod'" in refused.stderr

@@ -66,7 +66,7 @@ def _of_the_model(study: Study) -> Reproduced:
     table = build_table4([Reading(inside, result) for result in results], published_table4())
     first, limits = results[0], study.limits
     note = (
-        f"{study.checkpoint.name}: real masks of SSLC, mean of its first {len(first.blocks)} "
+        f"{study.model_name}: real masks of SSLC, mean of its first {len(first.blocks)} "
         f"blocks, {first.identity.workload.tokens} tokens, {first.identity.machine.label}; "
         f"calibration: {limits.windows} windows of {limits.window_tokens} tokens of "
         f"{text_name(study.calibration)}."

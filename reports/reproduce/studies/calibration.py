@@ -93,7 +93,7 @@ def _matrix_table(
     for (method, text), cell in matrix.items():
         rows.append((title_of(method), names[text], *perplexity_cells(study, cell)))
     columns = (Column("Method"), Column("Calibrated on"), *perplexity_columns(study))
-    title = f"Calibration text and evaluation text: {study.checkpoint.name}"
+    title = f"Calibration text and evaluation text: {study.model_name}"
     notes = (
         *limits_notes(replace(study, calibration="the text of the row"), results),
         "halves: the file's first half calibrates, its second is evaluated.",
@@ -107,7 +107,7 @@ def _amounts_table(study: Study, amounts: Amounts, *, results: Sequence[Result])
         for (windows, tokens), cell in amounts.items()
     )
     heads = (Column("Windows", ",d"), Column("Tokens each", ",d"), Column("Tokens", ",d"))
-    title = f"Number and length of calibration windows, SSLC: {study.checkpoint.name}"
+    title = f"Number and length of calibration windows, SSLC: {study.model_name}"
     notes = (
         *limits_notes(replace(study, calibration=study.texts[0]), results),
         "The calibration windows are those of the row.",

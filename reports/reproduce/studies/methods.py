@@ -71,7 +71,7 @@ def _newer_table(study: Study, measured: Mapping[str, Measured]) -> Table:
         named = (row["method"], row["model"], row["setting"], context)
         rows.append((*named, *(number(row, field) for field in printed), *facts, *cells))
     kept = f"{study.kept_fraction:.0%}"
-    title = f"Newer methods in their own papers, and ours at {kept}: {study.checkpoint.name}"
+    title = f"Newer methods in their own papers, and ours at {kept}: {study.model_name}"
     return Table("newer", title, columns, tuple(rows), NOTES["newer"])
 
 
@@ -85,8 +85,7 @@ def table10(study: Study) -> Reproduced:
     results = results_of(measured.values())
     table = Table(
         "table10",
-        f"Zero-shot accuracy at {study.kept_fraction:.0%} kept (as Table 10): "
-        f"{study.checkpoint.name}",
+        f"Zero-shot accuracy at {study.kept_fraction:.0%} kept (as Table 10): {study.model_name}",
         *task_columns(by_name, printed, with_mean=True),
         (*limits_notes(study, results), *Published("table10", model, TASKS).notes),
     )

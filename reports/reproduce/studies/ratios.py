@@ -59,7 +59,7 @@ def _table(study: Study, points: Points, *, dense: Measured, results: tuple[Resu
         name = title_of(method)
         rows += [(name, ratio, *perplexity_cells(study, cell)) for ratio, cell in line.items()]
     columns = (Column("Method"), Column("Pruned", ".0%"), *perplexity_columns(study))
-    title = f"Perplexity over the pruning ratio (as Figure 6): {study.checkpoint.name}"
+    title = f"Perplexity over the pruning ratio (as Figure 6): {study.model_name}"
     notes = (
         *limits_notes(study, results),
         "Pruned: 1 - kept share, SSLC's factors counted as kept. The paper's own points are not "

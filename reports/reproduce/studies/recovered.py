@@ -99,9 +99,7 @@ def _table(
         "to what is kept; SSLC trains the U and V that it has.",
         f"Published: {TITLE}, table2, {model}; the paper says only that LoRA adds parameters.",
     )
-    title = (
-        f"After recovery at {study.kept_fraction:.0%} kept (as Table 2): {study.checkpoint.name}"
-    )
+    title = f"After recovery at {study.kept_fraction:.0%} kept (as Table 2): {study.model_name}"
     return Table("table2", title, columns, rows, notes)
 
 

@@ -45,7 +45,7 @@ def table8(study: Study) -> Reproduced:
         "windows; everything else is the same. The published rows have five seeds.",
         *Published("table8", model, tuple(_COLUMNS)).notes,
     )
-    title = f"Seeds at {study.kept_fraction:.0%} kept (as Table 8): {study.checkpoint.name}"
+    title = f"Seeds at {study.kept_fraction:.0%} kept (as Table 8): {study.model_name}"
     lines = tuple(_line(study, method, cells=cells, rows=rows) for method, cells in runs.items())
     return Reproduced((Table("table8", title, _columns(study), lines, notes),), results)
 

@@ -72,3 +72,8 @@ def test_text_names_of_files_with_one_name_are_their_paths() -> None:
     assert list(text_names(texts).values()) == [
         "a/x.txt", "b/x.txt", "y.txt", "halves:z.txt", "embedded",
     ]  # fmt: skip
+
+
+def test_write_reproduced_files_bear_the_name_that_people_gave(study: Study) -> None:
+    names = _names(MADE, replace(study, name="My model/7B"))
+    assert all("My-model-7B" in name for name in names if name.startswith("table4-"))
