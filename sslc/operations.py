@@ -5,9 +5,12 @@ turns plain values into settings, and hands over to the room that does the work.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
+from sslc.allocation.kinds import UNIFORM, read_allocation
+from sslc.allocation.owl import owl_overrides
 from sslc.calibration.windows import Calibration
 from sslc.compression.dry_run import RunEstimate, dry_run
 from sslc.compression.output import Output
@@ -50,6 +53,8 @@ def compress(
     include: Patterns = (),
     exclude: Patterns = (),
     overrides: Overrides | None = None,
+    allocation: str = UNIFORM,
+    allocation_settings: Mapping[str, Any] | None = None,
     refine: str | None = None,
     refine_settings: Mapping[str, Any] | None = None,
     calibration: str | None = None,
@@ -82,6 +87,9 @@ def compress(
             part, with wildcards.
         exclude: Of those, not these: they stay dense.
         overrides: Settings by pattern, or a TOML file with a table for each pattern.
+        allocation: How the kept fraction is divided between blocks: ``uniform``, or ``owl``, which
+            looks at the dense model's inputs first. What overrides say wins.
+        allocation_settings: Its settings by name, such as ``width``.
         refine: What is trained towards the dense model after the method: ``blocks``, ``logits``,
             both with a comma, or ``none``; None for the method's own.
         refine_settings: Its settings by stage and name, such as ``logits.steps``.
@@ -106,18 +114,28 @@ def compress(
         InputError: A name, a setting, a file or the budget cannot be used; the sentence names it.
     """
     asked = _method(method, kept_fraction, rank_share, settings)
+    divided = read_allocation(allocation, allocation_settings or {})
     output = Output(Path(out), dtype, resume=resume, overwrite=overwrite)
     own = run_defaults(method)
+    checkpoint = open_checkpoint(str(model), progress)
+    text = Calibration(calibration or own.calibration, windows, window_tokens, seed)
+    choice = _choice(include, exclude, overrides)
+    if divided is not None:
+        found = owl_overrides(
+            checkpoint, asked, owl=divided, calibration=text, choice=choice,
+            device=find_device(device), progress=progress,
+        )  # fmt: skip
+        choice = replace(choice, overrides=(*found, *choice.overrides))
     return compress_and_refine(
-        open_checkpoint(str(model), progress),
+        checkpoint,
         asked,
-        calibration=Calibration(calibration or own.calibration, windows, window_tokens, seed),
+        calibration=text,
         output=output,
         refinement=read_refinement(refine or own.refine, refine_settings or {}),
         device=find_device(device),
         progress=progress,
         workers=workers,
-        choice=_choice(include, exclude, overrides),
+        choice=choice,
         max_memory_bytes=parse_bytes(max_memory),
     )
 

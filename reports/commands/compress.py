@@ -85,6 +85,24 @@ def compress(
             help='Settings by pattern: ["*.down_proj"] tables.',
         ),
     ] = None,
+    allocation: Annotated[
+        str,
+        typer.Option(
+            metavar="uniform|owl",
+            autocompletion=completing(lambda: ["uniform", "owl"]),
+            help="How the kept fraction is divided: the same for all, or more for blocks with more "
+            "outliers, which takes one more pass over the calibration text.",
+        ),
+    ] = "uniform",
+    allocation_settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allocation-set",
+            metavar="KEY=VALUE",
+            show_default="as published",
+            help="Change one setting of --allocation, such as width=0.1; may be repeated.",
+        ),
+    ] = None,
     refine: Annotated[
         str | None,
         typer.Option(
@@ -181,9 +199,20 @@ def compress(
         "max_memory": max_memory,
     }
     if out is None or dry_run:
+        if allocation != "uniform":
+            raise InputError(
+                f"--dry-run reads no text, and --allocation {allocation} needs it; leave it out: "
+                "the share that is kept of the whole stays the same"
+            )
         _estimate(model, asked, style, as_json)
-    else:
-        _compress(model, out, asked | {"resume": resume, "overwrite": overwrite}, style, as_json)
+        return
+    asked |= {
+        "allocation": allocation,
+        "allocation_settings": parse_settings(allocation_settings),
+        "resume": resume,
+        "overwrite": overwrite,
+    }
+    _compress(model, out, asked, style, as_json)
 
 
 def _estimate(model: str, asked: dict[str, Any], style: str, as_json: bool) -> None:

@@ -89,6 +89,14 @@ def methods_table() -> Table:
     return Table("methods", "Compression methods", columns, rows, notes)
 
 
+def allocations_table() -> Table:
+    """How a kept fraction is divided."""
+    from sslc.allocation.kinds import ALLOCATIONS
+
+    columns = (Column("Allocation"), Column("How the kept fraction is divided"))
+    return Table("allocations", "Allocations", columns, tuple(ALLOCATIONS.items()))
+
+
 def accelerators_table() -> Table:
     """Accelerator presets."""
     machines = [load_accelerator(name) for name in accelerator_names()]
@@ -238,6 +246,9 @@ CATALOGUES: dict[str, Catalogue] = {
     ),
     "methods": Catalogue(
         "compression methods and their settings", "compress --method", methods_table
+    ),
+    "allocations": Catalogue(
+        "how a kept fraction is divided", "compress --allocation", allocations_table
     ),
     "texts": Catalogue("texts", "compress --calibration, evaluate --text", texts_table),
     "accelerators": Catalogue(
