@@ -58,7 +58,7 @@ def compress(
     refine: str | None = None,
     refine_settings: Mapping[str, Any] | None = None,
     calibration: str | None = None,
-    windows: int = 16,
+    windows: int | None = None,
     window_tokens: int = 512,
     seed: int = 0,
     dtype: str = "auto",
@@ -96,7 +96,7 @@ def compress(
         calibration: ``embedded``, ``self`` (what the model writes), ``wikitext2``, ``c4``, or a
             text file; or several with shares, such as ``embedded:8,self:8``; None for the
             method's own.
-        windows: Calibration windows.
+        windows: Calibration windows; None for the method's own number.
         window_tokens: Tokens in each.
         seed: Of the windows' positions in the text.
         dtype: In which it is stored: ``BF16``, ``F16``, ``F32``, or ``auto`` for the model's own.
@@ -117,6 +117,7 @@ def compress(
     divided = read_allocation(allocation, allocation_settings or {})
     output = Output(Path(out), dtype, resume=resume, overwrite=overwrite)
     own = run_defaults(method)
+    windows = own.windows if windows is None else windows
     checkpoint = open_checkpoint(str(model), progress)
     text = Calibration(calibration or own.calibration, windows, window_tokens, seed)
     choice = _choice(include, exclude, overrides)
@@ -153,7 +154,7 @@ def estimate_run(
     refine: str | None = None,
     refine_settings: Mapping[str, Any] | None = None,
     calibration: str | None = None,
-    windows: int = 16,
+    windows: int | None = None,
     window_tokens: int = 512,
     seed: int = 0,
     dtype: str = "auto",
@@ -169,6 +170,7 @@ def estimate_run(
     """
     asked = _method(method, kept_fraction, rank_share, settings)
     own = run_defaults(method)
+    windows = own.windows if windows is None else windows
     return dry_run(
         open_checkpoint(str(model), progress),
         asked,

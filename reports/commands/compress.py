@@ -131,7 +131,10 @@ def compress(
             "file; several with shares of the windows: embedded:8,self:8.",
         ),
     ] = None,
-    windows: Annotated[int, typer.Option(help="Calibration windows.")] = 16,
+    windows: Annotated[
+        int | None,
+        typer.Option(help="Calibration windows; 16 unless the method has a number of its own."),
+    ] = None,
     window_tokens: Annotated[int, typer.Option(help="Tokens per window.")] = 512,
     seed: Annotated[int, typer.Option(help="Of the calibration windows' places.")] = 0,
     dtype: Annotated[

@@ -54,13 +54,15 @@ class RunDefaults:
     Attributes:
         calibration: Sources of its text (``calibration.windows``).
         refine: What is trained afterwards (``refinement.stages``).
+        windows: Of the calibration.
     """
 
     calibration: str = "embedded"
     refine: str = "none"
+    windows: int = 16
 
 
-_OWN = {"sslc-d": RunDefaults("embedded:8,self:8", "logits")}
+_OWN = {"sslc-d": RunDefaults("embedded:16,self:16", "logits", 32)}
 """Of methods that are a whole recipe."""
 
 

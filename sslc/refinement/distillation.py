@@ -17,7 +17,7 @@ from torch import nn
 
 from sslc.model.blocks import BlockwiseModel
 from sslc.model.loading import SparseLowRankLinear, build_model
-from sslc.refinement.optimisation import Optimisation
+from sslc.refinement.optimisation import Optimisation, products_in
 from sslc.refinement.stages import LogitDistillation, falling
 from sslc.refinement.trainable import TrainableLinear, places_of
 from workloads.artifact.read import Artifact
@@ -111,7 +111,8 @@ def distil(
         step = optimisation.done
         progress(STAGE, step, settings.steps)
         batch = order[step * settings.batch_windows : (step + 1) * settings.batch_windows]
-        loss = sum(_backward(model, windows[i], states[i]) for i in batch) / len(batch)
+        with products_in(settings.products):
+            loss = sum(_backward(model, windows[i], states[i]) for i in batch) / len(batch)
         if not math.isfinite(loss):
             raise InputError(
                 f"the distillation's loss is not finite at step {step + 1}; give a smaller "

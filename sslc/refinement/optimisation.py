@@ -1,6 +1,7 @@
 """torch's Adam over some parameters at places that stay, with a state that can be stored."""
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -23,7 +24,7 @@ class Optimisation:
         self, parameters: Sequence[tuple[torch.nn.Parameter, Place]], betas: tuple[float, float]
     ) -> None:
         self._parameters = list(parameters)
-        self._adam = torch.optim.Adam([each for each, _ in parameters], betas=betas)
+        self._adam = torch.optim.Adam([each for each, _ in parameters], betas=betas, fused=True)
         self.done = 0
 
     def step(self, learning_rate: float, *, clip: float | None = None) -> None:
@@ -68,3 +69,20 @@ class Optimisation:
                 stored = torch.from_numpy(np.array(arrays[f"{number}.{name}"]))
                 part.masked_scatter_(mask, stored.to(part.device))
             self._adam.state[parameter] = {"step": torch.tensor(float(self.done)), **moments}
+
+
+@contextlib.contextmanager
+def products_in(precision: str) -> Iterator[None]:
+    """Let float32 products round their factors to bfloat16, where processors have it, or not.
+
+    Sums stay float32. It holds for the whole process, so nothing may run beside it.
+
+    Args:
+        precision: ``bfloat16`` or ``float32``.
+    """
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("medium" if precision == "bfloat16" else "highest")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)

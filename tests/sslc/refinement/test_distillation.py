@@ -56,7 +56,9 @@ def _divergence(model: Any, dense: Any, window: torch.Tensor) -> torch.Tensor:
 
 def test_one_step_is_adam_along_the_gradient_of_the_divergence(qwen: Path, tmp_path: Path) -> None:
     """Adam's first step is the learning rate times the gradient's sign, where it is not tiny."""
-    settings = LogitDistillation(steps=1, windows=1, learning_rate=1e-3, warmup_steps=0)
+    settings = LogitDistillation(
+        steps=1, windows=1, learning_rate=1e-3, warmup_steps=0, products="float32"
+    )
     before = make_artifact(qwen, tmp_path / "before")
     after = _run(qwen, tmp_path / "after", Refinement(logits=settings))
     checkpoint = open_checkpoint(str(qwen))
