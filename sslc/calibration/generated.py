@@ -12,12 +12,12 @@ from sslc.model.checkpoint import Checkpoint
 from sslc.model.config import load_tokenizer
 from sslc.model.fence import fenced
 from sslc.model.loading import load_whole
-from workloads.support.cache import cached
+from workloads.support.cache import cached, is_cached
 from workloads.support.files import open_tensors, write_tensors
 from workloads.support.progress import Progress, silent
 
 STAGE = "generate text"
-_TOGETHER = 16
+TOGETHER = 16
 _FORM = 1  # of the sampling: another is another entry of the cache
 _OPENING = {"temperature": 1.3, "top_k": 300, "top_p": 1.0}
 _OPENING_TOKENS = 6
@@ -56,18 +56,39 @@ def generated_windows(
     Source: as in LLM-QAT (Liu et al. 2023), text by the model stands in for its training text; the
     first tokens are drawn hotter so that windows differ. Temperatures and cuts are ours.
     """
-    kind = "cpu" if device is None else device.type
-    base = f"self-{checkpoint.sha256()[:24]}-{_FORM}-{kind}-{length}-{seed}"
     parts = []
-    for batch in range(math.ceil(count / _TOGETHER)):
+    for batch, entry in enumerate(_entries(checkpoint, count, length, seed, device)):
 
         def make(directory: Path, batch: int = batch) -> None:
             tokens = _sample(checkpoint, length, (seed, batch), device, progress)
             write_tensors(directory / _FILE, {"tokens": tokens})
 
-        entry = cached(f"{base}-{batch}", make)
-        parts.append(np.array(open_tensors(entry / _FILE).read("tokens"), dtype=np.int64))
+        file = open_tensors(cached(entry, make) / _FILE)
+        parts.append(np.array(file.read("tokens"), dtype=np.int64))
     return np.concatenate(parts)[:count]
+
+
+def unwritten_batches(
+    checkpoint: Checkpoint,
+    *,
+    count: int,
+    length: int,
+    seed: int,
+    device: torch.device | None = None,
+) -> int:
+    """How many batches of 16 windows ``generated_windows`` would write: those not in the cache."""
+    entries = _entries(checkpoint, count, length, seed, device)
+    return sum(not is_cached(entry) for entry in entries)
+
+
+def _entries(
+    checkpoint: Checkpoint, count: int, length: int, seed: int, device: torch.device | None
+) -> list[str]:
+    """Names in the cache, batch by batch."""
+    kind = "cpu" if device is None else device.type
+    model = checkpoint.sha256()[:24] if count else ""
+    base = f"self-{model}-{_FORM}-{kind}-{length}-{seed}"
+    return [f"{base}-{batch}" for batch in range(math.ceil(count / TOGETHER))]
 
 
 def _sample(
@@ -84,7 +105,7 @@ def _sample(
     model = load_whole(checkpoint).to(device or torch.device("cpu"))
     model.generation_config = GenerationConfig()  # type: ignore[no-untyped-call]
     entropy = np.random.SeedSequence(seeds).generate_state(1, np.uint64)[0]
-    tokens = torch.full((_TOGETHER, 1), start, device=model.device)
+    tokens = torch.full((TOGETHER, 1), start, device=model.device)
     opening = min(_OPENING_TOKENS, length)
     with (
         torch.random.fork_rng(devices=[]),

@@ -1,15 +1,16 @@
 """A run before it is made: what every projection gets, and the memory and time it will take."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
-from sslc.calibration.windows import Calibration
+from sslc.calibration.generated import unwritten_batches
+from sslc.calibration.windows import SELF, Calibration
 from sslc.compression.estimate import ProjectionEstimate, peak_bytes, whole_model_bytes
 from sslc.compression.plan import EVERYTHING, Choice
 from sslc.compression.preparation import prepare
-from sslc.compression.sampling import estimate_seconds
+from sslc.compression.sampling import estimate_seconds, writing_seconds
 from sslc.methods.base import Method
 from sslc.model.checkpoint import Checkpoint
 from sslc.model.opening import open_checkpoint
@@ -51,8 +52,8 @@ def dry_run(
 ) -> RunEstimate:
     """Estimate a run from the checkpoint's headers; writes nothing.
 
-    Arguments as ``recovery.refined.compress_and_refine``. The text is neither read nor written, and
-    what the model would write is not in the time.
+    Arguments as ``recovery.refined.compress_and_refine``. The text is neither read nor written; the
+    time counts what the model would write of it, unless it is in the cache.
 
     Raises:
         InputError: The run would be refused: a budget, a pattern, or the memory.
@@ -72,7 +73,30 @@ def dry_run(
     seconds = estimate_seconds(
         model, plan, calibration=calibration, workers=used, refinement=refinement
     )
+    seconds += writing_seconds(
+        model, batches=_unwritten(checkpoint, calibration, refinement, device),
+        length=calibration.window_tokens,
+    )  # fmt: skip
     if refinement.logits is not None:
         peak = max(peak, whole_model_bytes(model, estimates, calibration, refinement.logits))
     wall = (opening + seconds) * crowding(used)
     return RunEstimate(estimates, prepared.dtype, used, peak, wall)
+
+
+def _unwritten(
+    checkpoint: Checkpoint,
+    calibration: Calibration,
+    refinement: Refinement,
+    device: torch.device | None,
+) -> int:
+    """Batches of windows that the model would write: for calibration and distillation the same."""
+    wanted = [calibration]
+    if refinement.logits is not None:
+        wanted.append(replace(calibration, windows=refinement.logits.windows))
+    return unwritten_batches(
+        checkpoint,
+        count=max(each.counts.get(SELF, 0) for each in wanted),
+        length=calibration.window_tokens,
+        seed=calibration.seed,
+        device=device,
+    )

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 import torch
 
+from sslc.calibration.generated import TOGETHER
 from sslc.calibration.statistics import InputStatistics
 from sslc.compression.estimate import CalibrationShape
 from sslc.compression.plan import Plan
@@ -29,6 +30,8 @@ _SAMPLES = 3
 _PRODUCT_SIDE = 1024
 _READINGS = 3
 """Of a block: for its statistics, projection by projection, and once more as it is stored."""
+_MATRIX = (2048, 8192)
+"""Larger than a processor's caches: what is written token by token reads every weight anew."""
 _MULTIPLE = 32
 """Scaled sides are multiples of it, so that N:M patterns divide them."""
 
@@ -74,6 +77,29 @@ def estimate_seconds(
         seconds += calibration.windows * calibration.window_tokens * products / pace
     seconds += _distillation_products(model, shapes, calibration, refinement) / pace
     return seconds + model.blocks * _READINGS * _reading_seconds(model)
+
+
+def writing_seconds(model: BlockwiseModel, *, batches: int, length: int) -> float:
+    """Estimated wall time of text that the model writes, with the CPU's cores to itself.
+
+    A token of a batch is a product of a few rows with every matrix, the head's too, and a sort of
+    the vocabulary for every row.
+
+    Args:
+        model: For the shapes.
+        batches: Of windows.
+        length: Tokens in each window.
+    """
+    if not batches:
+        return 0.0
+    rows, matrix = torch.ones(TOGETHER, _MATRIX[0]), torch.ones(_MATRIX)
+    logits = torch.rand(TOGETHER, model.config.vocab_size)
+    block = sum(linear.weight.numel() for linear in model.linears().values())
+    weights = model.blocks * block + model.config.hidden_size * model.config.vocab_size
+    with one_thread_each():
+        product = _least_seconds(lambda: rows @ matrix) * weights / matrix.numel()
+        seconds = product + _least_seconds(logits.sort)
+    return batches * length * seconds / torch.get_num_threads()
 
 
 def _distillation_products(

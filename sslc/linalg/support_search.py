@@ -52,12 +52,14 @@ class UnitHessian:
         unit = hessian / torch.outer(root, root)
         self.eigenvalues, self.basis = (part.float() for part in torch.linalg.eigh(unit))
         self.matrix, self.root = unit.float(), root.float()
+        self._penalty, self._inverse = 0.0, torch.empty(0)
 
     def solve(self, right: torch.Tensor, penalty: float) -> torch.Tensor:
-        """``right`` (m×n) times (H + ρI)⁻¹."""
-        turned = (right @ self.basis) / (self.eigenvalues + penalty)
-        solved: torch.Tensor = turned @ self.basis.T
-        return solved
+        """``right`` (m×n) times (H + ρI)⁻¹, which is kept until another ρ comes."""
+        if penalty != self._penalty:
+            self._inverse = (self.basis / (self.eigenvalues + penalty)) @ self.basis.T
+            self._penalty = penalty
+        return right @ self._inverse
 
 
 class SupportSearch:
@@ -97,14 +99,25 @@ class SupportSearch:
         self.mask = self._seen = self._dense = self._kept = self._dual = torch.empty(0)
         self.converged = False
 
-    def advance(self, target: torch.Tensor) -> None:
-        """One step towards a target, m×n in the space of W."""
+    def product(self, target: torch.Tensor) -> torch.Tensor:
+        """A target (m×n in the space of W) times H, in the space of a unit diagonal."""
+        product: torch.Tensor = (target * self._unit.root) @ self._unit.matrix
+        return product
+
+    def advance(self, target: torch.Tensor, product: torch.Tensor | None = None) -> None:
+        """One step towards a target.
+
+        Args:
+            target: m×n in the space of W.
+            product: Of the target, where the caller has it.
+        """
         scaled = target * self._unit.root
         if self._iteration == 0:
             self._begin(scaled)
             self._seen = self.mask
         self._iteration += 1
-        right = scaled @ self._unit.matrix - self._dual + self._penalty * self._kept
+        product = self.product(target) if product is None else product
+        right = product - self._dual + self._penalty * self._kept
         self._dense = self._unit.solve(right, self._penalty)
         candidate = self._dense + self._dual / self._penalty
         self.mask = self._select(candidate)

@@ -77,8 +77,9 @@ def best_support(
     Returns:
         Positions of S and S, both m×n.
     """
+    product = search.product(target)
     for _ in range(iterations):
-        search.advance(target)
+        search.advance(target, product)
         if search.converged:
             break
     mask = search.places()

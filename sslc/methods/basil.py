@@ -68,13 +68,15 @@ class ThreeBasil:
         (m, _), (rank, nonzeros) = weight.shape, self.budget(*weight.shape)
         hessian = statistics.damped_hessian(self.damping)
         hessian.diagonal().mul_(1 + self.own_damping)
-        search = SupportSearch(UnitHessian(hessian), nonzeros, self.group, pace=BASIL_PACE)
+        unit = UnitHessian(hessian)
+        search = SupportSearch(unit, nonzeros, self.group, pace=BASIL_PACE)
         generator = torch.Generator().manual_seed(self.seed)
         single = hessian.float()
         u = random_factor(m, rank, generator=generator, device=weight.device)
-        v = weight.new_zeros(weight.shape[1], rank)
+        v, product = weight.new_zeros(weight.shape[1], rank), search.product(weight)
         for _ in range(self.iterations):
-            search.advance(weight - u @ v.T)
+            seen = (v * unit.root[:, None]).T @ unit.matrix
+            search.advance(weight - u @ v.T, torch.addmm(product, u, seen, alpha=-1))
             if rank:
                 u, v = whitened_low_rank(
                     weight - search.dense(), single, q=u, steps=self.subspace_steps

@@ -46,7 +46,7 @@ class SslcD:
     kept_fraction: float = 0.5
     rank_share: float = 0.0625
     group: str = "matrix"
-    iterations: int = 100
+    iterations: int = 60
     rounds: int = 3
     solver_steps: int = 4
     damping: float = 0.01
@@ -56,7 +56,7 @@ class SslcD:
     title = "SSLC-D"
     needs_hessian = True
     needs_gradients = False
-    working_copies = WorkingCopies(11.0, 3.0)
+    working_copies = WorkingCopies(16.0, 1.75)
 
     def __post_init__(self) -> None:
         for name in ("kept_fraction", "rank_share", "shrinkage"):

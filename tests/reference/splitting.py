@@ -43,9 +43,13 @@ def splitting(
     least: int,
     most: int,
     penalty: float = 0.1,
-    rank: int = 0,
+    basis: Matrix | None = None,
+    turns: int = 0,
 ) -> tuple[Matrix, Matrix, int]:
-    """The last B in the space of W (m×n, dense), L, and the number of iterations."""
+    """The last B in the space of W (m×n, dense), L, and the number of iterations.
+
+    L is there with a first basis of its columns, and so many turns of the basis an iteration.
+    """
     norms = np.sqrt(np.diag(hessian))
     unit = hessian / np.outer(norms, norms)
     first = top((weight * norms).T, count)
@@ -56,8 +60,8 @@ def splitting(
         dense = np.linalg.inv(unit + penalty * np.eye(len(unit))) @ right
         sparse = top(dense + dual / penalty, count)
         dual = dual + penalty * (dense - sparse)
-        if rank:
-            low = best_low_rank(weight - dense.T / norms, hessian, rank)
+        if basis is not None:
+            basis, low = _turned(weight - dense.T / norms, hessian, basis, turns)
         if iteration % every:
             continue
         changed = int(((sparse != 0) ^ seen).sum())
@@ -115,3 +119,38 @@ def best_swaps(weight: Matrix, hessian: Matrix, kept: list[int], most: int) -> s
             break
         now = now - {pruned} | {grown}
     return now
+
+
+def joint_search(
+    weight: Matrix,
+    hessian: Matrix,
+    count: int,
+    start: Matrix,
+    *,
+    penalties: list[float],
+    rounds: int,
+    steps: int,
+) -> tuple[Matrix, Matrix]:
+    """S and L of SSLC-D from a first basis, a penalty for every iteration, the dual unscaled."""
+    norms = np.sqrt(np.diag(hessian))
+    unit, scaled = hessian / np.outer(norms, norms), weight * norms
+    sparse, dual, low = top(scaled, count), np.zeros_like(scaled), np.zeros_like(scaled)
+    basis = start
+    for penalty in penalties:
+        right = (scaled - low) @ unit - dual + penalty * sparse
+        dense = np.linalg.solve(unit + penalty * np.eye(len(unit)), right.T).T
+        basis, low = _turned(scaled - dense, unit, basis, 1)
+        sparse = top(dense + dual / penalty, count)
+        dual = dual + penalty * (dense - sparse)
+    values = np.where(sparse != 0, dense, 0)
+    for _ in range(rounds):
+        basis, low = _turned(scaled - values, unit, basis, 2)
+        values = conjugate_gradients(scaled - low, values, unit, steps)
+    return values / norms, low / norms
+
+
+def _turned(residual: Matrix, hessian: Matrix, basis: Matrix, steps: int) -> tuple[Matrix, Matrix]:
+    """A basis turned towards the top eigenvectors of R H Rᵀ, and R projected on it."""
+    for _ in range(steps):
+        basis, _ = np.linalg.qr(residual @ hessian @ residual.T @ basis)
+    return basis, basis @ basis.T @ residual

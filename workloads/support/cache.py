@@ -44,6 +44,11 @@ def cached(name: str, make: Callable[[Path], None]) -> Path:
     return target
 
 
+def is_cached(name: str) -> bool:
+    """Whether an entry is there and whole, so that ``cached`` would not make it."""
+    return _is_whole(cache_path() / name)
+
+
 def _make(target: Path, make: Callable[[Path], None]) -> None:
     partial = target.with_name(f"{target.name}{_PARTIAL}{secrets.token_hex(6)}")
     partial.mkdir(mode=0o700)

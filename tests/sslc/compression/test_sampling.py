@@ -8,7 +8,7 @@ from unittest import mock
 import torch
 
 from sslc.compression import sampling
-from sslc.compression.sampling import sample_seconds
+from sslc.compression.sampling import sample_seconds, writing_seconds
 from sslc.methods.base import Method
 
 WAIT_SECONDS = 0.02
@@ -49,3 +49,18 @@ def test_multiplications_per_second_are_those_of_all_threads() -> None:
         mock.patch.object(torch, "get_num_threads", threads),
     ):
         assert sampling._multiplications_per_second() == 8 * 1024**3 / 2
+
+
+def test_writing_seconds_are_those_of_every_weight_and_a_sort_per_token() -> None:
+    """2 s for 2²⁴ weights and 1 s for the sort; the model has twice as many: 5 s a token."""
+    linear = mock.Mock(weight=mock.Mock(numel=mock.Mock(return_value=2**24)))
+    config = mock.Mock(hidden_size=2**12, vocab_size=2**12)
+    model: Any = mock.Mock(blocks=1, linears=mock.Mock(return_value={"a": linear}), config=config)
+    times = [0, 2, 2, 4, 4, 6, 0, 1, 1, 2, 2, 3]
+    clock = mock.Mock(process_time=mock.Mock(side_effect=times))
+    with (
+        mock.patch.object(sampling, "time", clock),
+        mock.patch.object(torch, "get_num_threads", mock.Mock(return_value=2)),
+    ):
+        assert writing_seconds(model, batches=3, length=10) == 3 * 10 * (2 * 2 + 1) / 2
+    assert writing_seconds(model, batches=0, length=10) == 0

@@ -55,10 +55,11 @@ def test_search_restarts_at_a_fifth_of_the_penalty_until_it_has_grown() -> None:
     assert min(penalties) < 10
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, 1, 3])  # 2 has a near tie
 def test_3basil_equals_its_authors_program_in_float64(seed: int) -> None:
-    """With L exact in every iteration there, and one warm subspace step here: within 2%."""
+    """L by the same turns of the same first basis, not by the program's randomised SVD."""
     weight, inputs = small_problem(24, 32, seed)
+    start = torch.randn(24, 2, generator=torch.Generator().manual_seed(0)).double().numpy()
     method = ThreeBasil(rank=2, subspace_steps=3)
     found = method.compress(weight, statistics_of(inputs))
     w, x = weight.double().numpy(), inputs.double().numpy()
@@ -66,13 +67,13 @@ def test_3basil_equals_its_authors_program_in_float64(seed: int) -> None:
     every, growth, least = PACES["3basil"]
     dense, low, _ = reference.splitting(
         w, reference.damped(x, 0.005, 0.005), count, every=every, growth=growth, least=least,
-        most=2000, rank=2,
+        most=2000, basis=start, turns=3,
     )  # fmt: skip
     norms = np.sqrt(np.diag(reference.damped(x, 0.005, 0.005)))
     whole = reference.top(dense * norms, count) / norms + low
     expected = _error(w, whole, x)
     mine = (found.sparse + found.u @ found.v.T).double().numpy()
-    assert _error(w, mine, x) == pytest.approx(expected, rel=0.02)
+    assert _error(w, mine, x) == pytest.approx(expected, rel=1e-4)
     assert np.linalg.matrix_rank(mine - found.sparse.numpy(), tol=1e-3) == 2
 
 
