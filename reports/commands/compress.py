@@ -133,7 +133,7 @@ def compress(
     ] = None,
     windows: Annotated[
         int | None,
-        typer.Option(help="Calibration windows; 16 unless the method has a number of its own."),
+        typer.Option(show_default="16, the method's own", help="Calibration windows."),
     ] = None,
     window_tokens: Annotated[int, typer.Option(help="Tokens per window.")] = 512,
     seed: Annotated[int, typer.Option(help="Of the calibration windows' places.")] = 0,

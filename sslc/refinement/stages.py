@@ -66,7 +66,7 @@ class LogitDistillation:
     Source: Hinton et al. 2015, at temperature 1. Ours: what is trained, and the schedule.
     """
 
-    steps: int = 64
+    steps: int = 40
     windows: int = 32
     batch_windows: int = 1
     learning_rate: float = 1e-4

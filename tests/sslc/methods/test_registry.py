@@ -40,7 +40,7 @@ def test_load_method_bad_setting_is_named(name: str, settings: Any, message: str
 def test_registry_settings_with_a_group_are_those_of_methods_that_prune() -> None:
     pruning = {"alps", "magnitude", "pruner-zero", "ria", "sparsegpt", "wanda"}
     with_group = {name for name in METHODS if "group" in describe(name).settings}
-    split = {"3basil", "eora", "godec", "hassle-free-alps", "rpca", "slim", "sslc"}
+    split = {"3basil", "eora", "godec", "hassle-free-alps", "rpca", "slim", "sslc", "sslc-d"}
     assert with_group == pruning | split | {"sparseswaps"}
 
 
