@@ -99,7 +99,7 @@ def writing_seconds(model: BlockwiseModel, *, batches: int, length: int) -> floa
     with one_thread_each():
         product = _least_seconds(lambda: rows @ matrix) * weights / matrix.numel()
         seconds = product + _least_seconds(logits.sort)
-    return batches * length * seconds / torch.get_num_threads()
+    return float(batches * length * seconds / torch.get_num_threads())
 
 
 def _distillation_products(

@@ -94,11 +94,10 @@ def test_what_the_model_writes_is_its_own_seeded_cached_and_free_of_control_toke
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     checkpoint = open_checkpoint(str(llama))
-    size = {"count": 18, "length": 12, "seed": 0}
-    assert unwritten_batches(checkpoint, **size) == 2
+    assert unwritten_batches(checkpoint, count=18, length=12, seed=0) == 2
     first = _windows(checkpoint, Calibration("self", 18, 12))
-    assert unwritten_batches(checkpoint, **size) == 0
-    assert unwritten_batches(checkpoint, **{**size, "count": 33, "seed": 0}) == 1
+    assert unwritten_batches(checkpoint, count=18, length=12, seed=0) == 0
+    assert unwritten_batches(checkpoint, count=33, length=12, seed=0) == 1
     assert first.shape == (18, 12)
     assert len({tuple(window.tolist()) for window in first}) == 18
     entries = sorted(path.name for path in (tmp_path / "sslc").iterdir())
