@@ -212,7 +212,7 @@ def table() -> Table:
     columns = [Column("method"), Column("training"), Column("windows"), Column("seeds", "d")]
     columns.append(Column("kept", ".1%"))
     for text in texts:
-        columns += [Column(text, ".2f"), Column("±", ".2f")]
+        columns += [Column(text, ".2f"), Column(f"± {text}", ".2f")]
     devices = sorted({str(cell.provenance["device"]) for cell in cells})
     title = f"What is measured, on {', '.join(devices)}"
     return Table("rivals", title, (*columns, Column("CPU minutes", ".1f")), tuple(rows))
