@@ -1,157 +1,95 @@
-"""How far the planner's tile is from the best of an exhaustive search.
+"""How far the planner's tiling is from the best of an exhaustive search, case by case.
 
 Small: random projections up to 96 x 96 and 16 tokens, every extent of rows, columns (whole groups
-of N:M) and tokens, every dataflow and split. Large: up to 768 x 768 and 64 tokens, all multiples of
-a quarter of the lines and of the MACs of a line. Each dense and compressed. Simulated is every
-tiling that could be better: one whose estimate, times the least that a run ever took of its
-estimate (``LEAST``), is not above the planner's cycles; of large ones the ``MOST`` best estimates.
-Then: what a buffer of twice the size loses, and what ``auto`` loses to any fixed split.
+of N:M) and tokens, every dataflow and split (``mapper_search`` says which are run). Large: up to
+768 x 768 and 64 tokens, all multiples of a quarter of the lines and of the MACs of a line. Then
+what a buffer of twice the size loses, what ``auto`` loses to any fixed split, and projections by
+name.
 
-python -m benchmarks.mapper [SMALL] [LARGE] [SEED]
+python -m benchmarks.mapper FILE [SMALL] [LARGE] [SEED]
+
+Every finished case is a line of FILE (JSON) at once, and is not run again; a run that was cut goes
+on. The summary is of all lines of FILE: with SMALL = LARGE = 0 nothing is run but the named cases.
 """
 
 import itertools
-import math
+import json
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from accelerator_sim.machine.catalog import load_accelerator
-from accelerator_sim.machine.hardware import Accelerator, LineSplit
-from accelerator_sim.mapping.candidates import candidate_plan
+from accelerator_sim.machine.hardware import LineSplit
 from accelerator_sim.mapping.search import Search
-from accelerator_sim.mapping.tile_search import Candidate, Ranked, estimated
-from accelerator_sim.mapping.tiling import TileShape
-from accelerator_sim.planning.trials import best_of
-from accelerator_sim.simulation.compiled import run_compiled
-from benchmarks.mapper_cases import case, with_buffer
+from benchmarks.mapper_cases import LARGE, SMALL, case, named_cases, searches, with_buffer
+from benchmarks.mapper_search import Distance, cycles, distance
 from workloads.masks.packed import PackedMask, SparseLowRankGemm
-from workloads.shapes.gemm import Gemm, largest_rank
+from workloads.shapes.gemm import Gemm
 from workloads.support.errors import InputError
 
-SMALL, LARGE = (96, 96, 16), (768, 768, 64)
-LEAST = 0.75
-MOST = 200
-FARTHEST = 64
-"""Quarters of the lines or of the MACs that an extent has at most, unless it is the whole."""
 BUFFERS = ("weight_buffer", "activation_buffer", "output_buffer")
+CAPACITIES = tuple(1024 * kib for kib in (16, 20, 24, 32, 40, 48, 56, 64))
+_Line = dict[str, Any]
 
 
-def main(small: int, large: int, seed: int) -> None:
-    for name, count, most in (("small", small, SMALL), ("large", large, LARGE)):
-        start = time.process_time()
-        rows = [row for number in range(count) for row in _distances(seed + number, most)]
-        for kind in ("compressed", "dense"):
-            _print(f"{name}, {kind}", [distance for of, distance, _ in rows if of == kind])
-        print(
-            f"  {sum(runs for _, _, runs in rows):,} runs, "
-            f"{time.process_time() - start:.0f} CPU seconds"
-        )
-    numbers = range(seed, seed + small)
-    _print("twice a buffer", [loss for number in numbers for loss in _buffer_losses(number)])
-    _print("auto against fixed splits", [loss for n in numbers for loss in _split_losses(n)])
-    for text, search in _named():
-        distance, runs = _distance(search, _fractions(search))
-        print(f"{text}: {100 * distance:.2f}% above the best of {runs} runs")
+def main(file: Path, small: int, large: int, seed: int) -> None:
+    jobs = list(_jobs(small, large, seed))
+    done = {line["case"] for line in _lines(file)}
+    with file.open("a", encoding="utf-8") as out:
+        for name, job in jobs:
+            if name not in done:
+                start = time.process_time()
+                found = job()
+                line = {"case": name, "found": found, "seconds": time.process_time() - start}
+                print(json.dumps(line), file=out, flush=True)
+    _summary(_lines(file))
 
 
-def _print(name: str, losses: list[float]) -> None:
-    if losses:
-        mean, worst = 100 * float(np.mean(losses)), 100 * max(losses)
-        above = sum(loss > 0.01 for loss in losses)
-        print(
-            f"{name}: {len(losses)} cases, mean {mean:.2f}%, worst {worst:.2f}%, {above} above 1%",
-            flush=True,
-        )
+def _jobs(small: int, large: int, seed: int) -> Iterator[tuple[str, Callable[[], list[_Line]]]]:
+    """All cases by name; those of a number together, so that a run that is cut has some of each."""
+    for number in range(seed, seed + max(small, large)):
+        if number < seed + small:
+            yield f"small {number}", partial(_distances, number, SMALL)
+            yield f"buffer {number}", partial(_buffers, number)
+            yield f"split {number}", partial(_splits, number)
+        if number < seed + large:
+            yield f"large {number}", partial(_distances, number, LARGE)
+    yield "larger weight buffer", _larger_weight_buffer
+    for name, search in named_cases():
+        yield f"named {name}", partial(_named, search)
 
 
-def searches(item: SparseLowRankGemm, machine: Accelerator) -> dict[str, Search]:
-    """The compressed and the dense run."""
-    bits = machine.bits.weight
-    return {
-        "compressed": Search(item.gemm, machine, bits, item.mask, item.rank),
-        "dense": Search(item.gemm, machine, bits),
-    }
+def _lines(file: Path) -> list[_Line]:
+    if not file.is_file():
+        return []
+    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
 
 
-def _distances(seed: int, most: tuple[int, int, int]) -> Iterator[tuple[str, float, int]]:
+def _distances(seed: int, most: tuple[int, int, int]) -> list[_Line]:
+    found = []
     for kind, search in searches(*case(seed, most)).items():
         try:
-            tilings = every_tiling(search) if most == SMALL else _fractions(search)
-            distance, runs = _distance(search, tilings)
+            result = distance(search, small=most == SMALL)
         except InputError:  # nothing fits
             continue
-        yield kind, distance, runs
-        if distance > 0.03:
-            print(f"  case {seed}, {kind}: {100 * distance:.2f}%", flush=True)
+        found.append({"kind": kind, **result._asdict()})
+    return found
 
 
-def _distance(search: Search, tilings: Iterable[Candidate]) -> tuple[float, int]:
-    """Cycles of the planner's choice over the fewest of all tilings, less 1; and runs."""
-    found = cycles(search)
-    least, runs = found, 0
-    for item in _worth(search, estimated(search, tilings), found):
-        plan = candidate_plan(search, item.candidate)
-        if plan is not None:
-            least, runs = min(least, run_compiled(plan).cycles), runs + 1
-    return found / least - 1, runs
+def _named(search: Search) -> list[_Line]:
+    return [{"kind": "", **distance(search, small=False)._asdict()}]
 
 
-def _worth(search: Search, items: list[Ranked], found: int) -> list[Ranked]:
-    worth = [item for item in items if item.cycles * LEAST <= found]
-    small = search.gemm.m <= SMALL[0] and search.gemm.n <= SMALL[1]
-    return worth if small else worth[:MOST]
-
-
-def cycles(search: Search) -> int:
-    """Of the planner's choice.
-
-    Raises:
-        InputError: Nothing fits.
-    """
-    plan = best_of(search)
-    if plan is None:
-        raise InputError("nothing fits")
-    return run_compiled(plan).cycles
-
-
-def every_tiling(search: Search) -> Iterator[Candidate]:
-    """Every extent, whole groups, every dataflow and split."""
-    gemm = search.gemm
-    return _tilings(search, *(range(1, extent + 1) for extent in (gemm.m, gemm.n, gemm.tokens)))
-
-
-def _fractions(search: Search) -> Iterator[Candidate]:
-    """Multiples of a quarter of the lines and of the MACs of a line; tokens by equal blocks."""
-    gemm, machine = search.gemm, search.accelerator
-    tokens = sorted({math.ceil(gemm.tokens / count) for count in range(1, gemm.tokens + 1)})
-    rows, columns = (
-        [*range(step, min(extent, FARTHEST * step), step), extent]
-        for extent, step in (
-            (gemm.m, max(machine.lines // 4, 1)),
-            (gemm.n, max(machine.macs_per_line // 4, 1)),
-        )
-    )
-    return _tilings(search, rows, columns, tokens)
-
-
-def _tilings(
-    search: Search, rows: Iterable[int], columns: Iterable[int], tokens: Iterable[int]
-) -> Iterator[Candidate]:
-    pattern = search.accelerator.index.n_of_m if search.mask is not None else None
-    group = pattern[1] if pattern else 1
-    whole = [width for width in columns if width % group == 0 or width == search.gemm.n]
-    for r, c, t in itertools.product(rows, whole, tokens):
-        for flow in search.flows:
-            for lines in search.splits:
-                yield Candidate(TileShape(r, c, t), flow, lines)
-
-
-def _buffer_losses(seed: int) -> Iterator[float]:
+def _buffers(seed: int) -> list[_Line]:
+    """What a run loses when one buffer has twice the room."""
     item, machine = case(seed, SMALL)
+    found = []
     for name in BUFFERS:
         larger = with_buffer(machine, name, 2)
         pairs = (searches(item, machine), searches(item, larger))
@@ -160,15 +98,19 @@ def _buffer_losses(seed: int) -> Iterator[float]:
                 before, after = (cycles(pair[kind]) for pair in pairs)
             except InputError:
                 continue
-            yield max(after / before - 1, 0.0)
+            found.append({"kind": f"{name}, {kind}", "loss": max(after / before - 1, 0.0)})
+    return found
 
 
-def _split_losses(seed: int) -> Iterator[float]:
+def _splits(seed: int) -> list[_Line]:
+    """What an open split loses to the best fixed one, tiles searched for each."""
     item, machine = case(seed, SMALL)
     machine = replace(machine, denser_lines="auto")
     try:
         search = searches(item, machine)["compressed"]
         splits = search.splits
+        if len(splits) == 1:
+            return []
         found = cycles(search)
         others: list[LineSplit] = [*splits, "proportional"]
         fixed = [
@@ -176,22 +118,73 @@ def _split_losses(seed: int) -> Iterator[float]:
             for lines in others
         ]
     except InputError:
-        return
-    if len(splits) > 1:
-        yield max(found / min(fixed) - 1, 0.0)
+        return []
+    return [{"kind": "compressed", "loss": max(found / min(fixed) - 1, 0.0)}]
 
 
-def _named() -> Iterator[tuple[str, Search]]:
-    """Projections that a search over powers of two missed."""
-    machine = load_accelerator("array-64x64")
-    for size, tokens in ((4096, 16), (4096, 32), (1024, 16)):
-        gemm = Gemm("q_proj", "MHA", size, size, tokens)
-        mask = PackedMask.pack(np.random.default_rng(0).random((size, size)) < 0.5)
-        item = SparseLowRankGemm(gemm, mask, largest_rank(size, size, 0.0625))
-        for kind, search in searches(item, machine).items():
-            yield f"{size} x {size}, {tokens} tokens, {kind}", search
+def _larger_weight_buffer() -> list[_Line]:
+    """256 x 384, density 0.5, rank 16, 64 tokens: every weight buffer beside the smaller ones."""
+    gemm = Gemm("p", "MHA", 256, 384, 64)
+    mask = PackedMask.pack(np.random.default_rng(0).random((256, 384)) < 0.5)
+    item = SparseLowRankGemm(gemm, mask, 16)
+    found = []
+    for preset, slots in itertools.product(("array-64x64", "array-64x64-ideal-dram"), (2, "auto")):
+        fewest = None
+        for capacity in CAPACITIES:
+            fields = {
+                "weight_buffer.capacity_bytes": capacity,
+                "weight_buffer.slots": slots,
+            }
+            taken = cycles(searches(item, load_accelerator(preset, fields))["compressed"])
+            loss = 0.0 if fewest is None else max(taken / fewest - 1, 0.0)
+            fewest = taken if fewest is None else min(fewest, taken)
+            found.append({"kind": f"{preset}, {slots}, {capacity}", "loss": loss, "cycles": taken})
+    return found
+
+
+def _summary(lines: list[_Line]) -> None:
+    for part, kind in itertools.product(("small", "large"), ("compressed", "dense")):
+        found = [item for item in _found(lines, part) if item["kind"] == kind]
+        _print(f"{part}, {kind}", [item["loss"] for item in found])
+        if found:
+            print(_searched([Distance(**{n: item[n] for n in Distance._fields}) for item in found]))
+    _print("twice a buffer", [item["loss"] for item in _found(lines, "buffer")])
+    _print("auto against fixed splits", [item["loss"] for item in _found(lines, "split")])
+    for line in lines:
+        if line["case"].startswith(("named", "larger")):
+            for item in line["found"]:
+                more = f"best of {item['runs']:,}" if "runs" in item else f"{item['cycles']:,}"
+                print(f"{line['case']} {item['kind']}: {100 * item['loss']:.2f}%, {more}")
+
+
+def _found(lines: Iterable[_Line], part: str) -> Iterator[_Line]:
+    for line in lines:
+        if line["case"].split()[0] == part:
+            yield from line["found"]
+
+
+def _print(name: str, losses: list[float]) -> None:
+    if losses:
+        mean, worst = 100 * float(np.mean(losses)), 100 * max(losses)
+        above = sum(loss > 0.01 for loss in losses)
+        print(f"{name}: {len(losses)}, mean {mean:.2f}%, worst {worst:.2f}%, {above} above 1%")
+
+
+def _searched(items: list[Distance]) -> str:
+    whole = sum(item.tilings == item.runs for item in items)
+    tilings, runs, audited, better = (
+        sum(item.tilings for item in items),
+        sum(item.runs for item in items),
+        sum(item.audited for item in items),
+        sum(item.audited_better for item in items),
+    )
+    return (
+        f"  {tilings:,} tilings, {runs:,} run, every one in {whole} cases; least cycles over "
+        f"estimate {min(item.least_ratio for item in items):.3f}; of {audited:,} drawn from the "
+        f"others {better} were better"
+    )
 
 
 if __name__ == "__main__":
-    given = [int(argument) for argument in sys.argv[1:]]
-    main(*given, *(200, 50, 0)[len(given) :])
+    counts = [int(argument) for argument in sys.argv[2:]]
+    main(Path(sys.argv[1]), *counts, *(200, 50, 0)[len(counts) :])

@@ -2,11 +2,13 @@
 dataflow, loop order and number of slots."""
 
 import random
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from accelerator_sim.machine.catalog import load_accelerator
 from accelerator_sim.machine.hardware import (
     Accelerator,
     Bits,
@@ -16,9 +18,12 @@ from accelerator_sim.machine.hardware import (
     LoopOrder,
     TileChoice,
 )
+from accelerator_sim.mapping.search import Search
 from workloads.masks.packed import PackedMask, SparseLowRankGemm
-from workloads.shapes.gemm import Gemm
+from workloads.shapes.gemm import Gemm, largest_rank
 
+SMALL, LARGE = (96, 96, 16), (768, 768, 64)
+"""Rows, columns and tokens at the most."""
 Case = tuple[SparseLowRankGemm, Accelerator]
 _CLOCK = 10**9
 _LOOP_ORDERS: tuple[LoopOrder, ...] = (
@@ -112,3 +117,23 @@ def with_buffer(machine: Accelerator, name: str, times: int) -> Accelerator:
     buffer: Buffer = getattr(machine, name)
     change: dict[str, Any] = {name: replace(buffer, capacity_bytes=times * buffer.capacity_bytes)}
     return replace(machine, **change)
+
+
+def searches(item: SparseLowRankGemm, machine: Accelerator) -> dict[str, Search]:
+    """The compressed and the dense run."""
+    bits = machine.bits.weight
+    return {
+        "compressed": Search(item.gemm, machine, bits, item.mask, item.rank),
+        "dense": Search(item.gemm, machine, bits),
+    }
+
+
+def named_cases() -> Iterator[tuple[str, Search]]:
+    """Projections of ``array-64x64`` that a search over powers of two missed."""
+    machine = load_accelerator("array-64x64")
+    for size, tokens in ((4096, 16), (4096, 32), (1024, 16)):
+        gemm = Gemm("q_proj", "MHA", size, size, tokens)
+        mask = PackedMask.pack(np.random.default_rng(0).random((size, size)) < 0.5)
+        item = SparseLowRankGemm(gemm, mask, largest_rank(size, size, 0.0625))
+        for kind, search in searches(item, machine).items():
+            yield f"{size} x {size}, {tokens} tokens, {kind}", search

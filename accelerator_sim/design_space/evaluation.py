@@ -267,9 +267,9 @@ def _numbered(batch: int, task: _Task) -> tuple[int, bytes]:
 
 def _evaluate(task: _Task) -> bytes:
     """The shard of a batch, as the bytes of a Parquet file."""
-    block = load_workload(task.workload)
+    load_workload(task.workload)  # what is wrong with it is wrong with no point
     programs = _programs(task.workload)
-    rows = [_row(task, block, programs, number, point) for number, point in task.points]
+    rows = [_row(task, programs, number, point) for number, point in task.points]
     return table_bytes(pa.Table.from_pylist(rows, task.columns))
 
 
@@ -280,13 +280,7 @@ def _programs(workload: Workload) -> KeptPrograms:
     return KeptPrograms()
 
 
-def _row(
-    task: _Task,
-    block: tuple[SparseLowRankGemm, ...],
-    programs: KeptPrograms,
-    number: int,
-    point: Point,
-) -> dict[str, Any]:
+def _row(task: _Task, programs: KeptPrograms, number: int, point: Point) -> dict[str, Any]:
     row: dict[str, Any] = {"point": number}
     for key, value in zip(task.keys, point, strict=True):
         words = pa.types.is_string(task.columns.field(key).type)
@@ -294,11 +288,10 @@ def _row(
     try:
         machine = machine_at(task.accelerator, task.keys, point=point)
         tokens, attention = _work(task, point)
-        items = [_at(item, tokens) for item in block]
         runs: tuple[Run, ...] = ("dense", "sum") if "speedup" in task.measured else ("sum",)
         model = task.cycle_model
         cycles = simulate_block(
-            items,
+            _block(task.workload, tokens),
             machine,
             models=(model,),
             costs=task.costs,
@@ -325,8 +318,11 @@ def _work(task: _Task, point: Point) -> tuple[int, ContextAttention | None]:
     return tokens * sequences, ContextAttention(heads, tokens, work[CONTEXT], sequences)
 
 
-def _at(item: SparseLowRankGemm, tokens: int) -> SparseLowRankGemm:
-    return replace(item, gemm=replace(item.gemm, tokens=tokens))
+@functools.lru_cache(maxsize=4)
+def _block(workload: Workload, tokens: int) -> tuple[SparseLowRankGemm, ...]:
+    """The projections at a number of tokens."""
+    items = load_workload(workload)
+    return tuple(replace(item, gemm=replace(item.gemm, tokens=tokens)) for item in items)
 
 
 def _column_type(values: list[Any]) -> pa.DataType:

@@ -8,7 +8,7 @@ import functools
 import hashlib
 import json
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,9 +30,9 @@ from accelerator_sim.machine.catalog import (
     DEFAULT_COSTS,
     accelerator_table,
     build_accelerator,
+    build_table,
     load_accelerator,
     load_cost_table,
-    override,
     warn_if_implausible,
 )
 from accelerator_sim.machine.costs import CostTable
@@ -100,7 +100,7 @@ class Space:
         """Hash of all that decides the results; the file's wording does not."""
         content = {
             "version": VERSION,
-            "accelerator": _table(self.accelerator),
+            "accelerator": accelerator_table(self.accelerator),
             "cycle_model": self.cycle_model,
             "costs": dataclasses.asdict(self.costs),
             "workload": workload_identity(self.workload),
@@ -166,12 +166,17 @@ def machine_at(base: Accelerator, keys: tuple[str, ...], *, point: Point) -> Acc
     Raises:
         InputError: The values do not make a machine together.
     """
-    values = zip(keys, point, strict=True)
-    settings = {key: value for key, value in values if key not in WORK_AXES}
-    changed = {key.partition(".")[0] for key in settings if "." in key}
-    parts = {key: part for key, part in vars(base).items() if key in _table(base)}
-    table = parts | {key: _table(base)[key] for key in changed}
-    return build_accelerator(override(table, settings), Place(base.name))
+    values: dict[str, Any] = {}
+    of_tables: dict[str, list[tuple[str, Any]]] = {}
+    for key, value in zip(keys, point, strict=True):
+        table, _, name = key.partition(".")
+        if name:
+            of_tables.setdefault(table, []).append((name, value))
+        elif key not in WORK_AXES:
+            values[key] = value
+    fields, table_of = _varied(base)
+    tables = {key: table_of(key, tuple(settings)) for key, settings in of_tables.items()}
+    return build_accelerator(fields | values | tables, Place(base.name))
 
 
 @functools.cache
@@ -188,9 +193,19 @@ def hardware_keys() -> dict[str, Kind]:
     return {key: kind for key, kind in kinds.items() if key != "name"}
 
 
+_TableOf = Callable[[str, tuple[tuple[str, Any], ...]], Any]
+
+
 @functools.lru_cache(maxsize=8)
-def _table(accelerator: Accelerator) -> dict[str, Any]:
-    return accelerator_table(accelerator)
+def _varied(base: Accelerator) -> tuple[dict[str, Any], _TableOf]:
+    """Fields of a machine, and its tables with other values: many points share those."""
+    stated = accelerator_table(base)
+
+    @functools.lru_cache(maxsize=1024)
+    def table_of(key: str, settings: tuple[tuple[str, Any], ...]) -> Any:
+        return build_table(key, {**stated.get(key, {}), **dict(settings)}, Place(base.name))
+
+    return {key: part for key, part in vars(base).items() if key in stated}, table_of
 
 
 def _kind(hint: object) -> Kind:

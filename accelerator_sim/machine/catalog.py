@@ -176,6 +176,20 @@ def _with_tables(
     return values
 
 
+def build_table(key: str, values: Mapping[str, Any], place: Place) -> Any:
+    """One table of an accelerator, such as ``dram``, from its values.
+
+    Args:
+        key: Its name.
+        values: As parsed.
+        place: Of the machine, for errors.
+
+    Raises:
+        InputError: As for ``build_accelerator``.
+    """
+    return build(_TABLES[key], values, place.inside(key))
+
+
 def with_overrides(accelerator: Accelerator, overrides: Mapping[str, Any]) -> Accelerator:
     """A machine with some values replaced.
 

@@ -7,6 +7,7 @@ searched among many more extents.
 
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
@@ -29,6 +30,7 @@ MAX_TILES = 4_000_000
 _MANY_TILES = 1000
 _STARTS = 6
 _STARTS_LARGE = 2
+_STARTS_BETWEEN = 3
 _ROUNDS = 2
 _SPLITS = 5
 _REACH = 4
@@ -70,6 +72,9 @@ def ranked(search: Search) -> list[Ranked]:
     for _ in range(_ROUNDS):
         starts = estimator.best(_STARTS_LARGE if search.large else _STARTS)
         estimator.add(candidate for start in starts for candidate in _beside(search, start))
+    if search.large and search.gemm.tokens > 1:
+        starts = estimator.best(_STARTS_BETWEEN)
+        estimator.add(candidate for start in starts for candidate in _between_words(search, start))
     return [item for item in estimator.ranking() if math.isfinite(item.cycles)]
 
 
@@ -156,6 +161,25 @@ def _beside(search: Search, start: Candidate) -> list[Candidate]:
     near = sorted(search.splits, key=lambda lines: abs(lines - start.denser_lines))
     most = 2 if search.large else 2 * _SPLITS
     return found + [start._replace(denser_lines=lines) for lines in near[:most]]
+
+
+def _between_words(search: Search, start: Candidate) -> list[Candidate]:
+    """A large mask's candidate with a quarter of a line's MACs more columns, and fewer.
+
+    Widths between whole words take long to count, so only these are tried, and none for one token,
+    where the MACs of a line hardly ever bind.
+    """
+    if search.extents[1] != AUTO:
+        return []
+    pattern = search.accelerator.index.n_of_m
+    step = math.lcm(max(search.accelerator.macs_per_line // 4, 1), pattern[1] if pattern else 1)
+    columns = start.tile.columns
+    sizes = {columns - step, columns + step}
+    return [
+        start._replace(tile=replace(start.tile, columns=size))
+        for size in sorted(sizes)
+        if 0 < size < search.gemm.n and size % step == 0
+    ]
 
 
 def _extents(search: Search, axis: int, *, fine: bool) -> list[int]:

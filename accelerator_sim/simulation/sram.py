@@ -71,8 +71,12 @@ def _gathered_instead(program: Program) -> int:
     if not _gathers_from_banks(program):
         return 0
     main = program.main
-    alone = (main.kind == S) & (main.sparser_cycles > 0) & (main.denser_cycles == 0)
-    return int(main.activation_bytes[alone].sum())
+
+    def add_up() -> int:
+        alone = (main.kind == S) & (main.sparser_cycles > 0) & (main.denser_cycles == 0)
+        return int(main.activation_bytes[alone].sum())
+
+    return program.once("gathered instead", add_up)
 
 
 def _gathered(program: Program) -> tuple[int, int, int, int]:
@@ -88,7 +92,11 @@ def _gathered(program: Program) -> tuple[int, int, int, int]:
         reads = gathers_of(tiled, accelerator, program.sparser_lines).reads
         return rounds * int(reads.sum()), rounds * tiled.sparse_nonzeros, 0, 0
     main = program.main
-    filled = int(main.activation_bytes[(main.kind == S) & (main.sparser_cycles > 0)].sum())
+
+    def fill() -> int:
+        return int(main.activation_bytes[(main.kind == S) & (main.sparser_cycles > 0)].sum())
+
+    filled = program.once("filled copies", fill)
     products = tiled.sparse_nonzeros * tiled.gemm.tokens
     read = ceil_div(products * accelerator.bits.activation, 8)
     return 0, 0, filled * program.sparser_lines, read

@@ -106,7 +106,7 @@ def test_run_sweep_restarted_repeats_no_finished_batch(tmp_path: Path) -> None:
     assert estimate(space, out, workers=1).finished == 6
     with mock.patch.object(sweep, "_row", wraps=sweep._row) as row:
         run_sweep(space, out, workers=1)
-    assert [call.args[3] for call in row.call_args_list] == list(range(6, 12))
+    assert [call.args[2] for call in row.call_args_list] == list(range(6, 12))
     assert shards(out) == shards(tmp_path / "whole")
 
 
