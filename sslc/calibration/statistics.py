@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import torch
+from scipy.linalg.blas import ssyrk
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +88,7 @@ class InputSums:
         self._sums += flat.sum(dim=0).double().cpu()
         self._squares += flat.square().sum(dim=0).double().cpu()
         if self._products is not None:
-            self._products.addmm_(flat.T, flat)
+            _add_products(self._products, flat)
 
     def statistics(self, device: torch.device) -> InputStatistics:
         """The statistics so far, on a device."""
@@ -95,4 +96,19 @@ class InputSums:
         variances = (self._squares / self._tokens - means.square()).clamp(min=0)
         vectors = (self._squares.sqrt(), means, variances)
         norms, means, variances = (vector.float().to(device) for vector in vectors)
-        return InputStatistics(norms, means, variances, self._products)
+        products = self._products
+        if products is not None and products.device.type == "cpu":
+            products = torch.tril(products).add_(torch.tril(products, -1).T)
+        return InputStatistics(norms, means, variances, products)
+
+
+def _add_products(products: torch.Tensor, inputs: torch.Tensor) -> None:
+    """Add Σ x xᵀ over inputs (tokens × n); on the CPU to the lower triangle alone.
+
+    A symmetric product takes half the time of a general one; torch has none.
+    """
+    if products.device.type != "cpu":
+        products.addmm_(inputs.T, inputs)
+        return
+    columns = inputs.contiguous().numpy().T
+    ssyrk(1.0, columns, beta=1.0, c=products.numpy().T, overwrite_c=True)

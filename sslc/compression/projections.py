@@ -18,7 +18,7 @@ from sslc.calibration.statistics import InputStatistics, InputSums
 from sslc.compression.rounding import original_of, to_stored
 from sslc.methods.base import Method
 from sslc.methods.rounded import precision_of
-from sslc.model.blocks import BlockwiseModel
+from sslc.model.blocks import BlockwiseModel, Enough
 from sslc.model.finite import not_finite
 from sslc.model.names import bias_name, full_name, weight_name
 from sslc.model.weights import dense_weight, row_chunks
@@ -62,11 +62,18 @@ def input_statistics(
             assert isinstance(linear, nn.Linear)
             sums[name] = InputSums(linear.in_features, model.device, hessian=hessian[name])
             handles.append(linear.register_forward_pre_hook(sums[name]))
+        if not keep:
+            handles.append(linear.register_forward_pre_hook(_enough))
         model.run(index, block, hidden, keep=keep)
         for handle in handles:
             handle.remove()
     collected = {name: entry.statistics(model.device) for name, entry in sums.items()}
     return {name: replace(collected[origin[name]], module=_module(name)) for name in methods}
+
+
+def _enough(_module: nn.Module, _inputs: object) -> None:
+    """Behind the sums of the last projection: what it and all after it give is not needed."""
+    raise Enough
 
 
 def unit_statistics(

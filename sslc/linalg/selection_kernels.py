@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 from workloads.support.compiled import compiled
 
 _BINS = 2048
-_CHUNK = 32  # keys; few chunks have any near the guess
+_CHUNK = 16  # keys, a vector or two; few chunks have any near the guess
 _INFINITE = np.uint32(0x7F800000)
 _SIGN = np.uint32(1 << 31)
 _LEAST_REACH = np.uint32(1 << 14)  # a 512th of a power of two
+_REACHES_PER_MOVE = 2  # a threshold seldom moves more than twice as far as the last time
+_MOST_MOVED = np.uint32(1 << 29)
 
 Floats = NDArray[np.float32]
 Keys = NDArray[np.uint32]
@@ -148,7 +150,7 @@ def refit_rows(
         always: Places that are kept whatever their error, at most ``keep`` in a row.
         keep: Places of S in each row, shape (rows,), at least 1.
         thresholds: Where each row's threshold is looked for first, as a key; updated to it.
-        reaches: How far around that, in keys; updated to how far the threshold moved.
+        reaches: How far around that, in keys; updated to twice as far as the threshold moved.
         scratch: From ``new_scratch(n)``.
         keys: Room for n.
         residual: W̃ − S̃, overwritten: L̃ at S's positions (the largest |W̃ − L̃| of a row, ties go
@@ -160,7 +162,8 @@ def refit_rows(
         counts = _errors(weights[row], low_rank[row], always[row], keys, near[0], near[1])
         threshold = _kth_near(keys, int(keep[row]), last, reaches[row], counts, scratch.candidates)
         moved = threshold - last if threshold > last else last - threshold
-        thresholds[row], reaches[row] = threshold, moved + _LEAST_REACH
+        reach = np.uint32(min(np.int64(moved), np.int64(_MOST_MOVED)) * _REACHES_PER_MOVE)
+        thresholds[row], reaches[row] = threshold, reach + _LEAST_REACH
         surplus = _replace(weights[row], low_rank[row], keys, threshold, residual[row]) - keep[row]
         place = len(keys)
         while surplus > 0:
@@ -220,7 +223,7 @@ def _kth_near(
     low, high = _around(guess, reach)
     above, within = counts
     while not above < keep <= within:
-        reach = np.uint32(min(8 * np.int64(reach), np.int64(_SIGN)))
+        reach = np.uint32(min(4 * np.int64(reach), np.int64(_SIGN)))
         low, high = _around(guess, reach)
         above, within = _reaching(keys, low, high)
     count, width = np.int64(0), np.uint32(high - low)

@@ -29,6 +29,10 @@ def _nothing(_name: str) -> None:
     """Replace no parameter."""
 
 
+class Enough(Exception):  # noqa: N818  (it says that a pass may end, not that it failed)
+    """Raised by a hook that needs nothing more of a pass over a block."""
+
+
 class BlockwiseModel:
     """A causal LM whose parts are materialised one at a time.
 
@@ -126,14 +130,16 @@ class BlockwiseModel:
             index: Which block it is.
             block: From ``block(index)``.
             hidden: Shape (w, L, h); overwritten with the block's outputs when ``keep`` is true.
-            keep: False to run only for what hooks see.
+            keep: False to run only for what hooks see, as far as the last of them: one that raises
+                ``Enough`` ends the pass over the windows at hand.
         """
         step = max(1, TOKENS_AT_ONCE // hidden.shape[1])
         for start in range(0, len(hidden), step):
             part = hidden[start : start + step]
-            output = block(part.to(self.device), **self._layer_arguments[index])
-            if keep:
-                part.copy_(output[0] if isinstance(output, tuple) else output)
+            with contextlib.suppress(Enough):
+                output = block(part.to(self.device), **self._layer_arguments[index])
+                if keep:
+                    part.copy_(output[0] if isinstance(output, tuple) else output)
 
     def differentiate(
         self, index: int, block: nn.Module, hidden: torch.Tensor, upstream: torch.Tensor
