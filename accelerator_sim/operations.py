@@ -243,7 +243,7 @@ def sweep(
 
 
 def _open_for(source: Simulated | Source, machine: Accelerator) -> Source:
-    """Open a source; a remark names floating-point widths that are not the machine's.
+    """Open a source; remarks name widths that are not the machine's, and how experts share tokens.
 
     Raises:
         InputError: It cannot be used.
@@ -257,6 +257,8 @@ def _open_for(source: Simulated | Source, machine: Accelerator) -> Source:
             InputWarning,
             stacklevel=3,
         )
+    if opened.experts:
+        warnings.warn(opened.experts, InputWarning, stacklevel=3)
     return opened
 
 

@@ -72,7 +72,7 @@ class Seen:
             self.hash.add(block, item)
             self.kept += item.mask.nnz + item.rank * (item.gemm.m + item.gemm.n)
             self.parameters += item.gemm.parameters
-            self.tokens = item.gemm.tokens
+            self.tokens = max(self.tokens, item.gemm.tokens)
 
     @property
     def contents(self) -> Contents:
@@ -101,6 +101,7 @@ class Source:
         heads: Of its attention.
         subject: What results are about, after the blocks were run.
         embedding: Of its ends.
+        experts: How tokens are divided among experts, in words; empty where there are none.
         float_bits: The widest floating-point format of its file; 0 where numbers are whole, or
             where nobody knows.
     """
@@ -112,6 +113,7 @@ class Source:
     subject: Callable[[Contents], Subject]
     embedding: Callable[[], Embedding] = no_embedding
     float_bits: int = 0
+    experts: str = ""
 
 
 def open_source(source: "Simulated | Source") -> Source:
@@ -190,6 +192,7 @@ def _artifact(artifact: Artifact) -> Source:
         float_bits=max(
             record.storage.float_bits for block in artifact.blocks for record in block.projections
         ),
+        experts=artifact.experts,
     )
 
 

@@ -108,6 +108,10 @@ def _projections(
     extent: tuple[int, Progress],
 ) -> tuple[Seen, list[_Pair]]:
     """Dense and compressed projections of the simulated blocks, for each number of tokens."""
+    if source.experts:
+        raise InputError(
+            f"a whole model: not modelled for experts ({source.experts}); simulate its blocks"
+        )
     (blocks, progress), seen, stage = extent, Seen(), f"whole model ({setting.model})"
     sums = [(Amount(0.0, 0.0), Amount(0.0, 0.0)) for _ in tokens]
     progress(stage, 0, blocks)

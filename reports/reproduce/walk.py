@@ -30,7 +30,7 @@ from sslc.methods.sslc import Sslc
 from sslc.model.devices import device_name, find_device
 from workloads.results.identity import provenance
 from workloads.results.kinds import Result
-from workloads.shapes.transformer import PROJECTION_MODULES
+from workloads.shapes.transformer import FUSED, SEPARATE
 from workloads.support.errors import InputError
 from workloads.texts.windows import EMBEDDED
 
@@ -57,7 +57,7 @@ class Walk:
     method: Sslc
     measure: Measure
     readings: Mapping[str, Any] = field(default_factory=dict)
-    projections: Collection[str] = tuple(PROJECTION_MODULES)
+    projections: Collection[str] = SEPARATE + FUSED
 
 
 def measure_blocks(
@@ -81,7 +81,8 @@ def measure_blocks(
     blocks, calibration = sorted(blocks), calibration_of(study)
     text, device = load_calibration(study.checkpoint, calibration), find_device(study.device)
     recipe = RecipeIdentity("sslc", asdict(walk.method), calibration_identity(study, calibration))
-    names = tuple(name for name in PROJECTION_MODULES if name in walk.projections)
+    fused = any(name.endswith("qkv_proj.weight") for name in study.checkpoint.names())
+    names = tuple(name for name in (FUSED if fused else SEPARATE) if name in walk.projections)
     end = blocks[-1] + 1
     inputs = DenseInputs(
         study.checkpoint,
@@ -112,7 +113,10 @@ def _measure_block(
     inputs: DenseInputs, identity: BlockIdentity, measure: Measure, device: torch.device
 ) -> dict[str, Any]:
     """What was measured on each projection, in the order of the identity."""
-    weights = {short(name): (name, given) for name, given in inputs.at(identity.block).items()}
+    found = inputs.at(identity.block)
+    weights = {short(name): (name, given) for name, given in found.items()}
+    if len(weights) < len(found):
+        raise InputError(f"block {identity.block}: projections of experts are not told apart here")
     names = [name for name in identity.projections if name in weights]
 
     def job(name: str) -> Any:

@@ -18,6 +18,7 @@ class InputStatistics:
         gradient: Root of the sum over calibration windows of squared gradients of the projection's
             weights, shape (m, n), float32 (``gradients.py``); None unless a method asks for it.
         module: Where the projection stands: ``MHA`` or ``FFN``; empty when not known.
+        routed_tokens: Of an expert's projection: how many tokens the router sent to it.
     """
 
     norms: torch.Tensor
@@ -26,6 +27,7 @@ class InputStatistics:
     hessian: torch.Tensor | None = None
     gradient: torch.Tensor | None = None
     module: str = ""
+    routed_tokens: int | None = None
 
     def scale(self) -> torch.Tensor:
         """d_j with dead channels lifted to 1e-6 times the mean, so that dividing by it is safe.
@@ -76,7 +78,7 @@ class InputSums:
     """Accumulates input statistics over calibration, as a forward pre-hook of a linear layer."""
 
     def __init__(self, columns: int, device: torch.device, *, hessian: bool) -> None:
-        self._tokens = 0
+        self.tokens = 0
         self._sums = torch.zeros(columns, dtype=torch.float64)
         self._squares = torch.zeros(columns, dtype=torch.float64)
         self._products = torch.zeros(columns, columns, device=device) if hessian else None
@@ -84,7 +86,7 @@ class InputSums:
     def __call__(self, _module: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
         """Add one batch of inputs, shape (..., n)."""
         flat = inputs[0].reshape(-1, inputs[0].shape[-1])
-        self._tokens += len(flat)
+        self.tokens += len(flat)
         self._sums += flat.sum(dim=0).double().cpu()
         self._squares += flat.square().sum(dim=0).double().cpu()
         if self._products is not None:
@@ -92,8 +94,8 @@ class InputSums:
 
     def statistics(self, device: torch.device) -> InputStatistics:
         """The statistics so far, on a device."""
-        means = self._sums / self._tokens
-        variances = (self._squares / self._tokens - means.square()).clamp(min=0)
+        means = self._sums / self.tokens
+        variances = (self._squares / self.tokens - means.square()).clamp(min=0)
         vectors = (self._squares.sqrt(), means, variances)
         norms, means, variances = (vector.float().to(device) for vector in vectors)
         products = self._products

@@ -19,10 +19,12 @@ from sslc.compression.rounding import original_of, to_stored
 from sslc.methods.base import Method
 from sslc.methods.rounded import precision_of
 from sslc.model.blocks import BlockwiseModel, Enough
+from sslc.model.experts import experts_of
 from sslc.model.finite import not_finite
 from sslc.model.names import bias_name, full_name, weight_name
 from sslc.model.weights import dense_weight, row_chunks
 from workloads.artifact.record import CompressedTensors, ProjectionRecord
+from workloads.shapes.experts import expert_of
 from workloads.shapes.gemm import Module
 from workloads.shapes.transformer import PROJECTION_MODULES, SHARED_INPUTS
 from workloads.support.errors import InputError
@@ -40,6 +42,9 @@ def input_statistics(
 ) -> dict[str, InputStatistics]:
     """Statistics of every projection's inputs, collected once where projections share them.
 
+    An expert is calibrated by the tokens that the router sends to it. One that gets less than a
+    quarter of an equal share is calibrated by every token of the block in a second pass.
+
     Args:
         model: The dense model.
         index: Which block.
@@ -56,19 +61,67 @@ def input_statistics(
         hessian[origin[name]] |= method.needs_hessian
     with model.block(index) as block:
         _check_finite(index, block, methods)
-        sums, handles = {}, []
-        for name in hessian:
-            linear = block.get_submodule(name)
-            assert isinstance(linear, nn.Linear)
-            sums[name] = InputSums(linear.in_features, model.device, hessian=hessian[name])
-            handles.append(linear.register_forward_pre_hook(sums[name]))
-        if not keep:
-            handles.append(linear.register_forward_pre_hook(_enough))
-        model.run(index, block, hidden, keep=keep)
-        for handle in handles:
-            handle.remove()
+        inputs = hidden.clone() if keep and experts_of(block) is not None else hidden
+        sums = _summed(model, index, block, hessian=hessian, hidden=hidden, keep=keep)
+        routed = {name: entry.tokens for name, entry in sums.items() if expert_of(name) is not None}
+        sums |= _of_seldom_chosen(
+            model, index, block, routed=routed, hessian=hessian, inputs=inputs
+        )
     collected = {name: entry.statistics(model.device) for name, entry in sums.items()}
-    return {name: replace(collected[origin[name]], module=_module(name)) for name in methods}
+    return {
+        name: replace(
+            collected[origin[name]], module=_module(name), routed_tokens=routed.get(origin[name])
+        )
+        for name in methods
+    }
+
+
+def _summed(
+    model: BlockwiseModel,
+    index: int,
+    block: nn.Module,
+    *,
+    hessian: Mapping[str, bool],
+    hidden: torch.Tensor,
+    keep: bool,
+) -> dict[str, InputSums]:
+    """Sums over one pass of what enters some projections; ``hessian`` says whether of X Xᵀ too."""
+    sums, handles = {}, []
+    for name, products in hessian.items():
+        linear = block.get_submodule(name)
+        assert isinstance(linear, nn.Linear)
+        sums[name] = InputSums(linear.in_features, model.device, hessian=products)
+        handles.append(linear.register_forward_pre_hook(sums[name]))
+    if not keep and expert_of(name) is None:
+        handles.append(linear.register_forward_pre_hook(_enough))
+    model.run(index, block, hidden, keep=keep)
+    for handle in handles:
+        handle.remove()
+    return sums
+
+
+def _of_seldom_chosen(
+    model: BlockwiseModel,
+    index: int,
+    block: nn.Module,
+    *,
+    routed: Mapping[str, int],
+    hessian: Mapping[str, bool],
+    inputs: torch.Tensor,
+) -> dict[str, InputSums]:
+    """Sums over every token for projections of experts that the router sent too few of them."""
+    experts = experts_of(block)
+    if experts is None:
+        return {}
+    visits = inputs.shape[0] * inputs.shape[1] * model.config.num_experts_per_tok
+    few = [name for name, tokens in routed.items() if 4 * tokens * len(experts) < visits]
+    if not few:
+        return {}
+    experts.on_every_token = tuple(sorted({expert_of(name) or 0 for name in few}))
+    again = {name: hessian[name] for name in few}
+    sums = _summed(model, index, block, hessian=again, hidden=inputs, keep=False)
+    experts.on_every_token = ()
+    return sums
 
 
 def _enough(_module: nn.Module, _inputs: object) -> None:
@@ -161,6 +214,7 @@ def _compress_projection(
         bias=bias is not None,
         scaled_error=_scaled_error(weight, stored, statistics),
         storage=storage,
+        routed_tokens=statistics.routed_tokens,
     )
     return record, stored
 

@@ -34,6 +34,11 @@ def export_adapter(artifact: Artifact, target: Path, *, progress: Progress = sil
 
     Source: SSLC Eq. 9 (what is fine-tuned); the format is PEFT's.
     """
+    if artifact.experts:
+        raise InputError(
+            f"{artifact.path}: has experts, which transformers and PEFT hold in one tensor, "
+            "so that no adapter fits one of them; export it dense"
+        )
     weights, records = ArtifactWeights(artifact), _records(artifact)
     if not any(record.rank for _, record in records.values()):
         raise InputError(f"{artifact.path}: no projection has a low-rank part to adapt")

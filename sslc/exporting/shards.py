@@ -10,6 +10,8 @@ import torch
 from numpy.typing import NDArray
 
 from sslc.model.companions import CONFIG, read_companions
+from sslc.model.config import load_config
+from sslc.model.families import filed_name
 from sslc.model.finite import rounded
 from sslc.model.names import EMBEDDING, HEAD, weight_name
 from sslc.model.weights import ArtifactWeights, to_numpy
@@ -61,6 +63,8 @@ def write_checkpoint(
         dtype: Of every tensor.
         progress: Told after every tensor.
 
+    Tensors are named as files of the model's family name them.
+
     Raises:
         InputError: A tensor is not finite, or not in that dtype.
     """
@@ -68,9 +72,11 @@ def write_checkpoint(
     shard: dict[str, NDArray[Any]] = {}
     file_of: dict[str, str] = {}
     size = total = 0
+    kind = load_config(artifact.path).model_type
     for done, name in enumerate(names, 1):
-        shard[name] = to_numpy(rounded(tensor(name), dtype, name=f"{artifact.path}: tensor {name}"))
-        size += shard[name].nbytes
+        dense = to_numpy(rounded(tensor(name), dtype, name=f"{artifact.path}: tensor {name}"))
+        shard[filed_name(kind, name)] = dense
+        size += dense.nbytes
         progress("export", done, len(names))
         if size >= _SHARD_BYTES or done == len(names):
             file = f"model-{len(set(file_of.values())) + 1:05d}.safetensors"

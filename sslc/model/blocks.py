@@ -70,7 +70,7 @@ class BlockwiseModel:
 
     def linears(self) -> dict[str, nn.Linear]:
         """A block's linear layers by dotted name, on the meta device: their shapes and biases."""
-        modules = self._layers[0].named_modules()
+        modules = self._layers[0].named_modules()  # the blocks of a family are alike
         return {name: module for name, module in modules if isinstance(module, nn.Linear)}
 
     def read(self, name: str) -> torch.Tensor:
@@ -101,6 +101,9 @@ class BlockwiseModel:
         table = self.source.tensor(name)
         self._check_shape(name, table, body.embed_tokens.weight)
         hidden = table[windows].float()  # only the rows that occur are read
+        scale = getattr(body.embed_tokens, "embed_scale", None)
+        if scale is not None:  # Gemma's; the model itself applies it to ids alone
+            hidden *= scale.float()
         body.rotary_emb.to(self.device)
         body.layers, norm, body.norm = nn.ModuleList(stubs), body.norm, nn.Identity()
         try:
@@ -159,7 +162,9 @@ class BlockwiseModel:
         weights = [block.get_parameter(f"{name}.weight") for name in names]
         inputs = hidden.to(self.device).detach().requires_grad_()
         output = self.outputs(index, block, inputs)
-        gradients = torch.autograd.grad(output, [inputs, *weights], upstream.to(self.device))
+        gradients = torch.autograd.grad(
+            output, [inputs, *weights], upstream.to(self.device), materialize_grads=True
+        )  # no token of the window need reach an expert
         return gradients[0].cpu(), dict(zip(names, gradients[1:], strict=True))
 
     def outputs(self, index: int, block: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
@@ -220,7 +225,7 @@ class BlockwiseModel:
         tied = weight_name(HEAD) not in self.source.names()
         name = EMBEDDING if tied else HEAD
         with self._real(self._model.model.norm, NORM) as norm, self._real(head, name):
-            yield lambda states: head(norm(states))
+            yield lambda states: capped(self.config, head(norm(states)))
 
     @contextlib.contextmanager
     def _real(
@@ -247,6 +252,12 @@ class BlockwiseModel:
                 f"{self.source.directory}: tensor {name} has shape "
                 f"{list(tensor.shape)}, config.json implies {list(parameter.shape)}"
             )
+
+
+def capped(config: Any, logits: torch.Tensor) -> torch.Tensor:
+    """Logits as the family's model gives them: softly capped where its configuration says so."""
+    cap = getattr(config, "final_logit_softcapping", None)
+    return logits if cap is None else cap * torch.tanh(logits / cap)
 
 
 class _Recorder(nn.Module):

@@ -3,7 +3,7 @@
 import functools
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -11,6 +11,7 @@ from safetensors import safe_open
 
 from sslc.model.companions import read_companions
 from sslc.model.config import load_config, read_fields
+from sslc.model.families import common_name, filed_name
 from sslc.model.foreign import check_no_adapter, check_plain, quantisation_of
 from sslc.model.shapes import Shapes, check_shapes
 from sslc.model.source import TORCH_DTYPES
@@ -26,12 +27,17 @@ class Checkpoint:
     Attributes:
         name: What the user called it, without local folders.
         directory: Where its files are.
-        stored: Tensor name to the file that holds it.
+        stored: Tensor name to the file that holds it, both as other families name tensors
+            (``families.common_name``).
     """
 
     name: str
     directory: Path
     stored: Mapping[str, TensorFile]
+
+    @functools.cached_property
+    def _model_type(self) -> str:
+        return str(load_config(self.directory).model_type)
 
     def names(self) -> frozenset[str]:
         """Every tensor's name."""
@@ -54,7 +60,7 @@ class Checkpoint:
         """
         self._check(name)
         with safe_open(self.stored[name].path, framework="pt") as stream:
-            tensor: torch.Tensor = stream.get_tensor(name)
+            tensor: torch.Tensor = stream.get_tensor(filed_name(self._model_type, name))
         return tensor
 
     def arrays(self, names: Iterable[str]) -> LazyTensors:
@@ -88,7 +94,7 @@ class Checkpoint:
     @property
     def projection_dtype(self) -> str:
         """Safetensors dtype of the projections; F32 where there are none."""
-        names = (name for name in sorted(self.names()) if name.endswith("q_proj.weight"))
+        names = (name for name in sorted(self.names()) if name.endswith("o_proj.weight"))
         return self.dtypes.get(next(names, ""), "F32")
 
     def companions(self) -> Mapping[str, bytes]:
@@ -115,7 +121,7 @@ def open_directory(directory: Path, name: str) -> Checkpoint:
     if not (directory / "config.json").is_file():
         raise InputError(f"{directory}: not a model directory (no config.json)")
     config = load_config(directory)
-    stored = open_weights(directory)
+    stored = _commonly_named(config.model_type, open_weights(directory))
     if not stored:
         raise InputError(
             f"{directory}: no *.safetensors; pickled weights (*.bin) are not read, "
@@ -125,3 +131,18 @@ def open_directory(directory: Path, name: str) -> Checkpoint:
     check_plain(directory, checkpoint.dtypes, quantisation_of(read_fields(directory)))
     check_shapes(directory, config, checkpoint.shapes())
     return checkpoint
+
+
+def _commonly_named(model_type: str, stored: Mapping[str, TensorFile]) -> Mapping[str, TensorFile]:
+    """The tensors by the names that other families give them; most families' names are those."""
+    names = {name: common_name(model_type, name) for name in stored}
+    if all(name == common for name, common in names.items()):
+        return stored
+    files = {
+        file.path: replace(
+            file,
+            tensors={common_name(model_type, name): info for name, info in file.tensors.items()},
+        )
+        for file in stored.values()
+    }
+    return {common: files[stored[name].path] for name, common in names.items()}

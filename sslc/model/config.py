@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sslc.model.companions import FOREIGN_FIELDS
+from sslc.model.experts import separate_experts
+from sslc.model.families import FAMILIES, check_family, supported
 from sslc.model.fence import fenced
 from workloads.support.errors import InputError, shown
 from workloads.support.files import read_json
 
-MODEL_TYPES = ("llama", "mistral", "qwen2")
 LARGEST_COUNT = 2**24
 """Limit of each whole number of ``config.json`` that is the size of something."""
 _COUNTS = (
@@ -22,9 +23,20 @@ _COUNTS = (
     "num_hidden_layers",
     "num_attention_heads",
     "vocab_size",
+    "num_experts",
+    "num_local_experts",
+    "num_experts_per_tok",
+    "moe_intermediate_size",
 )
 _COUNTS_OR_NONE = ("num_key_value_heads", "head_dim", "sliding_window")
-_POSITIVE = ("rms_norm_eps", "rope_theta", "max_position_embeddings")
+_POSITIVE = (
+    "rms_norm_eps",
+    "rope_theta",
+    "max_position_embeddings",
+    "query_pre_attn_scalar",
+    "final_logit_softcapping",
+    "attn_logit_softcapping",
+)
 _FLAGS = ("tie_word_embeddings", "attention_bias", "mlp_bias", "use_sliding_window")
 
 
@@ -39,10 +51,9 @@ def load_config(directory: Path) -> Any:
     path = directory / "config.json"
     fields = read_fields(directory)
     kind = fields.get("model_type")
-    if kind not in MODEL_TYPES:
+    if kind not in FAMILIES:
         raise InputError(
-            f"{path}: model_type {shown(kind)} is not supported; "
-            f"supported: {', '.join(MODEL_TYPES)} (Llama 1 to 3, SmolLM, Mistral, Qwen2, Qwen2.5)"
+            f"{path}: model_type {shown(kind)} is not supported; supported: {supported()}"
         )
     check_numbers(path, fields)
     with fenced(f"{path}: not a configuration that transformers can read"):
@@ -53,6 +64,7 @@ def load_config(directory: Path) -> Any:
         if hasattr(config, name):
             delattr(config, name)
     _check_heads(path, config)
+    check_family(path, config)
     return config
 
 
@@ -69,7 +81,7 @@ def read_fields(directory: Path) -> Mapping[str, Any]:
 
 
 def build_on_meta(config: Any, dtype: Any, *, directory: Path) -> Any:
-    """A transformers causal LM on the meta device.
+    """A transformers causal LM on the meta device, experts as linear layers (``experts``).
 
     Args:
         config: From ``load_config``, compared with the tensors (``shapes.check_shapes``).
@@ -88,7 +100,9 @@ def build_on_meta(config: Any, dtype: Any, *, directory: Path) -> Any:
         init_empty_weights(include_buffers=False),
         no_init_weights(),
     ):
-        return AutoModelForCausalLM.from_config(config, dtype=dtype, trust_remote_code=False)  # type: ignore[no-untyped-call]
+        model = AutoModelForCausalLM.from_config(config, dtype=dtype, trust_remote_code=False)  # type: ignore[no-untyped-call]
+    separate_experts(model)
+    return model
 
 
 def load_tokenizer(directory: Path) -> Any:

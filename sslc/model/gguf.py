@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from sslc.model.config import MODEL_TYPES, check_numbers
+from sslc.model.config import check_numbers
 from sslc.model.fence import fenced
 from sslc.model.gguf_header import GgufHeader, read_header
 from sslc.model.names import EMBEDDING, HEAD, NORM, full_name
@@ -16,6 +16,8 @@ from workloads.support.files import sha256_file
 from workloads.support.progress import Progress
 
 _CONVERSION = "v1"
+CONVERTED = ("llama", "mistral", "qwen2")
+"""Architectures of GGUF files that are converted; files of others name tensors otherwise."""
 _SPLIT = "split.count"
 _OUTSIDE = {"token_embd": EMBEDDING, "output_norm": NORM, "output": HEAD}
 _IN_BLOCK = {
@@ -57,10 +59,10 @@ def _check(path: Path, header: GgufHeader) -> None:
             "llama-gguf-split --merge and give the whole file"
         )
     kind = header.values.get("general.architecture")
-    if kind not in MODEL_TYPES:
+    if kind not in CONVERTED:
         raise InputError(
             f"{path}: general.architecture {shown(kind)} is not supported; "
-            f"supported: {', '.join(MODEL_TYPES)}"
+            f"supported: {', '.join(CONVERTED)}"
         )
 
 

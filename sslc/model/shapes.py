@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from sslc.model.families import FAMILIES, Family, expert_count
 from sslc.model.names import EMBEDDING, HEAD, NORM, bias_name, block_name, full_name, weight_name
 from workloads.support.errors import InputError, shown
 
@@ -22,13 +23,18 @@ def expected_shapes(config: Any) -> Iterator[tuple[str, tuple[int, ...]]]:
     Yields:
         In the order in which the model computes with them; the head only where it is not tied.
 
-    Source: LlamaForCausalLM, MistralForCausalLM and Qwen2ForCausalLM of transformers.
+    Source: the classes of transformers, ``LlamaForCausalLM`` and those of the other families.
     """
-    hidden = config.hidden_size
+    hidden, family = config.hidden_size, FAMILIES[config.model_type]
     yield weight_name(EMBEDDING), (config.vocab_size, hidden)
     for block in range(config.num_hidden_layers):
-        yield f"{block_name(block)}.input_layernorm.weight", (hidden,)
-        yield f"{block_name(block)}.post_attention_layernorm.weight", (hidden,)
+        for norm in family.norms:
+            yield weight_name(f"{block_name(block)}.{norm}"), (hidden,)
+        for norm in ("q_norm", "k_norm") if family.head_norms else ():
+            yield weight_name(f"{block_name(block)}.self_attn.{norm}"), (_head_width(config),)
+        if family.experts:
+            router = f"{block_name(block)}.mlp.gate"
+            yield weight_name(router), (expert_count(config), hidden)
         for name, (shape, biased) in _projections(config).items():
             yield weight_name(full_name(block, name)), shape
             if biased:
@@ -38,23 +44,35 @@ def expected_shapes(config: Any) -> Iterator[tuple[str, tuple[int, ...]]]:
         yield weight_name(HEAD), (config.vocab_size, hidden)
 
 
+def _head_width(config: Any) -> int:
+    width = getattr(config, "head_dim", None)
+    return int(width or config.hidden_size // config.num_attention_heads)
+
+
 def _projections(config: Any) -> dict[str, tuple[tuple[int, int], bool]]:
     """Shape m×n of a block's projections, and whether they have a bias, by name in the block."""
-    hidden, inner, heads = config.hidden_size, config.intermediate_size, config.num_attention_heads
-    width = getattr(config, "head_dim", None) or hidden // heads
-    kv = config.num_key_value_heads * width
-    llama = config.model_type == "llama"
-    attention, ffn = llama and config.attention_bias, llama and config.mlp_bias
-    inputs = attention or config.model_type == "qwen2"
-    return {
-        "self_attn.q_proj": ((heads * width, hidden), inputs),
-        "self_attn.k_proj": ((kv, hidden), inputs),
-        "self_attn.v_proj": ((kv, hidden), inputs),
-        "self_attn.o_proj": ((hidden, heads * width), attention),
-        "mlp.gate_proj": ((inner, hidden), ffn),
-        "mlp.up_proj": ((inner, hidden), ffn),
-        "mlp.down_proj": ((hidden, inner), ffn),
+    family, hidden = FAMILIES[config.model_type], config.hidden_size
+    queries = config.num_attention_heads * _head_width(config)
+    keys = config.num_key_value_heads * _head_width(config)
+    said = family.biases in ("attention", "llama") and config.attention_bias
+    inputs = said or family.biases == "inputs"
+    rows = {"q_proj": queries, "k_proj": keys, "v_proj": keys}
+    if family.fused:
+        rows = {"qkv_proj": queries + 2 * keys}
+    attention = {f"self_attn.{name}": ((m, hidden), inputs) for name, m in rows.items()}
+    attention["self_attn.o_proj"] = (hidden, queries), said
+    biased = family.biases == "llama" and config.mlp_bias
+    parts = [f"mlp.experts.{expert}" for expert in range(expert_count(config))] or ["mlp"]
+    return attention | {
+        f"{part}.{name}": (shape, biased)
+        for part in parts
+        for name, shape in _feed_forward(hidden, getattr(config, family.inner), family).items()
     }
+
+
+def _feed_forward(hidden: int, inner: int, family: Family) -> dict[str, tuple[int, int]]:
+    rows = {"gate_up_proj": 2 * inner} if family.fused else {"gate_proj": inner, "up_proj": inner}
+    return {name: (m, hidden) for name, m in rows.items()} | {"down_proj": (hidden, inner)}
 
 
 def check_shapes(directory: Path, config: Any, shapes: Shapes) -> None:

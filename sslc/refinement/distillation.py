@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from sslc.model.blocks import BlockwiseModel
+from sslc.model.blocks import BlockwiseModel, capped
 from sslc.model.loading import SparseLowRankLinear, build_model
 from sslc.refinement.optimisation import Optimisation, products_in
 from sslc.refinement.stages import LogitDistillation, falling
@@ -169,10 +169,8 @@ def _backward(model: Any, window: torch.Tensor, states: torch.Tensor) -> float:
 
 
 def _logits(model: Any, states: torch.Tensor) -> torch.Tensor:
-    """Of states behind the final norm; capped where the family caps them (Gemma 2)."""
-    logits: torch.Tensor = model.lm_head(states)
-    cap = getattr(model.config, "final_logit_softcapping", None)
-    return logits if cap is None else cap * torch.tanh(logits / cap)
+    """Of states behind the final norm."""
+    return capped(model.config, model.lm_head(states))
 
 
 def _divide_gradients(layers: Mapping[str, TrainableLinear], by: int) -> None:

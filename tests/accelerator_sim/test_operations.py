@@ -19,7 +19,7 @@ from workloads.artifact.read import open_artifact
 from workloads.masks.foreign import open_pruned
 from workloads.masks.synthetic import synthetic_block
 from workloads.results.envelope import file_name, result_from_json, result_to_json
-from workloads.shapes.transformer import PROJECTION_MODULES, load_model
+from workloads.shapes.transformer import SEPARATE, load_model
 from workloads.support.errors import InputError
 
 SPACE: dict[str, Any] = {
@@ -43,7 +43,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     random = np.random.default_rng(0)
     weights = {
         f"model.layers.0.x.{name}.weight": (random.random((16, 16)) < 0.5).astype(np.float32)
-        for name in PROJECTION_MODULES
+        for name in SEPARATE
     }
     save_file(weights, directory / "model.safetensors")
     heads = {"num_attention_heads": 4, "num_key_value_heads": 4, "head_dim": 4}

@@ -10,7 +10,7 @@ from safetensors.numpy import load_file, save_file
 
 from tests.accelerator_sim.spaces import BASE
 from tests.cli.conftest import Run, by_model, results_of
-from workloads.shapes.transformer import PROJECTION_MODULES
+from workloads.shapes.transformer import SEPARATE
 
 EVERY_MODEL = ("published", "roofline", "event", "compiled")
 
@@ -44,7 +44,7 @@ def test_simulate_mask_of_zeros_has_work_only_by_its_rank(
     assert report.returncode == 0, report.stderr
 
 
-@pytest.mark.parametrize("names", [("k_proj",), tuple(PROJECTION_MODULES)])
+@pytest.mark.parametrize("names", [("k_proj",), SEPARATE])
 def test_simulate_checkpoint_with_zero_matrices_has_speedups_of_the_others(
     sslc: Run, llama: Path, tmp_path: Path, names: tuple[str, ...]
 ) -> None:

@@ -23,6 +23,7 @@ from workloads.artifact.record import (
     totals,
 )
 from workloads.masks.packed import SparseLowRankGemm
+from workloads.shapes.experts import divide_tokens, expert_of, read_active
 from workloads.support.errors import InputError, InputWarning
 from workloads.support.files import TensorFile, open_tensors, read_json, sha256_file
 from workloads.support.progress import Progress, silent
@@ -104,10 +105,36 @@ class Artifact:
         """
         for index, block in enumerate(self.blocks):
             stored = open_tensors(self.path / block.file, block.tensors)
-            for record in block.projections:
+            for record, count in self._run(block, tokens):
                 mask = read_mask(stored, record)
-                gemm, stored_bits = record.gemm(tokens), record.storage.loaded
+                gemm, stored_bits = record.gemm(count), record.storage.loaded
                 yield index, SparseLowRankGemm(gemm, mask, record.rank, stored_bits)
+
+    @property
+    def experts(self) -> str:
+        """How tokens are divided among experts, in words; empty where there are none."""
+        seen = [count for block in self.blocks for _, count in _routed(block)]
+        if not seen:
+            return ""
+        shares = "evenly (assumed)" if None in seen else "as in calibration (measured)"
+        return (
+            f"{read_active(self.path)} of {len(_routed(self.blocks[0]))} experts run each token, "
+            f"tokens divided {shares}"
+        )
+
+    def _run(self, block: BlockRecord, tokens: int) -> Iterator[tuple[ProjectionRecord, int]]:
+        """The projections that run when a block gets some tokens, each with those it gets."""
+        routed, divided = _routed(block), {}
+        if routed:
+            counts = [count for _, count in routed]
+            seen = [1] * len(counts) if None in counts else counts
+            parts = divide_tokens(tokens, read_active(self.path), [count or 0 for count in seen])
+            divided = dict(zip((expert for expert, _ in routed), parts, strict=True))
+        for record in block.projections:
+            expert = expert_of(record.name)
+            count = tokens if expert is None else divided[expert]
+            if count:
+                yield record, count
 
     def read(self, block: int, name: str) -> CompressedTensors:
         """The stored tensors of one projection.
@@ -152,6 +179,12 @@ class Artifact:
             if record.name == name:
                 return record
         raise InputError(f"{self.path}: block {block} has no projection {name!r}")
+
+
+def _routed(block: BlockRecord) -> list[tuple[int, int | None]]:
+    """Every expert of a block and the calibration tokens that reached it, None if not counted."""
+    routed = {expert_of(record.name): record.routed_tokens for record in block.projections}
+    return [(expert, count) for expert, count in routed.items() if expert is not None]
 
 
 def block_file(index: int) -> str:

@@ -64,7 +64,9 @@ class CompressedTensors:
 class ProjectionRecord:
     """One projection's line in the manifest.
 
-    ``scaled_error`` is ‖(W − S − L)D‖_F / ‖WD‖_F, or None where L was trained afterwards.
+    ``scaled_error`` is ‖(W − S − L)D‖_F / ‖WD‖_F, or None where L was trained afterwards;
+    ``routed_tokens`` how many calibration tokens the router sent to an expert's projection, None
+    for others and where nobody counted.
     """
 
     name: str
@@ -77,6 +79,14 @@ class ProjectionRecord:
     bias: bool
     scaled_error: float | None
     storage: Storage
+    routed_tokens: int | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Its line; what only experts have is left out of others'."""
+        line = dataclasses.asdict(self)
+        if self.routed_tokens is None:
+            del line["routed_tokens"]
+        return line
 
     @staticmethod
     def from_json(item: Mapping[str, Any], dtype: str) -> "ProjectionRecord":
@@ -130,6 +140,13 @@ class BlockRecord:
     sha256: str
     projections: tuple[ProjectionRecord, ...]
     tensors: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Its entry in the manifest."""
+        projections = [record.to_json() for record in self.projections]
+        return dataclasses.asdict(dataclasses.replace(self, projections=())) | {
+            "projections": projections
+        }
 
     @staticmethod
     def from_json(entry: Mapping[str, Any], dtype: str) -> "BlockRecord":

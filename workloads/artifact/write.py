@@ -82,7 +82,7 @@ class ArtifactWriter:
         manifest = self.settings.to_json() | {
             "format": FORMAT,
             "version": VERSION,
-            "blocks": [dataclasses.asdict(block) for block in blocks],
+            "blocks": [block.to_json() for block in blocks],
             "rest": {"file": REST, "sha256": hashes.file, "tensors": hashes.tensors},
             "files": [{"file": n, "sha256": sha256_file(self.partial / n)} for n in names],
             "totals": totals(blocks),
@@ -95,7 +95,7 @@ class ArtifactWriter:
         rename_into_place(self.target)
 
     def _note_progress(self) -> None:
-        blocks = [dataclasses.asdict(block) for block in self.blocks]
+        blocks = [block.to_json() for block in self.blocks]
         progress = {"settings": self.settings.to_json(), "blocks": blocks}
         write_json(self.partial / PROGRESS, progress | {HASH: digest(progress)})
 

@@ -4,7 +4,7 @@ Weights are read tensor by tensor from safetensors, so no model is ever whole in
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from workloads.masks.npy import read_array
 from workloads.masks.packed import PackedMask, SparseLowRankGemm
 from workloads.shapes.gemm import MODULES, Gemm
-from workloads.shapes.transformer import PROJECTION_MODULES
+from workloads.shapes.transformer import FUSED, PROJECTION_MODULES, SEPARATE
 from workloads.support.errors import InputError, printable, shown, unknown_name
 from workloads.support.files import TensorFile
 from workloads.support.weight_files import open_weights
@@ -94,8 +94,14 @@ def open_pruned(directory: Path) -> PrunedCheckpoint:
             )
         block[match[2]] = (stored, tensor)
     _check_blocks(directory, found)
-    ordered = ({name: found[index][name] for name in PROJECTION_MODULES} for index in sorted(found))
+    blocks = (found[index] for index in sorted(found))
+    ordered = ({name: block[name] for name in _names_of(block)} for block in blocks)
     return PrunedCheckpoint(directory, tuple(ordered))
+
+
+def _names_of(block: Collection[str]) -> tuple[str, ...]:
+    """The projections that a block with some of them should have."""
+    return FUSED if "qkv_proj" in block else SEPARATE
 
 
 def nonzero_mask(stored: TensorFile, tensor: str) -> PackedMask:
@@ -198,10 +204,10 @@ def _check_blocks(
     if not found:
         raise InputError(
             f"{directory}: no weights of blocks named as in Llama- and Qwen-type models "
-            f"({', '.join(PROJECTION_MODULES)})"
+            f"({', '.join(SEPARATE)})"
         )
     for index, block in sorted(found.items()):
-        lacking = [name for name in PROJECTION_MODULES if name not in block]
+        lacking = [name for name in _names_of(block) if name not in block]
         if lacking:
             raise InputError(f"{directory}: block {index} has no {', '.join(lacking)}")
     missing = sorted(set(range(max(found) + 1)) - set(found))

@@ -157,6 +157,7 @@ def check_heads(heads: Heads, projections: Iterable[Gemm]) -> None:
         "q_proj": heads.heads * heads.head_dim,
         "k_proj": heads.kv_heads * heads.head_dim,
         "v_proj": heads.kv_heads * heads.head_dim,
+        "qkv_proj": (heads.heads + 2 * heads.kv_heads) * heads.head_dim,
     }
     for gemm in projections:
         expected = rows.get(gemm.name.rpartition(".")[2])

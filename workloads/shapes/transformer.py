@@ -11,10 +11,16 @@ PROJECTION_MODULES: dict[str, Module] = {
     "k_proj": "MHA",
     "v_proj": "MHA",
     "o_proj": "MHA",
+    "qkv_proj": "MHA",
+    "gate_up_proj": "FFN",
     "gate_proj": "FFN",
     "up_proj": "FFN",
     "down_proj": "FFN",
 }
+SEPARATE = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+"""A block's projections where none is fused with another."""
+FUSED = ("qkv_proj", "o_proj", "gate_up_proj", "down_proj")
+"""A block's projections where q, k and v are one matrix, and gate and up one."""
 SHARED_INPUTS = {"k_proj": "q_proj", "v_proj": "q_proj", "up_proj": "gate_proj"}
 """Projections that read the same inputs as another one of their block."""
 

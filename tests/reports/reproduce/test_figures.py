@@ -31,7 +31,7 @@ from sslc.model.opening import open_checkpoint
 from workloads.results.envelope import result_to_json
 from workloads.results.salience import Needed, Spread
 from workloads.results.table import Table, to_dict
-from workloads.shapes.transformer import PROJECTION_MODULES
+from workloads.shapes.transformer import SEPARATE
 from workloads.support.errors import InputError
 
 LIMITS = Limits(windows=2, window_tokens=24)
@@ -242,7 +242,7 @@ def test_figure4_table_has_projections_all_and_the_published_row(study: Study) -
     made = figure4(study)
     rows = _rows(made.tables[0])
     names = [row["Projection"] for row in rows if row["Salience"] == "|W̃|"]
-    assert names == [*PROJECTION_MODULES, "all", "LLaMA2-7B, published"]
+    assert names == [*SEPARATE, "all", "LLaMA2-7B, published"]
     assert len(rows) == 9 + 8
     everything, printed = rows[7], rows[8]
     assert everything["Matrices"] == 21

@@ -2,12 +2,10 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
-import transformers
 from transformers import AutoModelForCausalLM
 
 import sslc
@@ -20,49 +18,15 @@ from sslc.methods.registry import load_method
 from sslc.model.config import tokenize
 from sslc.model.opening import open_checkpoint
 from sslc.model.weights import ArtifactWeights
-from tests.conftest import VOCABULARY, save_tokenizer
 from tests.sslc.making import SONNETS
+from tests.sslc.model.families import FAMILIES, make_family
 from workloads.support.errors import InputError
-
-SHAPE = {
-    "vocab_size": VOCABULARY,
-    "hidden_size": 64,
-    "intermediate_size": 96,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "max_position_embeddings": 128,
-    "initializer_range": 0.1,
-}
-LLAMA3_ROPE = {
-    "rope_type": "llama3",
-    "rope_theta": 500_000.0,
-    "factor": 8.0,
-    "low_freq_factor": 1.0,
-    "high_freq_factor": 4.0,
-    "original_max_position_embeddings": 64,
-}
-FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
-    "llama-2": ("Llama", {"num_key_value_heads": 4, "tie_word_embeddings": False}),
-    "llama-3": ("Llama", {"num_key_value_heads": 2, "rope_parameters": LLAMA3_ROPE}),
-    "smollm": ("Llama", {"num_key_value_heads": 1, "tie_word_embeddings": True}),
-    "qwen2.5": ("Qwen2", {"num_key_value_heads": 2, "tie_word_embeddings": True}),
-    "mistral": ("Mistral", {"num_key_value_heads": 2, "sliding_window": 24, "head_dim": 24}),
-}
 
 
 @pytest.fixture(scope="module", params=sorted(FAMILIES))
 def sharded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    directory = tmp_path_factory.mktemp(request.param)
-    kind, changes = FAMILIES[request.param]
-    config = getattr(transformers, f"{kind}Config")(**SHAPE | changes)
-    torch.manual_seed(1)
-    model = getattr(transformers, f"{kind}ForCausalLM")(config)
-    for name, parameter in model.named_parameters():
-        if name.endswith("bias"):
-            torch.nn.init.normal_(parameter, std=0.5)
-    model.to(torch.bfloat16).save_pretrained(directory, max_shard_size="60KB")
+    directory = make_family(request.param, tmp_path_factory.mktemp(request.param))
     assert (directory / "model.safetensors.index.json").is_file()
-    save_tokenizer(directory)
     return directory
 
 
@@ -73,7 +37,7 @@ def test_family_sharded_is_compressed_evaluated_and_exported(sharded: Path, tmp_
     )
     assert artifact.settings.dtype == "BF16"
     biased = {r.name for r in artifact.blocks[0].projections if r.bias}
-    expected = {f"self_attn.{name}_proj" for name in "qkv"} if "qwen" in sharded.name else set()
+    expected = {f"self_attn.{name}_proj" for name in "qkv"} if "qwen2" in sharded.name else set()
     assert biased == expected
     export_dense(artifact, tmp_path / "dense")
     dense = AutoModelForCausalLM.from_pretrained(tmp_path / "dense")
@@ -97,7 +61,7 @@ def test_family_dense_perplexity_equals_transformers(sharded: Path) -> None:
     assert found.negative_log_likelihood == pytest.approx(loss, rel=1e-5)
 
 
-@pytest.mark.parametrize("kind", ["gpt2", "mixtral", "gemma", "phi3", "qwen3_moe"])
+@pytest.mark.parametrize("kind", ["gpt2", "gemma", "gemma3", "qwen2_moe", "deepseek_v3"])
 def test_family_unsupported_is_refused_by_name(tmp_path: Path, kind: str) -> None:
     (tmp_path / "model.safetensors").write_bytes((2).to_bytes(8, "little") + b"{}")
     (tmp_path / "config.json").write_text(json.dumps({"model_type": kind}))

@@ -10,19 +10,21 @@ import pytest
 from safetensors.numpy import save_file
 
 from workloads.masks.foreign import open_pruned, read_mask, single_projection
-from workloads.shapes.transformer import PROJECTION_MODULES
+from workloads.shapes.transformer import FUSED, PROJECTION_MODULES, SEPARATE
 from workloads.support.errors import InputError
 
 SHAPES = {"k_proj": (4, 10), "v_proj": (4, 10), "down_proj": (10, 12)}
 
 
-def weights(block: int, dtype: Any, seed: int = 0) -> dict[str, np.ndarray]:
+def weights(
+    block: int, dtype: Any, seed: int = 0, *, names: tuple[str, ...] = SEPARATE
+) -> dict[str, np.ndarray]:
     random = np.random.default_rng(seed + block)
     made = {}
-    for name, module in PROJECTION_MODULES.items():
+    for name in names:
         values = random.standard_normal(SHAPES.get(name, (12, 10)))
         values[random.random(values.shape) < 0.5] = 0.0
-        part = "self_attn" if module == "MHA" else "mlp"
+        part = "self_attn" if PROJECTION_MODULES[name] == "MHA" else "mlp"
         made[f"model.layers.{block}.{part}.{name}.weight"] = values.astype(dtype)
     return made
 
@@ -44,13 +46,19 @@ def test_open_pruned_masks_are_where_weights_are_not_zero(tmp_path: Path, dtype:
     model = open_pruned(save(tmp_path, blocks[1], blocks[0]))
     found = list(model.projections(tokens=3))
     assert [(index, item.gemm.name) for index, item in found] == [
-        (index, name) for index in range(2) for name in PROJECTION_MODULES
+        (index, name) for index in range(2) for name in SEPARATE
     ]
     assert found[0][1].mask.unpack()[0, :3].tolist() == [False, True, True]
     for (_, item), weight in zip(found, [*blocks[0].values(), *blocks[1].values()], strict=True):
         assert (item.mask.unpack() == (weight.astype(np.float64) != 0)).all()
         assert item.gemm.module == PROJECTION_MODULES[item.gemm.name]
         assert (item.rank, item.gemm.tokens) == (0, 3)
+
+
+def test_open_pruned_fused_projections_are_the_block(tmp_path: Path) -> None:
+    model = open_pruned(save(tmp_path, weights(0, np.float32, names=FUSED)))
+    found = [(item.gemm.name, item.gemm.module) for _, item in model.projections()]
+    assert found == [(name, PROJECTION_MODULES[name]) for name in FUSED]
 
 
 def test_open_pruned_rows_beyond_one_part_are_read(tmp_path: Path) -> None:
