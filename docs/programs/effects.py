@@ -1,9 +1,10 @@
 """What the published number leaves out: effects turned on in turn, for docs/effects.md.
 
-python -m docs.programs.effects   writes docs/figures/effects.{png,svg} and prints the table
+python -m docs.programs.effects   writes docs/figures/effects.{png,svg} and the tables of the page
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,26 +12,61 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from accelerator_sim.machine.catalog import load_accelerator
-from accelerator_sim.machine.hardware import Accelerator, Buffer, TileChoice
+from accelerator_sim.machine.catalog import load_accelerator, with_overrides
+from accelerator_sim.machine.hardware import MAX_BYTES, MAX_PER_CYCLE, Accelerator
 from accelerator_sim.mapping.candidates import Plan
 from accelerator_sim.planning.planner import plan_dense, plan_projection
 from accelerator_sim.projection import simulate_projection
+from accelerator_sim.sensitivity.changes import Change
+from accelerator_sim.sensitivity.rerun import hold
 from accelerator_sim.simulation.compiled import run_compiled
+from docs.programs.made import write_made
 from reports.figures.style import write_figure
 from reports.paper.published import table4
 from workloads.masks.packed import SparseLowRankGemm
 from workloads.masks.synthetic import synthetic_block
-from workloads.results.table import Column, Table, render
+from workloads.results.palette import SERIES
+from workloads.results.table import Column, Table
 from workloads.shapes.gemm import MODULES
 from workloads.shapes.transformer import load_model
 
-MODELS = {"llama2-7b": "LLaMA2-7B", "qwen2.5-7b": "Qwen2.5-7B"}
-TOKENS = (1, 16, 128, 2048)
-STEPS = ("perfect compute", "+ tiles, imbalance", "+ index decode", "+ memory")
-COLOURS = ("#999999", "#E69F00", "#56B4E9", "#0072B2")
-HATCHES = ("", "//", "..", "")
-PLENTY = 1 << 30
+MODELS = {"llama2-7b": "LLaMA2-7B"}
+TOKENS = (1, 16, 128)
+MACHINE = "array-64x64"
+
+_BUFFERS = ("weight_buffer", "activation_buffer", "output_buffer")
+_LEFT_OUT: tuple[tuple[str, Mapping[str, Any]], ...] = (
+    ("index decode", {"index.decode": "ideal", "index.decode_per_cycle": MAX_PER_CYCLE}),
+    ("gathers", {"gather": "ideal"}),
+    (
+        "pipeline, hand-offs, link",
+        {"pipeline_cycles": 0, "handoff_cycles": 0, "link_elements_per_cycle": MAX_PER_CYCLE},
+    ),
+    (
+        "requests, credits",
+        {"dram.requests_per_cycle": "unlimited", "dram.outstanding_requests": "unlimited"},
+    ),
+    (
+        "bandwidth",
+        {
+            "dram.bytes_per_second": 5 * 10**17,  # 10⁹ bytes a cycle
+            "dram.efficiency": 1.0,
+            "dram.refresh_share": 0.0,
+            "dram.burst_bytes": 1,
+            "dram.channels": 1,
+        },
+    ),
+    ("latency", {"dram.latency_ns": 0}),
+    (
+        "buffers, slots",
+        {
+            **{f"{buffer}.capacity_bytes": MAX_BYTES for buffer in _BUFFERS},
+            **{f"{buffer}.slots": "auto" for buffer in _BUFFERS},
+        },
+    ),
+)
+"""What is switched on one after the other, and the fields without it."""
+STEPS = ("perfect compute", "tiles, imbalance", *(name for name, _ in _LEFT_OUT))
 
 
 @dataclass(frozen=True)
@@ -48,50 +84,25 @@ class Cost:
     index_share: float
 
 
-def without_memory(machine: Accelerator) -> Accelerator:
-    """The machine with a DRAM, buffers and a link that never hold anything up."""
-    dram = replace(
-        machine.dram,
-        bytes_per_second=machine.clock_hz * 10**9,
-        efficiency=1.0,
-        latency_ns=0,
-        burst_bytes=1,
-        channels=1,
-    )
-    buffer = Buffer(PLENTY, 2)
-    return replace(
-        machine,
-        dram=dram,
-        handoff_cycles=0,
-        link_elements_per_cycle=PLENTY,
-        weight_buffer=buffer,
-        activation_buffer=buffer,
-        output_buffer=buffer,
-    )
-
-
-def as_planned(plan: Plan, machine: Accelerator) -> Accelerator:
-    """A machine that must run with the tile, the dataflow and the split of a plan."""
-    tile, program = plan.program.tiled.tile, plan.program
-    return replace(
-        machine,
-        tile=TileChoice(tile.rows, tile.columns, tile.tokens),
-        dataflow=program.configuration.dataflow,
-        denser_lines=program.denser_lines,
-    )
+def machines(whole: Accelerator) -> list[tuple[Change, Accelerator]]:
+    """The machine without all effects, with the first of them, and so on to the whole machine."""
+    found = []
+    for on in range(len(_LEFT_OUT) + 1):
+        overrides = {key: value for _, fields in _LEFT_OUT[on:] for key, value in fields.items()}
+        change = Change(STEPS[on + 1], "ideal", overrides)
+        found.append((change, with_overrides(whole, overrides)))
+    return found
 
 
 def projection_cycles(item: SparseLowRankGemm, machine: Accelerator) -> tuple[np.ndarray, Plan]:
     """Cycles (dense, compressed) x steps; every step runs the tiles of the whole machine."""
     published = simulate_projection(item, machine, models=["published"])["published"]
-    free = without_memory(machine)
-    no_decode = replace(free, index=replace(free.index, decode_per_cycle=PLENTY))
     dense, whole = plan_dense(item.gemm, machine), plan_projection(item, machine)
-    cycles = np.array([[published.dense_cycles] * 4, [published.sum_cycles] * 4])
-    for step, variant in enumerate((no_decode, free), start=1):
-        cycles[0, step] = run_compiled(plan_dense(item.gemm, as_planned(dense, variant))).cycles
-        cycles[1, step] = run_compiled(plan_projection(item, as_planned(whole, variant))).cycles
-    cycles[:, 3] = run_compiled(dense).cycles, run_compiled(whole).cycles
+    cycles = np.array([[published.dense_cycles], [published.sum_cycles]]).repeat(len(STEPS), axis=1)
+    for step, (change, changed) in enumerate(machines(machine), start=1):
+        held = plan_dense(item.gemm, hold(dense, changed, change))
+        cycles[0, step] = run_compiled(held).cycles
+        cycles[1, step] = run_compiled(plan_projection(item, hold(whole, changed, change))).cycles
     return cycles, whole
 
 
@@ -105,7 +116,7 @@ def index_bits(plan: Plan) -> tuple[int, int]:
 
 def measure(name: str, tokens: int, machine: Accelerator) -> dict[str, Cost]:
     """Costs of one block by module."""
-    totals = {module: np.zeros((2, 4)) for module in MODULES}
+    totals = {module: np.zeros((2, len(STEPS))) for module in MODULES}
     bits = {module: np.zeros(2) for module in MODULES}
     for item in synthetic_block(load_model(name), 0.5, 128, tokens, 0, factors_inside_budget=False):
         cycles, plan = projection_cycles(item, machine)
@@ -114,81 +125,89 @@ def measure(name: str, tokens: int, machine: Accelerator) -> dict[str, Cost]:
     return {m: Cost(totals[m][0], totals[m][1], bits[m][0] / bits[m][1]) for m in MODULES}
 
 
-def table(costs: dict[tuple[str, int], dict[str, Cost]]) -> Table:
-    """Speedups and costs of every module as the effects come on, beside the printed speedups."""
+Costs = dict[tuple[str, int], dict[str, Cost]]
+
+
+def speedups(costs: Costs) -> Table:
+    """Speedups of every module as the effects come on, beside the printed ones."""
     published = {(row.model, row.module): row.speedup for row in table4()}
     rows = tuple(
         (
-            MODELS[model],
-            tokens,
-            module,
+            *(MODELS[model], tokens, module),
             published[model, module] if tokens == 1 else None,
             *(cost.dense / cost.compressed).tolist(),
-            *(cost.compressed / cost.compressed[0]).tolist()[1:],
             cost.index_share,
         )
         for (model, tokens), modules in costs.items()
         for module, cost in modules.items()
     )
     columns = (
-        Column("Model"),
-        Column("Tokens", ",d"),
-        Column("Module"),
-        Column("Published speedup", ".2f"),
-        *(Column(f"Speedup, {step}", ".2f") for step in STEPS),
-        *(Column(f"Cycles, {step}", ".2f") for step in STEPS[1:]),
-        Column("Indices in bits loaded", ".1%"),
+        *(Column("model"), Column("tokens", ",d"), Column("module"), Column("published", ".2f")),
+        *(Column(name if step < 1 else f"+ {name}", ".2f") for step, name in enumerate(STEPS)),
+        Column("indices, of bits loaded", ".1%"),
     )
-    return Table("effects", "Effects turned on in turn", columns, rows)
+    return Table("effects", "Speedup, dense over compressed", columns, rows)
 
 
-def figure(costs: dict[tuple[str, int], dict[str, Cost]]) -> Figure:
-    """The same as a picture."""
-    made = Figure(figsize=(9.6, 6.2), layout="constrained")
-    panels = made.subplots(2, 2, sharex=True, sharey="row")
+def longer(costs: Costs) -> Table:
+    """Cycles of a block over those of perfect compute, dense and compressed."""
+    rows = [
+        (MODELS[model], tokens, run, *(cycles / cycles[0]).tolist()[1:])
+        for (model, tokens), modules in costs.items()
+        for run, cycles in _block(modules).items()
+    ]
+    columns = (
+        *(Column("model"), Column("tokens", ",d"), Column("run")),
+        *(Column(f"+ {name}", ".2f") for name in STEPS[1:]),
+    )
+    return Table("cycles", "Cycles over perfect compute", columns, tuple(rows))
+
+
+def _block(modules: Mapping[str, Cost]) -> dict[str, np.ndarray]:
+    dense = np.array([cost.dense for cost in modules.values()]).sum(axis=0)
+    compressed = np.array([cost.compressed for cost in modules.values()]).sum(axis=0)
+    return {"dense": dense, "compressed": compressed}
+
+
+def figure(costs: Costs) -> Figure:
+    """Speedup and cycles of a block, step by step, a line for each number of tokens."""
+    made = Figure(figsize=(7.2, 6.6), layout="constrained")
+    panels = made.subplots(2, len(MODELS), sharex=True, sharey="row", squeeze=False)
     for (upper, lower), (model, title) in zip(panels.T, MODELS.items(), strict=True):
-        _draw(upper, lower, [costs[model, tokens] for tokens in TOKENS])
+        _draw(upper, lower, {tokens: _block(costs[model, tokens]) for tokens in TOKENS})
         rows = [row for row in table4() if row.model == model]
         block = sum(row.dense_cycles for row in rows) / sum(row.sum_cycles for row in rows)
-        label = "published, 1 token"
-        upper.axhline(block, color="#D55E00", linestyle="--", linewidth=1.2, zorder=1, label=label)
+        upper.axhline(block, color="black", linestyle="--", linewidth=1, label="published, 1 token")
         upper.set_title(title, fontsize=10)
-        upper.set_ylim(0, 2.1)
         lower.set_yscale("log")
-        lower.set_ylim(0.8, 60)
         lower.set_yticks([1, 2, 5, 10, 20, 50], ["1", "2", "5", "10", "20", "50"])
         lower.minorticks_off()
-        lower.set_xticks(range(len(TOKENS)), [f"{tokens:,}" for tokens in TOKENS])
-        lower.set_xlabel("tokens")
-        for axes in (upper, lower):
-            axes.spines[["top", "right"]].set_visible(False)
+        names = [name if step < 1 else f"+ {name}" for step, name in enumerate(STEPS)]
+        lower.set_xticks(range(len(STEPS)), names, rotation=40, ha="right", fontsize=8)
     panels[0, 0].set_ylabel("speedup of a block")
-    panels[1, 0].set_ylabel("cycles / perfect compute")
+    panels[1, 0].set_ylabel("compressed cycles / perfect compute")
     made.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=5)
     return made
 
 
-def _draw(upper: Axes, lower: Axes, costs: list[dict[str, Cost]]) -> None:
-    """Speedups above, cycles over those of perfect compute below; a bar per step."""
-    dense = np.array([sum(cost.dense for cost in modules.values()) for modules in costs])
-    ours = np.array([sum(cost.compressed for cost in modules.values()) for modules in costs])
-    for step, label in enumerate(STEPS):
-        centres = np.arange(len(costs)) + (step - 1.5) * 0.2
-        style: dict[str, Any] = {
-            "color": COLOURS[step], "hatch": HATCHES[step], "edgecolor": "white", "zorder": 2,
-        }  # fmt: skip
-        bars = upper.bar(centres, dense[:, step] / ours[:, step], 0.19, label=label, **style)
-        upper.bar_label(bars, fmt="%.2f", fontsize=6.5)
-        bars = lower.bar(centres, ours[:, step] / ours[:, 0], 0.19, **style)
-        lower.bar_label(bars, fmt="%.3g", fontsize=6.5)
+def _draw(upper: Axes, lower: Axes, blocks: Mapping[int, Mapping[str, np.ndarray]]) -> None:
+    """Speedups above, cycles over those of perfect compute below."""
+    for (tokens, runs), (color, marker) in zip(blocks.items(), SERIES, strict=False):
+        style: dict[str, Any] = {"color": color, "marker": marker, "markersize": 4}
+        label = f"{tokens:,} token{'' if tokens == 1 else 's'}"
+        upper.plot(runs["dense"] / runs["compressed"], label=label, **style)
+        lower.plot(runs["compressed"] / runs["compressed"][0], **style)
+    for axes in (upper, lower):
+        axes.grid(axis="y", color="#DDDDDD", linewidth=0.6)
+        axes.spines[["top", "right"]].set_visible(False)
 
 
 def main() -> None:
-    """Write the figure and print the table."""
-    machine = load_accelerator("array-64x64")
+    """Write the figure and the tables."""
+    machine = load_accelerator(MACHINE)
     costs = {(m, k): measure(m, k, machine) for m in MODELS for k in TOKENS}
-    print(render(table(costs), "markdown"))
     write_figure(figure(costs), Path("docs/figures"), "effects")
+    write_made("docs/effects.md", {"speedups": speedups(costs), "cycles": longer(costs)})
 
 
 if __name__ == "__main__":
