@@ -227,8 +227,10 @@ def _hopeless(search: Search, tile: TileShape) -> bool:
     rows = gemm.m if order == "activation_stationary" else tile.rows
     tokens = gemm.tokens if order == "weight_stationary" else tile.tokens
     outputs = search.configuration(FLOWS[0]).output_buffer(accelerator).capacity_bytes
+    inputs = tile.columns * tile.tokens * accelerator.bits.activation
     return (
         weight_bits > 8 * accelerator.weight_buffer.capacity_bytes
+        or inputs > 8 * accelerator.activation_buffer.capacity_bytes
         or rows * tokens * accelerator.bits.accumulator > 8 * outputs
     )
 

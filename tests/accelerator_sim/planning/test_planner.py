@@ -136,3 +136,10 @@ def test_large_mask_is_cut_between_words_where_that_is_faster() -> None:
     between = run_compiled(plan_projection(item, load_accelerator("array-64x64", given))).cycles
     found = run_compiled(plan_projection(item, load_accelerator("array-64x64"))).cycles
     assert found <= 1.005 * between
+
+
+def test_plan_dense_many_tokens_and_little_room_for_inputs_finds_a_tile() -> None:
+    """Tiles whose inputs fit nowhere are few; beside them those that fit are not too many."""
+    tight = load_accelerator("array-64x64", {"activation_buffer.capacity_bytes": 1024})
+    plan = plan_dense(Gemm("p", "FFN", 64, 1024, 1024), tight)
+    assert plan.storage.fits
