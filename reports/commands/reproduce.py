@@ -42,8 +42,8 @@ def reproduce(
         typer.Argument(
             metavar="NAME...",
             autocompletion=completing(completion.studies),
-            help="table1 to table10, figure1 4 5 6 (written figure4), `calibration`, or `all` "
-            "(but table5).",
+            help="table1 to table10, figure1 4 5 6 (written figure4), `calibration`, `bits`, "
+            "or `all` (but table5).",
         ),
     ],
     model: Annotated[

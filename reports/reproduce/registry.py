@@ -22,6 +22,7 @@ STUDIES = {
     "figure5": "reports.reproduce.studies.losses:figure5",
     "figure6": "reports.reproduce.studies.ratios:figure6",
     "calibration": "reports.reproduce.studies.calibration:calibration",
+    "bits": "reports.reproduce.studies.bits:bits",
 }
 
 

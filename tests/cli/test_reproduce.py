@@ -56,6 +56,34 @@ def test_reproduce_two_tables_and_a_figure_write_every_format(
     assert "ONLY THE FIRST 1 OF 3 BLOCKS" in page
 
 
+def test_reproduce_bits_sets_every_method_beside_dense_quantisation(
+    sslc: Run, llama: Path, small: tuple[object, ...], tmp_path: Path
+) -> None:
+    asked = ("bits", "--model", llama, *small, "--blocks", 1, "--method", "wanda")
+    done = sslc("reproduce", *asked, "--out", tmp_path, "--json")
+    (table,) = document(done)["tables"]
+    cells = [list(row.values()) for row in table["rows"]]
+    rows = {(row[0], row[1]): row for row in cells}
+    of_scales = 16 * 448 / 30_720  # a scale for each row of a block: none has 128 columns
+    assert rows["RTN", "int4"][2] == pytest.approx(4 + of_scales)
+    assert rows["RTN", "int4, groups of 32"][2] == pytest.approx(4 + 16 / 32)
+    assert len(rows) == 1 + 2 + 2 * 3
+    for stored in ("int8 / int8", "int4 / int8"):
+        method = rows["Wanda", stored]
+        fitting = [r for r in cells if r[0] in ("RTN", "GPTQ") and r[2] <= method[2]]
+        best = min(fitting, key=lambda row: float(row[3]), default=None)
+        if best is None:
+            assert "none is as small" in method[4]
+        else:
+            said = "wins over" if method[3] < best[3] else "loses to"
+            assert method[4].endswith(f"{said} {best[0]} {best[1]}")
+    assert _named(done, "bits-*.png").read_bytes().startswith(b"\x89PNG")
+    files = {path: path.stat().st_mtime_ns for path in (tmp_path / "cells").iterdir()}
+    again = sslc("reproduce", *asked, "--out", tmp_path, "--json")
+    assert document(again)["tables"] == [table]
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "cells").iterdir()} == files
+
+
 def test_reproduce_other_settings_write_other_files_and_the_same_replace_them(
     sslc: Run, llama: Path, small: tuple[object, ...], tmp_path: Path
 ) -> None:
