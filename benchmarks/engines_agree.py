@@ -7,53 +7,40 @@ cycles, accounts and bytes. Half of the matrices are wide, so that many tiles ad
 """
 
 import dataclasses
-import sys
 
-from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from accelerator_sim.machine.hardware import Accelerator
 from accelerator_sim.mapping.candidates import Plan
-from accelerator_sim.planning.planner import plan_projection
 from accelerator_sim.simulation.compiled import run_compiled
 from accelerator_sim.simulation.event import run_event
 from accelerator_sim.simulation.result import EventResult
+from benchmarks.random_cases import Case, for_each, plan_or_none, trials_and_seed
 from tests.accelerator_sim.machines import cases, n_of_m_part, projection, random_mask
 from tests.reference import slow_machine
 from workloads.masks.packed import SparseLowRankGemm
-from workloads.support.errors import InputError
 
 
 def main(trials: int, chosen_seed: int) -> None:
     compared = 0
 
-    @seed(chosen_seed)
-    @settings(
-        max_examples=trials,
-        deadline=None,
-        database=None,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(case=st.one_of(cases(), wide_cases()))
-    def agree(case: tuple[SparseLowRankGemm, Accelerator]) -> None:
+    def agree(case: Case) -> None:
         nonlocal compared
         item, machine = case
-        try:
-            plan = plan_projection(item, machine)
-        except InputError:
+        plan = plan_or_none(item, machine)
+        if plan is None:
             return
         result = run_event(plan)
         assert run_compiled(plan) == result, (item, machine)
         assert slow(plan, item) == found(result), (item, machine)
         compared += 1
 
-    agree()
+    cases_of_both = st.one_of(cases(), wide_cases())
+    for_each(cases_of_both, agree, trials=trials, chosen_seed=chosen_seed)
     print(f"seed {chosen_seed}: {trials:,} machines drawn, {compared:,} ran, all results equal")
 
 
 @st.composite
-def wide_cases(draw: st.DrawFn) -> tuple[SparseLowRankGemm, Accelerator]:
+def wide_cases(draw: st.DrawFn) -> Case:
     """The same machines with few rows of many columns."""
     item, machine = draw(cases())
     density = draw(st.sampled_from([0.1, 0.5, 0.9]))
@@ -88,5 +75,4 @@ def slow(plan: Plan, item: SparseLowRankGemm) -> tuple[object, ...]:
 
 
 if __name__ == "__main__":
-    given_arguments = [int(argument) for argument in sys.argv[1:]]
-    main(*given_arguments, *(10_000, 0)[len(given_arguments) :])
+    main(*trials_and_seed(10_000))

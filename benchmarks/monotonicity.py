@@ -7,20 +7,14 @@ order of events changes. Prints, for one stream of tiles and for two, how many m
 made slower, of how many that it changed or could have, and the worst.
 """
 
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from hypothesis import HealthCheck, Phase, given, seed, settings
-
 from accelerator_sim.machine.hardware import Accelerator, Buffer
-from accelerator_sim.mapping.candidates import Plan
-from accelerator_sim.planning.planner import plan_projection
 from accelerator_sim.simulation.compiled import run_compiled
+from benchmarks.random_cases import Case, for_each, plan_or_none, trials_and_seed
 from tests.accelerator_sim.machines import PLENTY, cases
-from workloads.masks.packed import SparseLowRankGemm
-from workloads.support.errors import InputError
 
 BUFFERS = ("weight_buffer", "activation_buffer", "output_buffer")
 _Change = Callable[[Accelerator], Accelerator | None]
@@ -42,18 +36,9 @@ class Outcome:
 def main(trials: int, chosen_seed: int) -> None:
     outcomes = {name: (Outcome(), Outcome()) for name in changes()}
 
-    @seed(chosen_seed)
-    @settings(
-        max_examples=trials,
-        deadline=None,
-        database=None,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(case=cases())
-    def improve(case: tuple[SparseLowRankGemm, Accelerator]) -> None:
+    def improve(case: Case) -> None:
         item, drawn = case
-        plan = _plan(item, drawn)
+        plan = plan_or_none(item, drawn)
         if plan is None:
             return
         program = plan.program
@@ -63,7 +48,7 @@ def main(trials: int, chosen_seed: int) -> None:
         before = run_compiled(plan).cycles
         for name, change in changes().items():
             better = change(machine)
-            after = None if better is None else _plan(item, better)
+            after = None if better is None else plan_or_none(item, better)
             if after is not None:
                 outcome = outcomes[name][len(program.factors) > 0]
                 outcome.tried += 1
@@ -71,7 +56,7 @@ def main(trials: int, chosen_seed: int) -> None:
                 if cycles > before:
                     outcome.slower.append(cycles / before - 1)
 
-    improve()
+    for_each(cases(), improve, trials=trials, chosen_seed=chosen_seed)
     print("change: one stream; two streams")
     for name, (one, two) in outcomes.items():
         print(f"{name}: {one}; {two}")
@@ -177,13 +162,5 @@ def _whole(lines: Any) -> int:
     return int(lines)
 
 
-def _plan(item: SparseLowRankGemm, machine: Accelerator) -> Plan | None:
-    try:
-        return plan_projection(item, machine)
-    except InputError:
-        return None
-
-
 if __name__ == "__main__":
-    given_arguments = [int(argument) for argument in sys.argv[1:]]
-    main(*given_arguments, *(3_000, 0)[len(given_arguments) :])
+    main(*trials_and_seed(3_000))

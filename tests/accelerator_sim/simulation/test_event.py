@@ -188,7 +188,13 @@ def test_run_event_one_stream_and_more_hardware_takes_no_longer(
     for better in (
         {"dram": dataclasses.replace(dram, bytes_per_second=2 * dram.bytes_per_second)},
         {"dram": dataclasses.replace(dram, latency_ns=0.0)},
+        {"dram": dataclasses.replace(dram, write_latency_ns=0.0)},
+        {"dram": dataclasses.replace(dram, refresh_share=0.0)},
         {"handoff_cycles": 0},
+        {"gather": "ideal"},
+        {"activation_banks": 2 * machine.activation_banks},
+        {"activation_ports": 2 * machine.activation_ports},
+        {"index": dataclasses.replace(machine.index, decode="ideal")},
         {"weight_buffer": Buffer(PLENTY, machine.weight_buffer.slots)},
         {"activation_buffer": Buffer(PLENTY, machine.activation_buffer.slots)},
         {"output_buffer": Buffer(PLENTY, machine.output_buffer.slots)},
