@@ -68,6 +68,7 @@
       labelLimit: 220 },
     legend: { labelColor: ink, titleColor: ink, labelFontSize: 12, titleFontSize: 12,
       orient: "bottom", labelLimit: 260, symbolStrokeColor: ink, direction: "horizontal",
+      symbolBaseFillColor: ink, symbolBaseStrokeColor: ink,
       titleFontWeight: "normal" },
     header: { labelColor: ink, titleColor: ink }, text: { color: ink, fill: ink },
     rule: { color: ink }, view: { stroke: null },
@@ -88,7 +89,7 @@
   const fitted = (spec, element) => {
     const copy = structuredClone(spec);
     copy.config = narrow(element)
-      ? { legend: { columns: 1 }, axis: { labelLimit: 150, tickCount: 4 } } : { legend: { columns: 4 } };
+      ? { legend: { columns: 1 }, axis: { labelLimit: 180, tickCount: 4 } } : { legend: { columns: 4 } };
     return copy;
   };
 
@@ -156,7 +157,7 @@
         `${at("point", row)}${isFront.has(row) ? "" : " (behind the front)"}: ` +
         `${shown(at(role("x").value, row))}, ${shown(at(role("y").value, row))}`]), picked);
       role("status").textContent = brushed === null
-        ? `${front.length} points on the front of ${rows.length}`
+        ? `${front.length.toLocaleString("en")} points on the front of ${rows.length.toLocaleString("en")}`
         : `${brushed.length} points in the brush, ${brushed.filter(row => isFront.has(row)).length} of them on the front`;
       write();
     };
@@ -236,6 +237,7 @@
     for (const element of document.querySelectorAll("[data-chart]")) {
       const chart = data.charts[element.dataset.chart];
       const place = () => draw(element, fitted(chart.spec, element), chart.canvas);
+      await new Promise(done => setTimeout(done));  // the page answers between two charts
       await place();
       if (chart.canvas) redraws.push(place);
     }

@@ -28,9 +28,7 @@ def gain_chart(anchor: str, result: WhatIfResult, about: str) -> Chart:
     bars = {
         "mark": {"type": "bar"},
         "encoding": {
-            "x": number(
-                "gain", "gain: cycles as it is over cycles with the change", scale={"zero": False}
-            ),
+            "x": number("gain", "times as fast", scale={"zero": False}),
             "x2": {"datum": 1},
             "y": name("change", sort=order),
             "yOffset": {"field": "plan", "sort": [_HELD, _ANEW]},
