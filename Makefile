@@ -1,6 +1,7 @@
 # make demo   from a real checkpoint to the speedup table
 # make test   everything that must hold
 # make docs   the documentation as a site, in build/docs
+# make package   the wheel in build/wheel, tried from another directory
 # make docs-run   every command of the documentation that takes long, about an hour
 PYTHON ?= python3
 VENV := .venv
@@ -9,7 +10,7 @@ READY := $(VENV)/.ready
 LOCK := requirements/everything.lock
 LOCKED := dev docs eval frames gpu onnx recover
 
-.PHONY: demo test check docs docs-run format bench gpu results lock clean
+.PHONY: demo test check docs docs-run package format bench gpu results lock clean
 
 demo: $(READY)
 	$(BIN)/sslc demo --out runs/demo
@@ -32,6 +33,11 @@ docs: $(READY)
 docs-run: $(READY)
 	SSLC_DOCS_RUN=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 0 tests/docs/test_pages_run.py
 	$(BIN)/python -m docs.programs.tutorial runs/tutorial
+
+package: $(READY)
+	rm -rf build/wheel
+	$(BIN)/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir build/wheel .
+	$(BIN)/python -m pytest -n 0 tests/package
 
 format: $(READY)
 	$(BIN)/ruff format .

@@ -5,18 +5,18 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
-from workloads.results.document import render_all
-from workloads.results.kinds import Result
-from workloads.results.selection import with_columns
-from workloads.results.table import Table
 from workloads.support.errors import printable
+
+if TYPE_CHECKING:
+    from workloads.results.kinds import Result
+    from workloads.results.table import Table
 
 _SECONDS_BETWEEN_LINES = 5.0
 _BARS_SHOWN = 8
@@ -89,12 +89,12 @@ class Reporter:
 
 
 def show(
-    tables: Sequence[Table],
+    tables: "Sequence[Table]",
     style: str,
     *,
     as_json: bool,
     columns: Sequence[str] = (),
-    results: Sequence[Result] = (),
+    results: "Sequence[Result]" = (),
     details: Any = None,
 ) -> None:
     """Print what a command has to say, as one document.
@@ -110,6 +110,9 @@ def show(
     Raises:
         InputError: No table has these columns.
     """
+    from workloads.results.document import render_all
+    from workloads.results.selection import with_columns
+
     tables = with_columns(tables, columns)
     form = "json" if as_json else style
     print(render_all(tables, form, results, details=details), end="")

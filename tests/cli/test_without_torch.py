@@ -75,3 +75,9 @@ def test_command_that_needs_torch_is_blocked(folder: Path) -> None:
     done = blocked(folder, "evaluate", "artifact")
     assert done.returncode == 1
     assert "ModuleNotFoundError" in done.stderr or "ImportError" in done.stderr
+
+
+def test_command_line_itself_loads_no_library_of_numbers() -> None:
+    code = "import sys, reports.cli; print({'numpy', 'numba', 'pyarrow', 'torch'} & {*sys.modules})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
