@@ -76,7 +76,7 @@ def tools(block: tuple[Gemm, ...]) -> list[Tool]:
 def ours(tool: Tool) -> tuple[int, int]:
     """Roofline and event cycles of the 64x64 machine at a tool's bandwidth, tile ``auto``."""
     machine = load_accelerator(
-        "array-64x64", {"dram.bytes_per_second": round(tool.bytes_per_cycle * CLOCK_HZ)}
+        "array-64x64-ideal-dram", {"dram.bytes_per_second": round(tool.bytes_per_cycle * CLOCK_HZ)}
     )
     gemms = load_model("llama2-7b").projections(tool.tokens)
     runs = [run_compiled(plan_dense(gemm, machine)) for gemm in gemms]
