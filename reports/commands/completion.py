@@ -134,6 +134,13 @@ def texts() -> list[str]:
     return list(NAMES)
 
 
+def protocols() -> list[str]:
+    """Settings of published perplexities."""
+    from workloads.texts.protocols import PROTOCOLS
+
+    return list(PROTOCOLS)
+
+
 def vision_transformers() -> list[str]:
     """With attention that ships."""
     from workloads.shapes.attention import vit_names

@@ -11,6 +11,7 @@ from reports.commands.options import (
     DeviceName,
     JsonFlag,
     MethodSettings,
+    Protocol,
     Style,
     parse_settings,
     share,
@@ -135,8 +136,13 @@ def compress(
         int | None,
         typer.Option(show_default="16, the method's own", help="Calibration windows."),
     ] = None,
-    window_tokens: Annotated[int, typer.Option(help="Tokens per window.")] = 512,
-    seed: Annotated[int, typer.Option(help="Of the calibration windows' places.")] = 0,
+    window_tokens: Annotated[
+        int | None, typer.Option(show_default="512", help="Tokens per window.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(show_default="0", help="Of the calibration windows' places.")
+    ] = None,
+    protocol: Protocol = None,
     dtype: Annotated[
         str,
         typer.Option(
@@ -192,15 +198,12 @@ def compress(
         "overrides": overrides,
         "refine": refine,
         "refine_settings": parse_settings(refine_settings),
-        "calibration": calibration,
-        "windows": windows,
-        "window_tokens": window_tokens,
-        "seed": seed,
         "dtype": dtype,
         "device": device,
         "workers": workers,
         "max_memory": max_memory,
     }
+    asked |= _cut(protocol, calibration, windows, window_tokens, seed)
     if out is None or dry_run:
         if allocation != "uniform":
             raise InputError(
@@ -216,6 +219,27 @@ def compress(
         "overwrite": overwrite,
     }
     _compress(model, out, asked, style, as_json)
+
+
+def _cut(
+    protocol: str | None,
+    calibration: str | None,
+    windows: int | None,
+    window_tokens: int | None,
+    seed: int | None,
+) -> dict[str, Any]:
+    """Calibration as given, as the protocol has it, or as it is by default."""
+    from workloads.texts.protocols import fixed
+
+    given = {
+        "calibration": calibration,
+        "windows": windows,
+        "window_tokens": window_tokens,
+        "seed": seed,
+    }
+    cut: dict[str, Any] = fixed(protocol, given)
+    defaults = {"window_tokens": 512, "seed": 0}
+    return cut | {name: value for name, value in defaults.items() if cut[name] is None}
 
 
 def _estimate(model: str, asked: dict[str, Any], style: str, as_json: bool) -> None:

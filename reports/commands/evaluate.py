@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from reports.commands import completion
 from reports.commands.completion import completing
-from reports.commands.options import DeviceName, JsonFlag, Style, several
+from reports.commands.options import DeviceName, JsonFlag, Protocol, Style, several
 
 if TYPE_CHECKING:
     from workloads.results.kinds import PerplexityResult, ZeroShotResult
@@ -42,7 +42,9 @@ def evaluate(
             help="A text of `sslc list texts`, or a text file.",
         ),
     ] = None,
-    window_tokens: Annotated[int, typer.Option(help="Tokens per window.")] = 512,
+    window_tokens: Annotated[
+        int | None, typer.Option(show_default="512", help="Tokens per window.")
+    ] = None,
     stride: Annotated[
         int | None,
         typer.Option(
@@ -50,8 +52,10 @@ def evaluate(
         ),
     ] = None,
     max_tokens: Annotated[
-        int, typer.Option(min=0, help="Use at most so many tokens; 0 uses all.")
-    ] = 16_384,
+        int | None,
+        typer.Option(min=0, show_default="16384", help="Use at most so many tokens; 0 uses all."),
+    ] = None,
+    protocol: Protocol = None,
     tasks: Tasks = None,
     limit: Annotated[
         int | None,
@@ -104,7 +108,7 @@ def evaluate(
     names = several(tasks)
     _check_together(
         names,
-        {"--text": text, "--stride": stride},
+        {"--text": text, "--stride": stride, "--protocol": protocol},
         {"--limit": limit, "--shots": shots, "--batch-size": batch_size, "--dtype": dtype},
     )
     own = Path(model) if (Path(model) / MANIFEST).is_file() else None
@@ -117,13 +121,32 @@ def evaluate(
             )  # fmt: skip
         else:
             perplexity = sslc.evaluate(
-                model, text=text or "embedded", window_tokens=window_tokens, stride=stride,
-                max_tokens=max_tokens, device=device, progress=reporter,
+                model, device=device, progress=reporter,
+                **_cut(protocol, text, window_tokens, stride, max_tokens),
             )  # fmt: skip
     if names:
         _finish_tasks(scores, save or own, style, as_json)
     else:
         _finish_perplexity(perplexity, save or own, style, as_json)
+
+
+def _cut(
+    protocol: str | None,
+    text: str | None,
+    window_tokens: int | None,
+    stride: int | None,
+    max_tokens: int | None,
+) -> dict[str, Any]:
+    """Text and windows as given, as the protocol has them, or as they are by default."""
+    from workloads.texts.protocols import fixed
+
+    asked = fixed(
+        protocol,
+        {"text": text, "window_tokens": window_tokens, "stride": stride, "max_tokens": max_tokens},
+        evaluation=True,
+    )
+    defaults = {"text": "embedded", "window_tokens": 512, "max_tokens": 16_384}
+    return asked | {name: value for name, value in defaults.items() if asked[name] is None}
 
 
 def _finish_perplexity(

@@ -68,6 +68,17 @@ DeviceName = Annotated[
         help="What computes.",
     ),
 ]
+Protocol = Annotated[
+    str | None,
+    typer.Option(
+        "--protocol",
+        metavar="NAME",
+        autocompletion=completing(completion.protocols),
+        show_default="none",
+        help="Text and windows as a published program has them (`sslc list protocols`); an option "
+        "that contradicts it is refused.",
+    ),
+]
 Tokens = Annotated[int, typer.Option("--tokens", min=1, help="Tokens per product.")]
 Context = Annotated[
     int | None,

@@ -17,6 +17,7 @@ from workloads.shapes.attention import load_vit, vit_names
 from workloads.shapes.transformer import load_model, model_names
 from workloads.support.errors import InputError
 from workloads.support.presets import preset_names, preset_text
+from workloads.texts.protocols import PROTOCOLS
 from workloads.texts.windows import NAMES
 
 if TYPE_CHECKING:
@@ -95,6 +96,23 @@ def allocations_table() -> Table:
 
     columns = (Column("Allocation"), Column("How the kept fraction is divided"))
     return Table("allocations", "Allocations", columns, tuple(ALLOCATIONS.items()))
+
+
+def protocols_table() -> Table:
+    """Settings of published programs."""
+    columns = (
+        Column("Protocol"), Column("Program"), Column("Calibration"), Column("Windows", ",d"),
+        Column("Tokens", ",d"), Column("Seed", "d"), Column("Evaluated"),
+    )  # fmt: skip
+    rows = tuple(
+        (name, p.source, p.calibration, p.windows, p.window_tokens, p.seed, p.text)
+        for name, p in PROTOCOLS.items()
+    )
+    notes = (
+        "Evaluated whole, in windows of as many tokens that do not overlap. Windows are cut by "
+        "this project: the programs draw other places of the same text from the same seed.",
+    )
+    return Table("protocols", "Protocols", columns, rows, notes)
 
 
 def accelerators_table() -> Table:
@@ -249,6 +267,9 @@ CATALOGUES: dict[str, Catalogue] = {
     ),
     "allocations": Catalogue(
         "how a kept fraction is divided", "compress --allocation", allocations_table
+    ),
+    "protocols": Catalogue(
+        "settings of published perplexities", "compress and evaluate --protocol", protocols_table
     ),
     "texts": Catalogue("texts", "compress --calibration, evaluate --text", texts_table),
     "accelerators": Catalogue(

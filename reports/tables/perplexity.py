@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 from reports.tables.labels import columns, split, versions
 from workloads.results.identity import distinguished, method_labels
-from workloads.results.kinds import PerplexityResult
+from workloads.results.kinds import PerplexityIdentity, PerplexityResult
 from workloads.results.table import Column, Table
+from workloads.texts.protocols import named_by
 
 _COLUMNS = (
     Column("Model"),
@@ -59,9 +60,25 @@ def perplexity_table(results: Sequence[PerplexityResult]) -> Table:
         for index, (result, label, text) in enumerate(zip(ordered, labels, texts, strict=True))
     )
     told = "; ".join(f"{name}: {value}" for name, value in shared.items())
-    notes = (_NOTE, f"{told}.") if told else (_NOTE,)
+    notes = (_NOTE, *_protocols(texts, identities), *((f"{told}.",) if told else ()))
     columns_of_all = (*_COLUMNS, *columns(varying))
     return Table("perplexity", "Perplexity on held-out text", columns_of_all, rows, notes)
+
+
+def _protocols(texts: Sequence[str], identities: Sequence[PerplexityIdentity]) -> list[str]:
+    """Which rows are measured as published programs measure, by text and window."""
+    found = {}
+    for text, identity in zip(texts, identities, strict=True):
+        cut = identity.text
+        names = named_by(
+            cut.source,
+            cut.window_tokens,
+            stride_tokens=cut.stride_tokens,
+            max_tokens=cut.max_tokens,
+        )
+        if names:
+            found[f"{text} in windows of {cut.window_tokens:,}"] = ", ".join(names)
+    return [f"Protocol of {rows}: {names}." for rows, names in found.items()]
 
 
 def _comparable(result: PerplexityResult) -> tuple[str, str, int, int, int]:
