@@ -34,7 +34,7 @@ def open_checkpoint(model: str, progress: Progress = silent) -> Checkpoint:
         InputError: Nothing is there, the hub cannot be reached, or the files are not a checkpoint,
             or one with an adapter.
     """
-    if (Path(model) / MANIFEST).is_file():
+    if _is_artifact(Path(model)):
         raise InputError(f"{model}: an artifact, compressed already; give a dense model")
     checkpoint = _opened(model, progress)
     if _adapted(checkpoint):
