@@ -5,6 +5,7 @@ dataflows and splits is estimated whole; then, from the best of it, one axis aft
 searched among many more extents.
 """
 
+import itertools
 import math
 from collections.abc import Iterable
 from dataclasses import replace
@@ -20,7 +21,12 @@ from accelerator_sim.mapping.estimate import (
     estimates,
     sparse_rows,
 )
-from accelerator_sim.mapping.extents import coarse_extents, column_group, fine_extents
+from accelerator_sim.mapping.extents import (
+    coarse_extents,
+    column_group,
+    doublings,
+    fine_extents,
+)
 from accelerator_sim.mapping.quick_tiles import Rows, Work
 from accelerator_sim.mapping.search import AUTO, Search
 from accelerator_sim.mapping.tiling import TileShape
@@ -90,6 +96,32 @@ def estimated(search: Search, candidates: Iterable[Candidate]) -> list[Ranked]:
     return [item for item in estimator.ranking() if math.isfinite(item.cycles)]
 
 
+def neighbours(search: Search, start: Candidate) -> list[Candidate]:
+    """A candidate whose extents that are open are a quarter of the lines or of the MACs of a line
+    more or less, and the denser engine's lines one more or less: every way of these.
+
+    Args:
+        search: Product and machine.
+        start: Which one; not among what is returned.
+    """
+    accelerator, gemm = search.accelerator, search.gemm
+    steps = (accelerator.lines, accelerator.macs_per_line, accelerator.macs_per_line)
+    pattern = accelerator.index.n_of_m if search.mask is not None else None
+    groups = (1, column_group(pattern[1] if pattern else 1, large=search.large), 1)
+    extents = (gemm.m, gemm.n, gemm.tokens)
+    axes = []
+    for axis, size in enumerate((start.tile.rows, start.tile.columns, start.tile.tokens)):
+        step = math.lcm(max(steps[axis] // 4, 1), groups[axis])
+        near = (size, size - step, size + step) if search.extents[axis] == AUTO else (size,)
+        axes.append([min(each, extents[axis]) for each in near if each > 0])
+    lines = [count for count in search.splits if abs(count - start.denser_lines) <= 1]
+    found = [
+        start._replace(tile=TileShape(*sizes), denser_lines=count)
+        for *sizes, count in itertools.product(*axes, lines)
+    ]
+    return [item for item in dict.fromkeys(found) if item != start]
+
+
 class _Estimator:
     """Estimates of candidates of a search, each made once."""
 
@@ -138,13 +170,12 @@ class _Estimator:
 
 def _coarse(search: Search) -> list[Candidate]:
     """A grid of few extents with every dataflow and some splits."""
-    rows, columns, tokens = (_extents(search, axis, fine=False) for axis in range(3))
-    splits = _spread(search)
+    columns, tokens = (_extents(search, axis, fine=False) for axis in (1, 2))
     return [
         Candidate(TileShape(*tile), flow, lines)
-        for tile in ((r, c, t) for r in rows for c in columns for t in tokens)
+        for lines in _spread(search)
+        for tile in itertools.product(_rows(search, lines, fine=False), columns, tokens)
         for flow in search.flows
-        for lines in splits
     ]
 
 
@@ -154,7 +185,9 @@ def _beside(search: Search, start: Candidate) -> list[Candidate]:
     sizes = (tile.rows, tile.columns, tile.tokens)
     found = []
     for axis, size in enumerate(sizes):
-        for extent in _extents(search, axis, fine=True):
+        lines = start.denser_lines
+        given = _extents(search, axis, fine=True) if axis else _rows(search, lines, fine=True)
+        for extent in given:
             if size <= extent * _REACH and extent <= size * _REACH:
                 changed = (*sizes[:axis], extent, *sizes[axis + 1 :])
                 found.append(start._replace(tile=TileShape(*changed)))
@@ -180,6 +213,18 @@ def _between_words(search: Search, start: Candidate) -> list[Candidate]:
         for size in sorted(sizes)
         if 0 < size < search.gemm.n and size % step == 0
     ]
+
+
+def _rows(search: Search, denser_lines: int, *, fine: bool) -> list[int]:
+    """Rows to try beside a split: those that fill all lines, or the lines of either engine."""
+    rows = set(_extents(search, 0, fine=fine))
+    if search.extents[0] == AUTO and not search.large:
+        engines = (denser_lines, search.accelerator.lines - denser_lines)
+        for lines in filter(None, engines):
+            rows.update(
+                fine_extents(search.gemm.m, lines) if fine else doublings(lines, search.gemm.m)
+            )
+    return sorted(rows)
 
 
 def _extents(search: Search, axis: int, *, fine: bool) -> list[int]:

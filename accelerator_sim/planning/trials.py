@@ -15,7 +15,7 @@ from accelerator_sim.machine.hardware import Accelerator
 from accelerator_sim.mapping.bounds import lower_bound
 from accelerator_sim.mapping.candidates import Plan, candidate_plan
 from accelerator_sim.mapping.search import Search
-from accelerator_sim.mapping.tile_search import Ranked, ranked
+from accelerator_sim.mapping.tile_search import Candidate, Ranked, estimated, neighbours, ranked
 from accelerator_sim.models.energy import energy
 from accelerator_sim.simulation.compiled import run_compiled
 from accelerator_sim.simulation.result import EventResult
@@ -27,6 +27,9 @@ _NEAR = 1.03
 _MOST_RUNS = 12
 _MOST_RUNS_LARGE = 6
 _MOST_BUILT = 40
+_MOST_UNLIKE = 4
+_MOST_NEAR = 6
+_ROUNDS = 2
 _FRUGAL = 4
 _FEWER_SLOTS = (2, 3, 4, 8)
 
@@ -49,9 +52,18 @@ def best_of(search: Search) -> Plan | None:
         InputError: The split or the mask cannot be.
     """
     order = _sequence(ranked(search))
-    trials = list(_tried(search, order))
-    if not trials:
+    runs = _Runs(search)
+    runs.run(order, _MOST_RUNS_LARGE if search.large else _MOST_RUNS)
+    if not runs.trials:
         return None
+    if not search.large:
+        runs.run(_unlike(order, runs.best), _MOST_UNLIKE)
+        for _ in range(_ROUNDS):
+            start = runs.best
+            runs.run(estimated(search, neighbours(search, start)), _MOST_NEAR)
+            if runs.best == start:
+                break
+    trials = runs.trials
     trials += list(_with_fewer_slots(search, min(trials, key=lambda trial: trial.cycles)))
     return _chosen(trials)
 
@@ -83,23 +95,62 @@ def _sequence(candidates: list[Ranked]) -> list[Ranked]:
     return list(dict.fromkeys([candidates[0], *frugal, *candidates]))
 
 
-def _tried(search: Search, order: list[Ranked]) -> Iterator[Trial]:
-    """Run candidates until those left cannot be faster, if the estimate is as far off as before."""
-    fewest, least_ratio, runs = math.inf, 1.0, 0
-    most = _MOST_RUNS_LARGE if search.large else _MOST_RUNS
-    for item in order[:_MOST_BUILT]:
-        if runs > _FRUGAL and item.cycles * least_ratio > fewest * TIE:
-            continue
-        plan = candidate_plan(search, item.candidate)
-        if plan is None or lower_bound(plan.program, plan.storage) > fewest * TIE:
-            continue
-        trial = _run(search.accelerator, plan)
-        runs += 1
-        fewest = min(fewest, trial.cycles)
-        least_ratio = min(least_ratio, trial.cycles / item.cycles)
-        yield trial
-        if runs == most:
-            return
+def _unlike(order: Sequence[Ranked], best: Candidate) -> list[Ranked]:
+    """The first estimate of every dataflow and number of tokens but those of the best run.
+
+    Where streams overlap, estimates of the same tokens are off by about the same factor, and those
+    of other tokens by another.
+    """
+    first: dict[tuple[str, int], Ranked] = {}
+    for item in order:
+        first.setdefault((item.candidate.flow, item.candidate.tile.tokens), item)
+    first.pop((best.flow, best.tile.tokens), None)
+    return list(first.values())
+
+
+class _Runs:
+    """Candidates of a search that were run, each once."""
+
+    def __init__(self, search: Search) -> None:
+        self._search = search
+        self._run: dict[Candidate, Trial | None] = {}
+        self._least_ratio = 1.0
+
+    @property
+    def trials(self) -> list[Trial]:
+        """Of all that fit."""
+        return [trial for trial in self._run.values() if trial is not None]
+
+    @property
+    def best(self) -> Candidate:
+        """Of the fewest cycles, the first of equals; there must be one."""
+        ran = ((trial.cycles, item) for item, trial in self._run.items() if trial is not None)
+        return min(ran, key=lambda pair: pair[0])[1]
+
+    def run(self, order: Sequence[Ranked], most: int) -> None:
+        """Run candidates until those left cannot be faster, if estimates are as far off as before.
+
+        Args:
+            order: The most promising first.
+            most: Runs at the most.
+        """
+        runs = 0
+        for item in order[:_MOST_BUILT]:
+            if runs == most:
+                return
+            if item.candidate in self._run:
+                continue
+            fewest = min((trial.cycles for trial in self.trials), default=math.inf)
+            if runs > _FRUGAL and item.cycles * self._least_ratio > fewest * TIE:
+                continue
+            plan = candidate_plan(self._search, item.candidate)
+            if plan is None or lower_bound(plan.program, plan.storage) > fewest * TIE:
+                self._run[item.candidate] = None
+                continue
+            trial = _run(self._search.accelerator, plan)
+            runs += 1
+            self._run[item.candidate] = trial
+            self._least_ratio = min(self._least_ratio, trial.cycles / item.cycles)
 
 
 def _with_fewer_slots(search: Search, best: Trial) -> Iterator[Trial]:

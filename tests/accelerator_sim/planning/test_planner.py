@@ -9,10 +9,11 @@ import pytest
 
 from accelerator_sim.machine.catalog import load_accelerator
 from accelerator_sim.machine.hardware import Accelerator, Buffer, Dram, LineSplit, Slots, TileChoice
-from accelerator_sim.mapping.configuration import FLOWS
+from accelerator_sim.mapping.configuration import FLOWS, Flow
 from accelerator_sim.planning import trials
 from accelerator_sim.planning.planner import plan_dense, plan_projection
 from accelerator_sim.simulation.compiled import run_compiled
+from benchmarks.mapper_cases import LARGE, case
 from tests.accelerator_sim.machines import projection, random_mask, small_machine
 from workloads.masks.packed import PackedMask, SparseLowRankGemm
 from workloads.shapes.gemm import Gemm
@@ -143,3 +144,21 @@ def test_plan_dense_many_tokens_and_little_room_for_inputs_finds_a_tile() -> Non
     tight = load_accelerator("array-64x64", {"activation_buffer.capacity_bytes": 1024})
     plan = plan_dense(Gemm("p", "FFN", 64, 1024, 1024), tight)
     assert plan.storage.fits
+
+
+@pytest.mark.parametrize(
+    ("seed", "tile", "flow", "denser_lines"),
+    [
+        pytest.param(
+            2, TileChoice(59, 20, 31), "token", 1, id="tokens of which estimates are high"
+        ),
+        pytest.param(3, TileChoice(44, 16, 50), "reduction", 1, id="eleven quarters of the lines"),
+        pytest.param(11, TileChoice(5, 201, 30), "reduction", 5, id="as many rows as its lines"),
+    ],
+)
+def test_auto_is_no_slower_than_tilings_it_once_missed(
+    seed: int, tile: TileChoice, flow: Flow, denser_lines: int
+) -> None:
+    work, made = case(seed, LARGE)
+    best = replace(made, tile=tile, dataflow=flow, denser_lines=denser_lines)
+    assert cycles(work, made) <= trials.TIE * cycles(work, best)
