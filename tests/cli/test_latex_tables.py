@@ -9,6 +9,7 @@ from tests.accelerator_sim.spaces import BASE, FIELDS
 from tests.cli.conftest import Run
 from tests.workloads.results.test_latex import compiled_text
 
+ONE = ("--blocks", 1)
 HASTE = ("--seconds", 0.001, "--tokens", 1, "--tokens", 4)
 
 
@@ -26,10 +27,10 @@ def test_latex_of_every_command_fits_the_text(
     runs: list[tuple[object, ...]] = [
         ("compress", llama, "--dry-run"),
         ("evaluate", artifact, "--window-tokens", 32, "--max-tokens", 128, "--save", save),
-        ("simulate", artifact, "--context", 64, "--save", save),
+        ("simulate", artifact, *ONE, "--context", 64, "--save", save),
         ("simulate", artifact, "--cycle-model", "roofline", "--set", "lines=32", "--save", save),
-        ("simulate", artifact, "--whole", "--prompt", 8, "--output", 2, "--save", save),
-        ("simulate", artifact, "--what-if", "--save", save),
+        ("simulate", artifact, *ONE, "--whole", "--prompt", 8, "--output", 2, "--save", save),
+        ("simulate", artifact, *ONE, "--what-if", "--save", save),
         ("attention", "deit-tiny", "--cycle-model", "roofline", "--save", save),
         ("measure", artifact, *HASTE, "--save", save),
         ("sweep", space, "--out", folder / "sweep", "--workers", 1),

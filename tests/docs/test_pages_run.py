@@ -24,6 +24,7 @@ NAMES = {"smollm2-135m": "MODEL", "meta-llama/Llama-2-7b-hf": "MODEL", "METHOD":
 ELSEWHERE = {
     r"^([A-Z_]+=\S+ )*(make|pip|git|source) |demo": "installs, or is what CI runs",
     r"piqa": "the questions are on the hub",
+    r"--protocol": "the text is on the hub",
     r"Llama-2-7b": "the weights are on the hub",
     r"STUDY\.toml": "docs/studies.md runs one",
     r"GENERAL": "hours; `make results` runs it",
@@ -37,6 +38,13 @@ SNIPPETS_ELSEWHERE = {"api.md", "bits.md"}
 LITTLE = {
     "compress": {"--windows": "2", "--window-tokens": "32", "--calibration": "my.txt"},
     "evaluate": {"--max-tokens": "4096"},
+    "simulate": {"--blocks": "1"},
+}
+# Sizes of which a small part does.
+SMALLER = {
+    "--prompt 512 --output 128": "--prompt 8 --output 4",
+    "prompt=512, output=128": "prompt=8, output=4, blocks=1",
+    "tokens=16).plot()": "tokens=16, blocks=1).plot()",
 }
 LONG = (
     r"reproduce",
@@ -62,9 +70,16 @@ def why_not(command: str) -> str:
     return "takes long" if long and not EVERYTHING else ""
 
 
+def smaller(text: str) -> str:
+    """A command or snippet with sizes that take less time."""
+    for large, small in SMALLER.items():
+        text = text.replace(large, small)
+    return text
+
+
 def words_of(command: str) -> list[str]:
     """A command's words, with names of things that are in the scene."""
-    command = re.sub(r"(--[\w-]+) [A-Z]\b", r"\1 1", command)  # any number
+    command = re.sub(r"(--[\w-]+) [A-Z]\b", r"\1 1", smaller(command))  # any number
     for name, stand_in in NAMES.items():
         command = command.replace(name, stand_in)
     return [word for word in shlex.split(command) if not re.match(r"[A-Z_]+=", word)]
@@ -82,8 +97,10 @@ def run_command(item: Item, sslc: Run) -> None:
     for option, value in itertools.pairwise(arguments):
         if option == "--out" and arguments[0] in ("compress", "export", "recover", "sweep"):
             shutil.rmtree(value, ignore_errors=True)
-    little = LITTLE.get(arguments[0], {}).items()
-    done = sslc(*arguments, *(word for pair in little if pair[0] not in arguments for word in pair))
+    little = {} if "--mask" in arguments else LITTLE.get(arguments[0], {})
+    done = sslc(
+        *arguments, *(word for pair in little.items() if pair[0] not in arguments for word in pair)
+    )
     if target:
         Path(target).write_text(done.stdout, encoding="utf-8")
     missing = item.inline and "Missing" in done.stderr  # a part of a command, to explain an option
@@ -102,7 +119,7 @@ def test_page_runs_from_top_to_bottom(
             (scene / item.name).write_text(item.text, encoding="utf-8")
     for item in items:
         if item.kind == "python" and page.name not in SNIPPETS_ELSEWHERE:
-            code = item.text.replace("smollm2-135m", "MODEL")
+            code = smaller(item.text).replace("smollm2-135m", "MODEL")
             exec(compile(code, page.name, "exec"), names)
         elif item.kind == "command" and not is_named(item) and not why_not(item.text):
             run_command(item, sslc)
