@@ -17,11 +17,11 @@ demo: $(READY)
 
 test: check docs
 
+# the simulator's kernels take minutes to compile, once: beside the linters
 check: $(READY)
-	$(BIN)/ruff format --check .
-	$(BIN)/ruff check .
-	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/python -m tests.compile & compiling=$$!; \
+	  $(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && \
+	  $(BIN)/lint-imports && wait $$compiling
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 
 # needs no network; a dead link or any other warning is an error

@@ -107,7 +107,7 @@ def _refused(sslc: Run, message: str, *arguments: object) -> None:
         ("no results yet", ["report", "LLAMA"]),
         ("unknown table format", ["list", "models", "--format", "html"]),
         ("known: accelerators", ["list", "things"]),
-        ("known: all, calibration, figure1", ["reproduce", "table11"]),
+        ("known: all, bits, calibration", ["reproduce", "table11"]),
         ("exists already", ["export", "ARTIFACT", "--out", "LLAMA"]),
         ("compressed already", ["compress", "ARTIFACT", "--out", "OUT"]),
         ("at least 2 tokens", ["evaluate", "LLAMA", "--window-tokens", "-3"]),
