@@ -37,9 +37,12 @@ _MANY_TILES = 1000
 _STARTS = 6
 _STARTS_LARGE = 2
 _STARTS_BETWEEN = 3
-_ROUNDS = 2
+_ROUNDS = 3
+_ROUNDS_LARGE = 2
 _SPLITS = 5
 _REACH = 4
+_BLOCKS = range(1, 7)
+"""Numbers of equal blocks of tokens in the coarse grid of a mask that is not large."""
 
 
 class Candidate(NamedTuple):
@@ -75,8 +78,8 @@ def ranked(search: Search) -> list[Ranked]:
     """
     estimator = _Estimator(search)
     estimator.add(_coarse(search))
-    for _ in range(_ROUNDS):
-        starts = estimator.best(_STARTS_LARGE if search.large else _STARTS)
+    for _ in range(_ROUNDS_LARGE if search.large else _ROUNDS):
+        starts = estimator.best(_STARTS_LARGE) if search.large else estimator.starts(_STARTS)
         estimator.add(candidate for start in starts for candidate in _beside(search, start))
     if search.large and search.gemm.tokens > 1:
         starts = estimator.best(_STARTS_BETWEEN)
@@ -156,6 +159,15 @@ class _Estimator:
         """The best few."""
         return [item.candidate for item in self.ranking()[:count] if math.isfinite(item.cycles)]
 
+    def starts(self, count: int) -> list[Candidate]:
+        """The best few, and the best of every dataflow and split and of every number of tokens."""
+        apart: dict[object, Candidate] = {}
+        for item in self.ranking():
+            if math.isfinite(item.cycles):
+                apart.setdefault((item.candidate.flow, item.candidate.denser_lines), item.candidate)
+                apart.setdefault(item.candidate.tile.tokens, item.candidate)
+        return list(dict.fromkeys([*self.best(count), *apart.values()]))
+
     def _at(self, columns: int) -> Rows:
         search = self._search
         if columns not in self._rows:
@@ -171,6 +183,8 @@ class _Estimator:
 def _coarse(search: Search) -> list[Candidate]:
     """A grid of few extents with every dataflow and some splits."""
     columns, tokens = (_extents(search, axis, fine=False) for axis in (1, 2))
+    if search.extents[2] == AUTO and not search.large:
+        tokens = sorted({*tokens, *(-(-search.gemm.tokens // count) for count in _BLOCKS)})
     return [
         Candidate(TileShape(*tile), flow, lines)
         for lines in _spread(search)

@@ -27,7 +27,6 @@ _NEAR = 1.03
 _MOST_RUNS = 12
 _MOST_RUNS_LARGE = 6
 _MOST_BUILT = 40
-_MOST_UNLIKE = 4
 _MOST_NEAR = 6
 _ROUNDS = 2
 _FRUGAL = 4
@@ -57,7 +56,6 @@ def best_of(search: Search) -> Plan | None:
     if not runs.trials:
         return None
     if not search.large:
-        runs.run(_unlike(order, runs.best), _MOST_UNLIKE)
         for _ in range(_ROUNDS):
             start = runs.best
             runs.run(estimated(search, neighbours(search, start)), _MOST_NEAR)
@@ -93,19 +91,6 @@ def _sequence(candidates: list[Ranked]) -> list[Ranked]:
     near = [item for item in candidates if item.cycles <= _NEAR * candidates[0].cycles]
     frugal = sorted(near, key=lambda item: item.dram_bytes)[:_FRUGAL]
     return list(dict.fromkeys([candidates[0], *frugal, *candidates]))
-
-
-def _unlike(order: Sequence[Ranked], best: Candidate) -> list[Ranked]:
-    """The first estimate of every dataflow and number of tokens but those of the best run.
-
-    Where streams overlap, estimates of the same tokens are off by about the same factor, and those
-    of other tokens by another.
-    """
-    first: dict[tuple[str, int], Ranked] = {}
-    for item in order:
-        first.setdefault((item.candidate.flow, item.candidate.tile.tokens), item)
-    first.pop((best.flow, best.tile.tokens), None)
-    return list(first.values())
 
 
 class _Runs:

@@ -156,9 +156,9 @@ def test_plan_dense_many_tokens_and_little_room_for_inputs_finds_a_tile() -> Non
         pytest.param(11, TileChoice(5, 201, 30), "reduction", 5, id="as many rows as its lines"),
     ],
 )
-def test_auto_is_no_slower_than_tilings_it_once_missed(
+def test_auto_is_within_three_percent_of_tilings_it_once_missed(
     seed: int, tile: TileChoice, flow: Flow, denser_lines: int
 ) -> None:
     work, made = case(seed, LARGE)
     best = replace(made, tile=tile, dataflow=flow, denser_lines=denser_lines)
-    assert cycles(work, made) <= trials.TIE * cycles(work, best)
+    assert cycles(work, made) <= 1.03 * cycles(work, best)
