@@ -30,7 +30,7 @@ def coarse_extents(extent: int, unit: int, group: int = 1) -> list[int]:
     while unit > 1:
         unit //= 2
         sizes.add(unit)
-    return _whole(sizes, extent, group)
+    return whole_groups(sizes, extent, group)
 
 
 def fine_extents(extent: int, unit: int, group: int = 1) -> list[int]:
@@ -49,7 +49,7 @@ def fine_extents(extent: int, unit: int, group: int = 1) -> list[int]:
         sizes.update(-(-block // step) * step for step in steps)
     for step in steps:
         sizes.update(count * step for count in _spaced(extent // step))
-    return _whole(sizes, extent, group)
+    return whole_groups(sizes, extent, group)
 
 
 def column_group(group: int, *, large: bool) -> int:
@@ -71,6 +71,12 @@ def _spaced(end: int) -> list[int]:
     return numbers
 
 
-def _whole(sizes: set[int], extent: int, group: int) -> list[int]:
-    """In order, in whole groups, none larger than the extent."""
+def whole_groups(sizes: set[int], extent: int, group: int) -> list[int]:
+    """Sizes in order, in whole groups, none larger than the extent.
+
+    Args:
+        sizes: Positive; a part of a group counts as a whole one.
+        extent: Of the matrix, the one size that may be no whole number of groups.
+        group: Columns of a group; 1: none.
+    """
     return sorted({min(-(-size // group) * group, extent) for size in sizes})

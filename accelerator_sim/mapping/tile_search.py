@@ -26,6 +26,7 @@ from accelerator_sim.mapping.extents import (
     column_group,
     doublings,
     fine_extents,
+    whole_groups,
 )
 from accelerator_sim.mapping.quick_tiles import Rows, Work
 from accelerator_sim.mapping.search import AUTO, Search
@@ -109,14 +110,13 @@ def neighbours(search: Search, start: Candidate) -> list[Candidate]:
     """
     accelerator, gemm = search.accelerator, search.gemm
     steps = (accelerator.lines, accelerator.macs_per_line, accelerator.macs_per_line)
-    pattern = accelerator.index.n_of_m if search.mask is not None else None
-    groups = (1, column_group(pattern[1] if pattern else 1, large=search.large), 1)
+    groups = (1, _group(search), 1)
     extents = (gemm.m, gemm.n, gemm.tokens)
     axes = []
     for axis, size in enumerate((start.tile.rows, start.tile.columns, start.tile.tokens)):
         step = math.lcm(max(steps[axis] // 4, 1), groups[axis])
-        near = (size, size - step, size + step) if search.extents[axis] == AUTO else (size,)
-        axes.append([min(each, extents[axis]) for each in near if each > 0])
+        near = {size, size - step, size + step} if search.extents[axis] == AUTO else {size}
+        axes.append(whole_groups({n for n in near if n > 0}, extents[axis], groups[axis]))
     lines = [count for count in search.splits if abs(count - start.denser_lines) <= 1]
     found = [
         start._replace(tile=TileShape(*sizes), denser_lines=count)
@@ -253,9 +253,13 @@ def _extents(search: Search, axis: int, *, fine: bool) -> list[int]:
         return make(extent, accelerator.lines)
     if axis == 2:
         return make(extent, accelerator.macs_per_line)
-    pattern = accelerator.index.n_of_m if search.mask is not None else None
-    group = column_group(pattern[1] if pattern else 1, large=search.large)
-    return make(extent, accelerator.macs_per_line, group)
+    return make(extent, accelerator.macs_per_line, _group(search))
+
+
+def _group(search: Search) -> int:
+    """What the columns of a tile are multiples of, unless they are the whole."""
+    pattern = search.accelerator.index.n_of_m if search.mask is not None else None
+    return column_group(pattern[1] if pattern else 1, large=search.large)
 
 
 def _spread(search: Search) -> list[int]:

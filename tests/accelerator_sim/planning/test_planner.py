@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 
 from accelerator_sim.machine.catalog import load_accelerator
-from accelerator_sim.machine.hardware import Accelerator, Buffer, Dram, LineSplit, Slots, TileChoice
+from accelerator_sim.machine.hardware import (
+    Accelerator,
+    Buffer,
+    Dram,
+    Index,
+    LineSplit,
+    Slots,
+    TileChoice,
+)
 from accelerator_sim.mapping.configuration import FLOWS, Flow
 from accelerator_sim.planning import trials
 from accelerator_sim.planning.planner import plan_dense, plan_projection
@@ -162,3 +170,18 @@ def test_auto_is_within_three_percent_of_tilings_it_once_missed(
     work, made = case(seed, LARGE)
     best = replace(made, tile=tile, dataflow=flow, denser_lines=denser_lines)
     assert cycles(work, made) <= 1.03 * cycles(work, best)
+
+
+@pytest.mark.parametrize("columns", [10, 11, 13, 22, 31])
+@pytest.mark.parametrize("macs_per_line", [4, 8, 12])
+def test_auto_cuts_no_group_where_the_columns_are_no_whole_number_of_them(
+    columns: int, macs_per_line: int
+) -> None:
+    mask = np.zeros((9, columns), dtype=np.bool_)
+    mask[:, ::4] = mask[:, 1::4] = True
+    made = small_machine(
+        lines=4, macs_per_line=macs_per_line, tile=TileChoice(), dataflow="auto",
+        index=Index("2:4", 4),
+    )  # fmt: skip
+    tiled = plan_projection(projection(mask, rank=2, tokens=3), made).program.tiled
+    assert tiled.tile.columns % 4 == 0 or tiled.tile.columns == columns
