@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from workloads.artifact.read import Artifact
-from workloads.artifact.record import kept_share, totals
+from workloads.artifact.record import kept_share, stored_formats, totals
 from workloads.artifact.storage import FLOAT_BYTES
 from workloads.results.identity import Subject
 from workloads.results.subject import subject_of
@@ -106,7 +106,8 @@ def artifact_table(artifact: Artifact) -> Table:
     summary = artifact_summary(artifact)
     notes = (
         f"{summary.blocks} blocks, {summary.parameters:,} parameters in projections, "
-        f"{summary.stored_share:.1%} of their dense bytes stored ({artifact.settings.dtype}), "
+        f"{summary.stored_share:.1%} of their dense bytes stored "
+        f"({stored_formats(artifact.blocks)}), "
         f"{summary.weight_bits:.2f} bits a weight; the whole directory is "
         f"{summary.whole_bytes / 1e6:,.1f} MB.",
         "Scaled error: unknown where the whole model was trained."

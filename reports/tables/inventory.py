@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import shorten
 from typing import Literal
 
 from accelerator_sim.machine.catalog import load_accelerator
@@ -18,6 +19,8 @@ from workloads.support.files import read_json
 Kind = Literal["artifact", "unfinished", "results", "result", "checkpoint", "accelerator", "folder"]
 _CHECKPOINT = "config.json"
 _MOST_INSIDE = 40
+_WIDEST = 120
+"""Characters that say what a result is."""
 
 
 @dataclass(frozen=True)
@@ -171,8 +174,9 @@ def _results(directory: Path) -> tuple[ShownResult, ...]:
 def _shown(path: Path, result: AnyResult) -> ShownResult:
     origin = result.provenance
     return ShownResult(
-        str(path), result.KIND, repr(result), origin.command, origin.created, origin.version
-    )
+        str(path), result.KIND, shorten(repr(result), _WIDEST), origin.command, origin.created,
+        origin.version,
+    )  # fmt: skip
 
 
 def _file(path: Path) -> Inventory:

@@ -5,11 +5,15 @@ gets a hash, and what differs between rows, be it blocks, costs or a version, ge
 all rows share is one note.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 
 from accelerator_sim.models.cycles_result import CyclesResult
+from workloads.artifact.storage import FLOAT_BYTES
 from workloads.results.identity import Provenance, distinguished, method_labels
 from workloads.results.table import Cell, Column
+
+_FORMAT = re.compile(r"\w+")
 
 
 def machine_labels(results: Sequence[CyclesResult]) -> list[str]:
@@ -80,9 +84,14 @@ def bits_note(results: Sequence[CyclesResult]) -> str:
         "machine."
     )
     if stored:
+        note += f" The artifact stores {' and '.join(stored)}, at which perplexity is measured: "
+        rounded = not any(
+            part in FLOAT_BYTES for dtype in stored for part in _FORMAT.findall(dtype)
+        )
         note += (
-            f" The artifact stores {' and '.join(stored)}, at which perplexity is measured: no "
-            "accuracy was measured at the machine's bits."
+            "activations are not rounded there."
+            if rounded
+            else "no accuracy was measured at the machine's bits."
         )
     return note
 

@@ -230,6 +230,16 @@ def kept_share(blocks: tuple[BlockRecord, ...]) -> float:
     return (counts["nonzeros"] + counts["factor_parameters"]) / counts["parameters"]
 
 
+def stored_formats(blocks: tuple[BlockRecord, ...]) -> str:
+    """Formats of S, and of the factors where those differ, of all projections, as ``I4/I8``."""
+    pairs = {
+        (record.storage.values, record.storage.factors if record.rank else record.storage.values)
+        for block in blocks
+        for record in block.projections
+    }
+    return ", ".join(sorted("/".join(dict.fromkeys(pair)) for pair in pairs))
+
+
 def totals(blocks: tuple[BlockRecord, ...]) -> dict[str, int]:
     """Whole-model counts over the compressed projections."""
     records = [record for block in blocks for record in block.projections]

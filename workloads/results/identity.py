@@ -37,7 +37,8 @@ class Subject:
         kept_fraction: Kept share of the projections' parameters, in [0, 1].
         masks: ``real`` (an artifact's), ``none``, or how synthetic ones were made.
         sha256: Of what was studied: an artifact's content, a checkpoint's weights, or masks.
-        stored_dtype: Of the stored weights and factors, such as F32; None where only masks are.
+        stored_dtype: Of the stored values, and of factors where those differ, such as F32, I8 or
+            I4/I8; None where only masks are.
         settings: What made it: method settings, calibration, seed, overrides, recovery.
     """
 

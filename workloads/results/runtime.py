@@ -182,6 +182,11 @@ class RuntimeResult:
         """The device."""
         return self.identity.device.name
 
+    def __repr__(self) -> str:
+        subject, blocks = self.identity.subject, len(self.identity.blocks)
+        where = f"{subject.model}, {subject.method}, {self.identity.device.name}"
+        return f"RuntimeResult({where}, {blocks} block{'s' if blocks != 1 else ''})"
+
     def totals(self, module: Module | None, *, tokens: int, dtype: str) -> list[BackendRuntime]:
         """Sums over the projections of a module, by each backend that ran all of them.
 

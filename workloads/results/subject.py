@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from workloads.artifact.read import Artifact
-from workloads.artifact.record import kept_share
+from workloads.artifact.record import kept_share, stored_formats
 from workloads.results.identity import Subject, digest
 
 _CALIBRATION = ("source", "sha256", "windows", "window_tokens", "seed")
@@ -27,7 +27,7 @@ def subject_of(artifact: Artifact) -> Subject:
         kept_fraction=kept,
         masks="real",
         sha256=digest(content),
-        stored_dtype=settings.dtype,
+        stored_dtype=stored_formats(artifact.blocks),
         settings=_settings(artifact),
     )
 

@@ -1,4 +1,4 @@
-from tests.workloads.results.results import perplexity, zero_shot
+from tests.workloads.results.results import DEVICE, perplexity, runtime, zero_shot
 from workloads.results.table import to_dict
 
 
@@ -17,3 +17,7 @@ def test_zero_shot_result_tells_itself_in_a_line_a_table_and_a_frame() -> None:
         {"Metric": "acc", "Value": 0.5, "SE": 0.1, "Questions": 10}
     ]
     assert list(result.to_frame()["Metric"]) == ["acc"]
+
+
+def test_runtime_result_tells_itself_in_a_line() -> None:
+    assert repr(runtime()) == f"RuntimeResult(tiny, sslc, {DEVICE.name}, 1 block)"

@@ -54,3 +54,16 @@ def test_subject_of_artifact_with_a_choice_counts_what_is_kept() -> None:
     assert subject.kept_fraction == (30 + 20) / 100
     assert subject.settings["choice"] == {"exclude": ["o_proj"]}
     assert subject.sha256 != subject_of(_ARTIFACT).sha256
+
+
+def test_subject_names_the_formats_that_lie_in_the_files() -> None:
+    def stored(*pairs: tuple[Storage, int]) -> str | None:
+        records = tuple(dataclasses.replace(_RECORD, storage=s, rank=rank) for s, rank in pairs)
+        block = dataclasses.replace(_ARTIFACT.blocks[0], projections=records)
+        return subject_of(dataclasses.replace(_ARTIFACT, blocks=(block,))).stored_dtype
+
+    whole, mixed = Storage("I8", "I8", 128), Storage("I4", "I8", 128)
+    assert stored((whole, 1), (whole, 2)) == "I8"
+    assert stored((mixed, 1)) == "I4/I8"
+    assert stored((mixed, 0)) == "I4"
+    assert stored((Storage.plain("BF16"), 0), (whole, 1)) == "BF16, I8"
