@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from accelerator_sim.design_space.axes import Axis, Kind, parse_axis
+from accelerator_sim.design_space.axes import Axis, Kind, Value, parse_axis
 from accelerator_sim.design_space.objectives import (
     OBJECTIVES,
     default_objectives,
@@ -22,6 +22,7 @@ from accelerator_sim.design_space.objectives import (
 from accelerator_sim.design_space.sampling import Point, Sampling, points_of
 from accelerator_sim.design_space.workload import (
     Workload,
+    check_pattern,
     check_workload,
     located,
     workload_identity,
@@ -151,6 +152,7 @@ def _space(table: Mapping[str, Any], where: Place, folder: Path) -> Space:
     )
     _refuse_short_contexts(space)
     _refuse_values_without_a_machine(space)
+    _refuse_masks_without_their_pattern(space)
     _refuse_unknown_technologies(space)
     return space
 
@@ -345,20 +347,54 @@ def _tolerance(table: Mapping[str, Any], where: Place) -> float:
 
 
 def _refuse_values_without_a_machine(space: Space) -> None:
-    """A value of a field that fails alone and at every point that has it is a mistake."""
-    keys = tuple(axis.key for axis in space.axes)
-    for index, axis in enumerate(space.axes):
-        if axis.key in WORK_AXES:
-            continue
-        for value in axis.extremes():
-            try:
-                machine_at(space.accelerator, (TOKENS, axis.key), point=(1, value))
-            except InputError as error:
-                having = (point for point in space.points if point[index] == value)
-                if not any(_makes_a_machine(space.accelerator, keys, point) for point in having):
-                    raise InputError(
-                        f"{space.source}: [fields]: {axis.key} = {shown(value)}: {error}"
-                    ) from error
+    """A value of a field with which no point is a machine is a mistake.
+
+    One that fails alone, too, is named before others, which may only stand beside it.
+    """
+    base, keys = space.accelerator, tuple(axis.key for axis in space.axes)
+    alone = {
+        (index, value): _problem(base, (TOKENS, axis.key), (1, value))
+        for index, axis in enumerate(space.axes)
+        if axis.key not in WORK_AXES
+        for value in axis.extremes()
+    }
+    unused = dict(alone)
+    beside: dict[tuple[int, Value], str] = {}
+    for point in space.points:
+        here = [place for place in enumerate(point) if place in unused]
+        problem = _problem(base, keys, point) if here else ""
+        for place in here:
+            beside.setdefault(place, problem)
+            if not problem:
+                del unused[place]
+        if not unused:
+            return
+    for (index, value), problem in sorted(unused.items(), key=lambda item: not item[1]):
+        why = problem or beside.get((index, value))
+        if why:  # none: an end of an interval that was not drawn
+            raise InputError(f"{space.source}: [fields]: {keys[index]} = {shown(value)}: {why}")
+
+
+def _problem(base: Accelerator, keys: tuple[str, ...], point: Point) -> str:
+    """Why a point is no machine; empty where it is one."""
+    try:
+        machine_at(base, keys, point=point)
+    except InputError as error:
+        return str(error)
+    return ""
+
+
+def _refuse_masks_without_their_pattern(space: Space) -> None:
+    """An ``N:M`` index that no mask of the workload has, at the threshold of most dense columns."""
+    if space.cycle_model == "published":  # stores nothing
+        return
+    varied = {axis.key: axis.extremes() for axis in space.axes}
+    threshold = min(varied.get("dense_threshold", (space.accelerator.dense_threshold,)))
+    for name in varied.get("index.format", (space.accelerator.index.format,)):
+        try:
+            check_pattern(space.workload, str(name), float(threshold))
+        except InputError as error:
+            raise InputError(f"{space.source}: {error}") from error
 
 
 def _refuse_unknown_technologies(space: Space) -> None:
@@ -371,11 +407,3 @@ def _refuse_unknown_technologies(space: Space) -> None:
             check_technology(space.costs, str(value))
         except InputError as error:
             raise InputError(f"{space.source}: {error}") from error
-
-
-def _makes_a_machine(base: Accelerator, keys: tuple[str, ...], point: Point) -> bool:
-    try:
-        machine_at(base, keys, point=point)
-    except InputError:
-        return False
-    return True

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from accelerator_sim.mapping.indices import refuse_overfull
+from accelerator_sim.mapping.tiling import choose_dense_columns
 from workloads.artifact.read import MANIFEST, open_artifact
 from workloads.masks.foreign import open_pruned, single_projection
 from workloads.masks.packed import SparseLowRankGemm
+from workloads.masks.pattern import parse_pattern
 from workloads.masks.synthetic import synthetic_block, synthetic_nonzeros
 from workloads.results.workload import WorkloadHash
 from workloads.shapes.attention import Heads, check_heads, read_heads
@@ -119,6 +122,25 @@ def check_workload(workload: Workload, *, context: bool) -> None:
             raise InputError(f"blocks must be at most {count}, got {workload.blocks}")
     if context:
         check_heads(load_heads(workload), [item.gemm for item in load_workload(workload)])
+
+
+def check_pattern(workload: Workload, index_format: str, dense_threshold: float) -> None:
+    """Refuse an ``N:M`` index of masks that have more nonzeros in a group.
+
+    Args:
+        workload: Whose masks.
+        index_format: Every other format takes any mask.
+        dense_threshold: Columns kept above it are not stored by the index.
+
+    Raises:
+        InputError: A mask is not of the pattern.
+    """
+    pattern = parse_pattern(index_format)
+    if pattern is None:
+        return
+    for item in load_workload(workload):
+        dense = choose_dense_columns(item.mask, dense_threshold)
+        refuse_overfull(item.gemm.name, item.mask, dense, pattern)
 
 
 def read_workload_mask(workload: Workload) -> SparseLowRankGemm:

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from accelerator_sim.machine.hardware import Index
 from accelerator_sim.mapping.tiling import Counts, TiledProjection, tile_sums
 from workloads.masks.n_of_m import overfull_group
+from workloads.masks.packed import PackedMask
+from workloads.masks.pattern import Pattern
 from workloads.masks.run_length import run_entries
 from workloads.support.errors import InputError
 
@@ -104,25 +106,45 @@ def _group_entries(tiled: TiledProjection, index: Index) -> Counts:
 
     Groups are of M consecutive columns of the matrix, dense ones included.
     """
-    kept, group = index.n_of_m or (0, 1)
+    kept, group = pattern = Pattern(*(index.n_of_m or (0, 1)))
     if tiled.sparse_nonzeros:
-        _refuse_other_masks(tiled, index.format, kept, group)
+        _refuse_cut_groups(tiled, pattern)
+        refuse_overfull(tiled.gemm.name, *tiled.mask_and_dense, pattern)
     whole, rest = tiled.column_sizes // group, tiled.column_sizes % group
     return whole * kept + np.minimum(rest, kept)
 
 
-def _refuse_other_masks(tiled: TiledProjection, name: str, kept: int, group: int) -> None:
+def _refuse_cut_groups(tiled: TiledProjection, pattern: Pattern) -> None:
+    kept, group = pattern
     if tiled.tile.columns % group and len(tiled.column_sizes) > 1:
         raise InputError(
             f"{tiled.gemm.name}: tile.columns = {tiled.tile.columns} cuts the groups of "
-            f"index.format = {name}; use a multiple of {group}, or all {tiled.gemm.n} columns"
+            f"index.format = {kept}:{group}; use a multiple of {group}, or all {tiled.gemm.n} "
+            "columns"
         )
-    overfull = overfull_group(*tiled.mask_and_dense, kept, group)
+
+
+def refuse_overfull(
+    name: str, mask: PackedMask, dense_columns: NDArray[np.bool_], pattern: Pattern
+) -> None:
+    """Refuse a mask with more than N nonzeros in a group of M columns, dense ones left out.
+
+    Args:
+        name: Of the projection.
+        mask: Its places.
+        dense_columns: Shape (n,).
+        pattern: N and M.
+
+    Raises:
+        InputError: It has; the message says where.
+    """
+    kept, group = pattern
+    overfull = overfull_group(mask, dense_columns, kept, group)
     if overfull is not None:
         row, column = overfull
-        last = min(column + group, tiled.gemm.n) - 1
+        last = min(column + group, mask.columns) - 1
         raise InputError(
-            f"{tiled.gemm.name}: index.format = {name} keeps at most {kept} nonzeros in {group} "
+            f"{name}: index.format = {kept}:{group} keeps at most {kept} nonzeros in {group} "
             f"columns, and row {row} has more in columns {column} to {last} (counted from 0, "
             "outside dense columns); bitmap, csc, csr and run_length take any mask"
         )

@@ -15,7 +15,9 @@ from typing import Any
 from unittest import mock
 
 import jsonschema
+import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 
 from accelerator_sim.models.by_name import Model
 from reports.cli import main
@@ -123,3 +125,16 @@ def artifact(sslc: Run, llama: Path, tmp_path_factory: pytest.TempPathFactory) -
     done = sslc("compress", llama, "--out", out, *SMALL_CUT)
     assert done.returncode == 0, done.stderr
     return out
+
+
+@pytest.fixture(scope="session")
+def pruned(llama: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small model with three quarters of its projections' weights set to zero."""
+    weights = load_file(llama / "model.safetensors")
+    random = np.random.default_rng(0)
+    for name, values in weights.items():
+        if "_proj" in name:
+            values[random.random(values.shape) < 0.75] = 0
+    directory = tmp_path_factory.mktemp("pruned")
+    save_file(weights, directory / "model.safetensors")
+    return directory

@@ -16,19 +16,6 @@ from workloads.shapes.gemm import Gemm
 from workloads.shapes.transformer import PROJECTION_MODULES
 
 
-@pytest.fixture(scope="module")
-def pruned(llama: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The small model with three quarters of its projections' weights set to zero."""
-    weights = load_file(llama / "model.safetensors")
-    random = np.random.default_rng(0)
-    for name, values in weights.items():
-        if "_proj" in name:
-            values[random.random(values.shape) < 0.75] = 0
-    directory = tmp_path_factory.mktemp("pruned")
-    save_file(weights, directory / "model.safetensors")
-    return directory
-
-
 def test_simulate_pruned_checkpoint_counts_its_nonzeros(sslc: Run, pruned: Path) -> None:
     done = sslc("simulate", pruned, "--json", "--tokens", 2)
     results = by_model(done)
