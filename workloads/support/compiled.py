@@ -9,6 +9,7 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 # Compiled functions here never make an array, so numba need not count references: counting takes
 # 50 times as long as all the rest of the machine. ``_nrt`` is numba's own name for it; if numba
-# dropped it, importing this module would be an error.
-_OPTIONS: dict[str, Any] = {"cache": True, "inline": "always", "nogil": True, "_nrt": False}
+# dropped it, importing this module would be an error. LLVM inlines; numba's own inlining would type
+# and lower a function again at each call, and compiling would take twice as long.
+_OPTIONS: dict[str, Any] = {"cache": True, "forceinline": True, "nogil": True, "_nrt": False}
 compiled: Callable[[_Function], _Function] = numba.njit(**_OPTIONS)
