@@ -7,16 +7,19 @@ what a buffer of twice the size loses, what ``auto`` loses to any fixed split, a
 name.
 
 python -m benchmarks.mapper FILE [SMALL] [LARGE] [SEED]
+python -m benchmarks.mapper FILE again FORMER
 
 Every finished case is a line of FILE (JSON) at once, and is not run again; a run that was cut goes
 on. The summary is of all lines of FILE: with SMALL = LARGE = 0 nothing is run but the named cases.
+``again`` plans the cases of another file anew and holds them against the best tiling found there,
+which a change of the planner leaves as it is.
 """
 
 import itertools
 import json
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -24,7 +27,7 @@ from typing import Any
 
 import numpy as np
 
-from accelerator_sim.machine.catalog import load_accelerator
+from accelerator_sim.machine.catalog import WITHOUT_EFFECTS, load_accelerator
 from accelerator_sim.machine.hardware import LineSplit
 from accelerator_sim.mapping.search import Search
 from benchmarks.mapper_cases import LARGE, SMALL, case, named_cases, searches, with_buffer
@@ -35,11 +38,16 @@ from workloads.support.errors import InputError
 
 BUFFERS = ("weight_buffer", "activation_buffer", "output_buffer")
 CAPACITIES = tuple(1024 * kib for kib in (16, 20, 24, 32, 40, 48, 56, 64))
+_BUFFER_MACHINES: tuple[tuple[str, str, Mapping[str, Any]], ...] = (
+    ("array-64x64", "array-64x64", {}),
+    ("array-64x64-ideal-dram", "array-64x64-ideal-dram", {}),
+    ("array-64x64 without effects", "array-64x64", WITHOUT_EFFECTS),
+)
 _Line = dict[str, Any]
+_Job = Callable[[], list[_Line]]
 
 
-def main(file: Path, small: int, large: int, seed: int) -> None:
-    jobs = list(_jobs(small, large, seed))
+def main(file: Path, jobs: Iterable[tuple[str, _Job]]) -> None:
     done = {line["case"] for line in _lines(file)}
     with file.open("a", encoding="utf-8") as out:
         for name, job in jobs:
@@ -51,18 +59,43 @@ def main(file: Path, small: int, large: int, seed: int) -> None:
     _summary(_lines(file))
 
 
-def _jobs(small: int, large: int, seed: int) -> Iterator[tuple[str, Callable[[], list[_Line]]]]:
+def _jobs(small: int, large: int, seed: int) -> Iterator[tuple[str, _Job]]:
     """All cases by name; those of a number together, so that a run that is cut has some of each."""
     for number in range(seed, seed + max(small, large)):
-        if number < seed + small:
-            yield f"small {number}", partial(_distances, number, SMALL)
-            yield f"buffer {number}", partial(_buffers, number)
-            yield f"split {number}", partial(_splits, number)
-        if number < seed + large:
-            yield f"large {number}", partial(_distances, number, LARGE)
+        parts = ("small", "buffer", "split") if number < seed + small else ()
+        for part in (*parts, *(("large",) if number < seed + large else ())):
+            yield f"{part} {number}", _job(part, number)
     yield "larger weight buffer", _larger_weight_buffer
     for name, search in named_cases():
         yield f"named {name}", partial(_named, search)
+
+
+def _job(part: str, seed: int) -> _Job:
+    jobs: dict[str, _Job] = {
+        "small": partial(_distances, seed, SMALL),
+        "buffer": partial(_buffers, seed),
+        "split": partial(_splits, seed),
+        "large": partial(_distances, seed, LARGE),
+    }
+    return jobs[part]
+
+
+def _again(former: Path) -> Iterator[tuple[str, _Job]]:
+    """The cases of a file, planned anew: nothing but plans is run."""
+    for line in _lines(former):
+        part, _, number = line["case"].partition(" ")
+        if part in ("small", "large"):
+            most = SMALL if part == "small" else LARGE
+            yield line["case"], partial(_planned, line["found"], int(number), most)
+        elif part in ("buffer", "split"):
+            yield line["case"], _job(part, int(number))
+    yield "larger weight buffer", _larger_weight_buffer
+
+
+def _planned(former: list[_Line], seed: int, most: tuple[int, int, int]) -> list[_Line]:
+    at = searches(*case(seed, most))
+    losses = (max(cycles(at[line["kind"]]) / line["fewest"] - 1, 0.0) for line in former)
+    return [{**line, "loss": loss} for line, loss in zip(former, losses, strict=True)]
 
 
 def _lines(file: Path) -> list[_Line]:
@@ -128,17 +161,15 @@ def _larger_weight_buffer() -> list[_Line]:
     mask = PackedMask.pack(np.random.default_rng(0).random((256, 384)) < 0.5)
     item = SparseLowRankGemm(gemm, mask, 16)
     found = []
-    for preset, slots in itertools.product(("array-64x64", "array-64x64-ideal-dram"), (2, "auto")):
+    for (name, preset, fields), slots in itertools.product(_BUFFER_MACHINES, (2, "auto")):
         fewest = None
         for capacity in CAPACITIES:
-            fields = {
-                "weight_buffer.capacity_bytes": capacity,
-                "weight_buffer.slots": slots,
-            }
-            taken = cycles(searches(item, load_accelerator(preset, fields))["compressed"])
+            buffer = {"weight_buffer.capacity_bytes": capacity, "weight_buffer.slots": slots}
+            machine = load_accelerator(preset, {**fields, **buffer})
+            taken = cycles(searches(item, machine)["compressed"])
             loss = 0.0 if fewest is None else max(taken / fewest - 1, 0.0)
             fewest = taken if fewest is None else min(fewest, taken)
-            found.append({"kind": f"{preset}, {slots}, {capacity}", "loss": loss, "cycles": taken})
+            found.append({"kind": f"{name}, {slots}, {capacity}", "loss": loss, "cycles": taken})
     return found
 
 
@@ -186,5 +217,8 @@ def _searched(items: list[Distance]) -> str:
 
 
 if __name__ == "__main__":
-    counts = [int(argument) for argument in sys.argv[2:]]
-    main(Path(sys.argv[1]), *counts, *(200, 50, 0)[len(counts) :])
+    if sys.argv[2:3] == ["again"]:
+        main(Path(sys.argv[1]), _again(Path(sys.argv[3])))
+    else:
+        counts = [int(argument) for argument in sys.argv[2:]]
+        main(Path(sys.argv[1]), _jobs(*counts, *(200, 50, 0)[len(counts) :]))

@@ -41,6 +41,7 @@ class Distance(NamedTuple):
         least_ratio: The least that a run took of its estimate.
         audited: Tilings drawn from those that were not run, and run.
         audited_better: Of these, those of fewer cycles than the best of the others.
+        fewest: Cycles of the best tiling that was run, the planner's own among them.
     """
 
     loss: float
@@ -49,6 +50,7 @@ class Distance(NamedTuple):
     least_ratio: float
     audited: int
     audited_better: int
+    fewest: int
 
 
 def distance(search: Search, *, small: bool) -> Distance:
@@ -76,13 +78,15 @@ def distance(search: Search, *, small: bool) -> Distance:
     others = [candidate for candidate in tilings if candidate not in taken]
     audited = random.Random(0).sample(others, min(AUDITED, len(others)))
     better = [run for run in (_taken(search, item) for item in audited) if run < best]
+    fewest = int(min([best, *better]))
     return Distance(
-        found / min([best, *better]) - 1,
+        found / fewest - 1,
         len(tilings),
         len(worth),
         min(ratios, default=1.0),
         len(audited),
         len(better),
+        fewest,
     )
 
 

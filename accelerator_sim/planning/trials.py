@@ -30,6 +30,7 @@ _MOST_BUILT = 40
 _MOST_NEAR = 6
 _ROUNDS = 2
 _FRUGAL = 4
+_FEW_SLOTS = (3,)
 _FEWER_SLOTS = (2, 3, 4, 8)
 
 
@@ -61,9 +62,8 @@ def best_of(search: Search) -> Plan | None:
             runs.run(estimated(search, neighbours(search, start)), _MOST_NEAR)
             if runs.best == start:
                 break
-    trials = runs.trials
-    trials += list(_with_fewer_slots(search, min(trials, key=lambda trial: trial.cycles)))
-    return _chosen(trials)
+    fastest = min(runs.trials, key=_cycles)
+    return _chosen([*runs.trials, *_with_fewer_slots(search, fastest.plan, _FEWER_SLOTS)])
 
 
 def quickest(plans: Iterable[Plan], accelerator: Accelerator) -> Plan:
@@ -74,6 +74,10 @@ def quickest(plans: Iterable[Plan], accelerator: Accelerator) -> Plan:
         accelerator: On which they run.
     """
     return _chosen([_run(accelerator, plan) for plan in plans])
+
+
+def _cycles(trial: Trial) -> float:
+    return trial.cycles
 
 
 def _chosen(trials: Sequence[Trial]) -> Plan:
@@ -132,29 +136,30 @@ class _Runs:
             if plan is None or lower_bound(plan.program, plan.storage) > fewest * TIE:
                 self._run[item.candidate] = None
                 continue
-            trial = _run(self._search.accelerator, plan)
+            whole = _run(self._search.accelerator, plan)
+            trial = min([whole, *_with_fewer_slots(self._search, plan, _FEW_SLOTS)], key=_cycles)
             runs += 1
             self._run[item.candidate] = trial
             self._least_ratio = min(self._least_ratio, trial.cycles / item.cycles)
 
 
-def _with_fewer_slots(search: Search, best: Trial) -> Iterator[Trial]:
-    """The best plan with fewer slots of weights or inputs than fit, where slots are open."""
-    storage, machine = best.plan.storage, search.accelerator
+def _with_fewer_slots(search: Search, plan: Plan, counts: Sequence[int]) -> Iterator[Trial]:
+    """A plan with fewer slots of weights or inputs than fit, where slots are open."""
+    storage, machine = plan.storage, search.accelerator
     options = []
     if machine.weight_buffer.slots == "auto":
-        for count in _FEWER_SLOTS:
+        for count in counts:
             main, factors = storage.weight_slots
             fewer = (min(count, main), min(count, factors))
             options.append(dataclasses.replace(storage, weight_slots=fewer))
     if machine.activation_buffer.slots == "auto":
         options += [
             dataclasses.replace(storage, input_slots=min(count, storage.input_slots))
-            for count in _FEWER_SLOTS
+            for count in counts
         ]
     for option in dict.fromkeys(options):
         if option != storage:
-            yield _run(search.accelerator, dataclasses.replace(best.plan, storage=option))
+            yield _run(machine, dataclasses.replace(plan, storage=option))
 
 
 def _run(accelerator: Accelerator, plan: Plan) -> Trial:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from accelerator_sim.machine.catalog import load_accelerator
+from accelerator_sim.machine.catalog import WITHOUT_EFFECTS, load_accelerator
 from accelerator_sim.machine.hardware import (
     Accelerator,
     Buffer,
@@ -105,6 +105,22 @@ def test_larger_buffer_loses_no_more_than_one_percent(name: str, slots: Slots) -
         taken.append(cycles(item(), replace(made, **changes)))
     for before, after in itertools.pairwise(taken):
         assert after <= 1.01 * before
+
+
+@pytest.mark.parametrize("effects", [{}, WITHOUT_EFFECTS], ids=["preset", "without effects"])
+@pytest.mark.parametrize("slots", [2, "auto"])
+def test_larger_weight_buffer_of_a_256x384_mask_loses_no_more_than_one_percent(
+    slots: Slots, effects: dict[str, Any]
+) -> None:
+    """The least lower bound once chose a tile 11% slower in the largest of these buffers."""
+    mask = PackedMask.pack(np.random.default_rng(0).random((256, 384)) < 0.5)
+    work = SparseLowRankGemm(Gemm("p", "MHA", 256, 384, 64), mask, 16)
+    taken = []
+    for kib in (16, 32, 64):
+        fields = {"weight_buffer.capacity_bytes": 1024 * kib, "weight_buffer.slots": slots}
+        taken.append(cycles(work, load_accelerator("array-64x64", effects | fields)))
+    assert taken[1] <= 1.01 * taken[0]
+    assert taken[2] <= 1.01 * min(taken[:2])
 
 
 def test_equally_fast_plans_differ_in_energy_and_the_least_is_taken(
