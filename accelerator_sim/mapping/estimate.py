@@ -15,7 +15,15 @@ from accelerator_sim.machine.hardware import Accelerator, Buffer
 from accelerator_sim.mapping import quick_tiles
 from accelerator_sim.mapping.configuration import Configuration
 from accelerator_sim.mapping.quick_tiles import Costs, Room, Rows, Work
-from accelerator_sim.mapping.quick_walk import LATE, MOMENTS, MOST_SLOTS, PLACES, RINGS, walk_all
+from accelerator_sim.mapping.quick_walk import (
+    LATE,
+    MARKS,
+    MOMENTS,
+    MOST_SLOTS,
+    PLACES,
+    RINGS,
+    walk_all,
+)
 from accelerator_sim.mapping.tiling import Counts, block_sizes
 from accelerator_sim.mapping.timing import ceil_div
 from workloads.masks.counts import tile_row_counts
@@ -39,12 +47,21 @@ _FORMATS = {
 
 
 class Tiling(NamedTuple):
-    """Rows and tokens of a tile, dataflow, and lines of the denser engine; columns are known."""
+    """A tile whose columns are known.
+
+    Attributes:
+        rows: Of the tile.
+        tokens: Of the tile.
+        by_token: Dataflow.
+        denser_lines: Lines of the denser engine.
+        gather: Steps of the gather for each nonzero of the longest line; 0: ideal.
+    """
 
     rows: int
     tokens: int
     by_token: bool
     denser_lines: int
+    gather: float = 0.0
 
 
 def costs_of(accelerator: Accelerator, configuration: Configuration) -> Costs:
@@ -150,22 +167,7 @@ def _rows(
         format=_FORMATS.get(index.format, quick_tiles.GROUPS),
         code_bits=code_bits,
         queued=index.queued,
-        gather=_gather_steps(accelerator) if accelerator.gather == "banked" else 0.0,
     )
-
-
-def _gather_steps(accelerator: Accelerator) -> float:
-    """Reads of the busiest bank in a step in which every line asks for another column."""
-    lines, banks = accelerator.lines, accelerator.activation_banks
-    return _busiest(lines, banks, accelerator.activation_ports)
-
-
-@lru_cache(maxsize=64)
-def _busiest(lines: int, banks: int, ports: int) -> float:
-    """Mean of the largest of so many lines' shares at random banks, over ports."""
-    asked = np.random.default_rng(0).integers(0, banks, (64, min(lines, 1024)))
-    largest = [np.bincount(step).max() for step in asked]
-    return float(np.mean(-(-np.array(largest) // ports)))
 
 
 def estimates(
@@ -182,7 +184,8 @@ def estimates(
     Returns:
         Shape (N, 2).
     """
-    choices = np.array(tilings, dtype=np.int64)
+    choices = np.array([tiling[:4] for tiling in tilings], dtype=np.int64)
+    gathers = np.array([tiling.gather for tiling in tilings])
     blocks, row_blocks = len(rows.widths), -(-work.m // choices[:, 0])
     dealt = np.clip(_DEALT // (choices[:, 0] * blocks), 1, row_blocks)
     token_blocks = -(-work.tokens // int(choices[:, 1].min()))
@@ -197,7 +200,8 @@ def estimates(
         places=np.zeros(PLACES, dtype=np.int64),
         chunks=np.zeros((together, blocks)),
         late=np.zeros((2, LATE)),
+        marks=np.zeros((2, MARKS, 2)),
     )
     found = np.zeros((len(choices), 2))
-    walk_all(rows, costs, work, np.column_stack([choices, dealt]), room, found)
+    walk_all(rows, costs, work, np.column_stack([choices, dealt]), gathers, room, found)
     return found

@@ -66,7 +66,6 @@ class Rows(NamedTuple):
         format: Index format, as numbered here.
         code_bits: Bits of an entry of ``RUN_LENGTH`` or ``GROUPS``.
         queued: Whether a row's first token passes a decode queue.
-        gather: Steps to gather inputs for each nonzero of the longest line; 0: ideal.
     """
 
     counts: NDArray[np.int32]
@@ -79,7 +78,6 @@ class Rows(NamedTuple):
     format: int
     code_bits: float
     queued: bool
-    gather: float
 
 
 class Work(NamedTuple):
@@ -93,19 +91,20 @@ class Work(NamedTuple):
 
 
 class Choice(NamedTuple):
-    """Rows and tokens of a tile, dataflow (1: token), lines of the denser engine, and row blocks
-    that are dealt."""
+    """Rows and tokens of a tile, dataflow (1: token), lines of the denser engine, row blocks that
+    are dealt, and steps to gather inputs for each nonzero of the longest line (0: ideal)."""
 
     rows: int
     tokens: int
     by_token: int
     denser_lines: int
     sampled: int
+    gather: float
 
 
 class Room(NamedTuple):
     """Arrays of a walk: of lines; of tiles bytes and cycles (full and last token block); of the
-    machine now; of slots; of activation chunks; of write-backs that wait."""
+    machine now; of slots; of activation chunks; of write-backs that wait; of starts of blocks."""
 
     loads: Times
     sizes: Times
@@ -115,11 +114,12 @@ class Room(NamedTuple):
     places: Counts
     chunks: Times
     late: Times
+    marks: Times
 
 
 class Where(NamedTuple):
     """A tile: S, V or U; its blocks; whether it is the first and the last that use its weights or
-    inputs; whether it completes its output block."""
+    inputs; whether it completes its output block; how many output blocks were walked before it."""
 
     kind: int
     row_block: int
@@ -128,6 +128,7 @@ class Where(NamedTuple):
     first: bool
     last: bool
     done: bool
+    group: int
 
 
 class Tile(NamedTuple):
@@ -170,7 +171,7 @@ def deal(rows: Rows, costs: Costs, work: Work, choice: Choice, room: Room) -> fl
                     tokens = last if column > 0 else choice.tokens
                     steps = 0.0
                     if choice.by_token == 1:
-                        steps = rows.gather * up(tokens, costs.macs)
+                        steps = choice.gather * up(tokens, costs.macs)
                     longest = 0.0
                     for line in range(min(costs.lines - choice.denser_lines, choice.rows)):
                         gathered = room.loads[line, 2] * steps
@@ -185,6 +186,8 @@ def _load_lines(
 ) -> int:
     """Deal the rows of a tile to lines: cycles in both token blocks, and nonzeros, of each line."""
     first, height, block, last = where
+    if rows.dense[block] == rows.widths[block]:
+        return 0
     lines = max(min(costs.lines - choice.denser_lines, choice.rows), 1)
     loads[:lines] = 0.0
     total = 0

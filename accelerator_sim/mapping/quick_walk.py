@@ -2,7 +2,9 @@
 
 After ``quick_tiles``, before ``estimate``; nothing that is reported comes from here. Slots, port,
 engines, link and accumulators are those of ``docs/event_model.md``. Left out: credits, the order of
-the requests of a cycle, and U beside S, which is walked after the S of its row block.
+the requests of a cycle, and U beside S, which is walked after the S of its row block. Of very many
+tiles the first few row blocks that cost the same are walked, and the last; those between take as
+long as the two before them; token blocks likewise.
 """
 
 from typing import NamedTuple
@@ -34,6 +36,10 @@ MOST_SLOTS = 64
 _PORT, _DENSER, _SPARSER, _LINK, _CROSSED, _SEEN, _THIN = 0, 1, 2, 3, 4, 5, 6
 _WEIGHTS_AT, _INPUTS_AT, _BYTES = 7, 8, 9
 MOMENTS = 10
+_MANY_TILES = 4096
+"""Tiles from which on blocks are left out."""
+MARKS = 5
+"""Blocks that are walked of more: all but one before those that are left out."""
 _WEIGHTS, _FACTORS, _INPUTS, _OUTPUTS, _ASKED, _WRITTEN = 0, 1, 2, 3, 4, 5
 PLACES = 6
 RINGS = 4
@@ -47,12 +53,20 @@ class _Slots(NamedTuple):
     outputs: int
     inputs_stay: bool
     blocks_of_slot: int
+    row_blocks: int
+    token_blocks: int
     fit: bool
 
 
 @compiled
 def walk_all(
-    rows: Rows, costs: Costs, work: Work, choices: Counts, room: Room, found: Times
+    rows: Rows,
+    costs: Costs,
+    work: Work,
+    choices: Counts,
+    gathers: Times,
+    room: Room,
+    found: Times,
 ) -> None:
     """Cycles and DRAM bytes of every choice; infinite where it does not fit.
 
@@ -60,15 +74,17 @@ def walk_all(
         rows: At the columns of ``work``.
         costs: Machine.
         work: Product.
-        choices: Fields of ``Choice``, shape (N, 5).
+        choices: Whole numbers of ``Choice``, shape (N, 5).
+        gathers: Its last field, shape (N,).
         room: Large enough for each.
         found: Shape (N, 2).
     """
     for number in range(len(choices)):
         line = choices[number]
-        choice = Choice(line[0], line[1], line[2], line[3], line[4])
+        choice = Choice(line[0], line[1], line[2], line[3], line[4], gathers[number])
         largest = deal(rows, costs, work, choice, room)
-        slots = _divide(costs, work, choice, largest)
+        alike = choice.sampled == 1 or bool(rows.dense.sum() == work.n)
+        slots = _divide(costs, work, choice, largest, alike)
         found[number, 0] = found[number, 1] = np.inf
         if slots.fit:
             _walk(rows, costs, work, choice, slots, room)
@@ -90,9 +106,9 @@ def _held(
 
 
 @compiled
-def _divide(costs: Costs, work: Work, choice: Choice, largest: float) -> _Slots:
-    """How the buffers are divided, and whether all tiles fit."""
-    blocks, token_blocks = up(work.m, choice.rows), up(work.tokens, choice.tokens)
+def _divide(costs: Costs, work: Work, choice: Choice, largest: float, alike: bool) -> _Slots:
+    """How the buffers are divided, whether all tiles fit, and how many blocks are walked."""
+    token_blocks = up(work.tokens, choice.tokens)
     thin = 0.0
     if work.rank > 0:
         narrow = min(choice.rows, work.rank) * min(work.columns, work.n)
@@ -119,35 +135,52 @@ def _divide(costs: Costs, work: Work, choice: Choice, largest: float) -> _Slots:
     left = costs.output_bytes - up(work.rank * held * costs.accumulator_bits, 8)
     outputs, output_room, resident = _held(max(left, 0), costs.output_slots, piece, whole, wholes)
     fit = fit and left > 0 and piece <= output_room
+    walked_rows, walked_tokens = _walked(costs, work, choice, alike)
     group = token_blocks if together else 1
     if resident:
-        group = blocks * token_blocks if together else blocks
+        group = walked_rows * token_blocks if together else walked_rows
     return _Slots(
         min(weights, MOST_SLOTS), min(factors, MOST_SLOTS), min(inputs, MOST_SLOTS),
-        min(outputs, MOST_SLOTS), stay, group, fit,
+        min(outputs, MOST_SLOTS), stay, group, walked_rows, walked_tokens, fit,
     )  # fmt: skip
+
+
+@compiled
+def _walked(costs: Costs, work: Work, choice: Choice, alike: bool) -> tuple[int, int]:
+    """Row blocks and token blocks that are walked."""
+    row_blocks, token_blocks = up(work.m, choice.rows), up(work.tokens, choice.tokens)
+    if row_blocks * token_blocks * up(work.n, work.columns) < _MANY_TILES:
+        return row_blocks, token_blocks
+    if alike and costs.order != ACTIVATION_STATIONARY:
+        row_blocks = min(row_blocks, MARKS)
+    if costs.order != WEIGHT_STATIONARY:
+        token_blocks = min(token_blocks, MARKS)
+    return row_blocks, token_blocks
 
 
 @compiled
 def _walk(rows: Rows, costs: Costs, work: Work, choice: Choice, slots: _Slots, room: Room) -> None:
     """All tiles in their order; ``room.now`` has the end and the bytes."""
-    token_blocks = up(work.tokens, choice.tokens)
+    row_blocks, token_blocks = up(work.m, choice.rows), up(work.tokens, choice.tokens)
     together = token_blocks if costs.order == WEIGHT_STATIONARY else 1
-    stages = 1 if costs.order == ACTIVATION_STATIONARY else up(work.m, choice.rows)
+    stages = 1 if costs.order == ACTIVATION_STATIONARY else slots.row_blocks
     room.now[:] = 0.0
     room.rings[:] = 0.0
     room.places[:] = 0
-    for outer in range(token_blocks // together):
+    for turn in range(slots.token_blocks // together):
+        outer = _block(room, 0, turn, slots.token_blocks // together, token_blocks // together)
         room.chunks[:] = -1.0
         for stage in range(-1, stages):
+            block_of_rows = _block(room, 1, stage, slots.row_blocks, row_blocks)
             for kind in (V, S, U):
                 if (kind == V) != (stage < 0) or (kind != S and work.rank == 0):
                     continue
                 turns, columns, swept = _sweep(costs, work, choice, kind)
-                for turn in range(turns):
-                    row_block = turn if kind == V else stage
+                for vector_block in range(turns):
+                    row_block = vector_block if kind == V else block_of_rows
                     for place in range(columns * together * swept):
                         block, inner = divmod(place, together * swept)
+                        before = turn * slots.row_blocks + (inner if swept > 1 else stage)
                         where = Where(
                             kind,
                             inner if swept > 1 else row_block,
@@ -156,6 +189,7 @@ def _walk(rows: Rows, costs: Costs, work: Work, choice: Choice, slots: _Slots, r
                             inner == 0,
                             inner == together * swept - 1,
                             block == columns - 1 and (kind == U or (kind == S and work.rank == 0)),
+                            before * together + (inner if together > 1 else 0),
                         )
                         tile = tile_at(rows, costs, work, choice, room, where)
                         _step(costs, work, choice, slots, room, tile, where)
@@ -163,6 +197,28 @@ def _walk(rows: Rows, costs: Costs, work: Work, choice: Choice, slots: _Slots, r
             _free(room, _INPUTS, slots.inputs, max(room.now[_DENSER], room.now[_SPARSER]))
     _write_back(costs, slots, room, np.inf)
     room.now[_SEEN] = room.now[_PORT] + costs.write_latency
+
+
+@compiled
+def _block(room: Room, axis: int, turn: int, walked: int, blocks: int) -> int:
+    """The block to walk next; before the last, time and bytes of those that are left out pass."""
+    if turn < 0 or walked == blocks:
+        return turn
+    now = room.now
+    room.marks[axis, turn, 0], room.marks[axis, turn, 1] = now[_SEEN], now[_BYTES]
+    if turn < walked - 1:
+        return turn
+    left_out = blocks - walked
+    later = left_out * (now[_SEEN] - room.marks[axis, turn - 2, 0]) / 2
+    now[_BYTES] += left_out * (now[_BYTES] - room.marks[axis, turn - 2, 1]) / 2
+    for moment in range(_BYTES):
+        now[moment] += later
+    for ring in range(RINGS):
+        for slot in range(MOST_SLOTS):
+            room.rings[ring, slot] += later
+    for place in range(LATE):
+        room.late[0, place] += later
+    return blocks - 1
 
 
 @compiled
@@ -190,13 +246,8 @@ def _step(
     where: Where,
 ) -> None:
     """Load a tile, run its parts, and give back what it held."""
-    row_blocks, token_blocks = up(work.m, choice.rows), up(work.tokens, choice.tokens)
-    group = where.token_block * row_blocks + where.row_block
     stay = costs.order == WEIGHT_STATIONARY
-    if stay:
-        group = where.row_block * token_blocks + where.token_block
-    group //= slots.blocks_of_slot
-    now = room.now
+    group, now = where.group // slots.blocks_of_slot, room.now
     if tile.denser > 0 or tile.sparser > 0:
         apart = where.kind == U and costs.overlapped
         ring, count = (_FACTORS, slots.factors) if apart else (_WEIGHTS, slots.weights)

@@ -93,6 +93,14 @@ class Search:
         """Kept share of the matrix."""
         return 1.0 if self.mask is None else self.mask.nnz / self.gemm.parameters
 
+    @cached_property
+    def sparse_density(self) -> float:
+        """Kept share of the columns that are not dense."""
+        if self.mask is None or self.dense_columns.all():
+            return 0.0
+        kept = column_counts(self.mask)[~self.dense_columns]
+        return float(kept.mean()) / self.gemm.m
+
     def configuration(self, flow: Flow) -> Configuration:
         """Widths and room for outputs, in a dataflow."""
         stored = self.stored or StoredBits()

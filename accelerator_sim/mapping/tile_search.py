@@ -28,6 +28,7 @@ from accelerator_sim.mapping.extents import (
     fine_extents,
     whole_groups,
 )
+from accelerator_sim.mapping.gather_factors import gather_factor
 from accelerator_sim.mapping.quick_tiles import Rows, Work
 from accelerator_sim.mapping.search import AUTO, Search
 from accelerator_sim.mapping.tiling import TileShape
@@ -143,10 +144,7 @@ class _Estimator:
         gemm = self._search.gemm
         for columns, items in by_columns.items():
             work = Work(gemm.m, gemm.n, gemm.tokens, self._search.rank, columns)
-            tilings = [
-                Tiling(item.tile.rows, item.tile.tokens, item.flow == "token", item.denser_lines)
-                for item in items
-            ]
+            tilings = [self._tiling(item) for item in items]
             found = estimates(self._at(columns), self._costs, work, tilings)
             self._found.update(zip(items, map(tuple, found.tolist()), strict=True))
 
@@ -167,6 +165,19 @@ class _Estimator:
                 apart.setdefault((item.candidate.flow, item.candidate.denser_lines), item.candidate)
                 apart.setdefault(item.candidate.tile.tokens, item.candidate)
         return list(dict.fromkeys([*self.best(count), *apart.values()]))
+
+    def _tiling(self, item: Candidate) -> Tiling:
+        tile, by_token, machine = item.tile, item.flow == "token", self._search.accelerator
+        gather, lines = 0.0, machine.lines - item.denser_lines
+        if by_token and lines and machine.gather == "banked" and self._search.mask is not None:
+            gather = gather_factor(
+                machine,
+                self._search.sparse_density,
+                lines=lines,
+                rows=tile.rows,
+                columns=tile.columns,
+            )
+        return Tiling(tile.rows, tile.tokens, by_token, item.denser_lines, gather)
 
     def _at(self, columns: int) -> Rows:
         search = self._search
