@@ -29,8 +29,10 @@ def demo(
 ) -> None:
     """From a real checkpoint to the MHA/FFN speedup table, in a few minutes.
 
-    Compresses by SSLC and Wanda, evaluates both and the dense model, simulates the real masks,
-    measures this device, and sets the published table beside ours. An interrupted demo continues.
+    Compresses by Wanda, SSLC and SSLC-D (short of its own text, a part of its search and its
+    training, which take ten minutes more), evaluates them and the dense model, simulates SSLC's
+    masks, measures this device, and sets the published table beside ours. An interrupted demo
+    continues.
 
     Example: sslc demo --out runs/demo
     """
