@@ -183,6 +183,7 @@ class CellModel:
             study.checkpoint, method_of(study, recipe),
             calibration=calibration_of(study, recipe), output=Output(directory, resume=True),
             device=self.device, progress=self.progress, choice=choice_of(study, recipe),
+            matching=recipe.matching,
         )  # fmt: skip
         if recipe.recovery is None:
             return compressed

@@ -22,6 +22,7 @@ from sslc.methods.registry import QUANTIZERS, load_method
 from sslc.methods.rounded import settings_of
 from sslc.model.config import load_config
 from sslc.recovery.settings import Training
+from sslc.refinement.stages import BlockMatching
 from workloads.results.identity import DENSE
 from workloads.support.files import sha256_file
 
@@ -38,6 +39,7 @@ class Recipe:
         windows: Another number of calibration windows than the study's.
         window_tokens: Another length.
         overrides: Settings by pattern of projections.
+        matching: Training of each block before the next one is compressed.
         recovery: Fine-tuning after compression.
     """
 
@@ -48,6 +50,7 @@ class Recipe:
     windows: int | None = None
     window_tokens: int | None = None
     overrides: tuple[Override, ...] = ()
+    matching: BlockMatching | None = None
     recovery: Training | None = None
 
 
@@ -79,6 +82,7 @@ def _recipe_identity(study: Study, recipe: Recipe) -> RecipeIdentity:
         calibration_identity(study, calibration_of(study, recipe)),
         choice_of(study, recipe).to_json(),
         None if recipe.recovery is None else _recovery_identity(recipe.recovery),
+        None if recipe.matching is None else asdict(recipe.matching),
     )
 
 

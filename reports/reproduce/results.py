@@ -73,6 +73,7 @@ class RecipeIdentity:
         calibration: None for the model as it is.
         choice: Patterns of compressed projections, and other settings for some of them.
         recovery: Settings of a fine-tuning after compression, and the hash of its data.
+        matching: Settings of the training of each block before the next one is compressed.
     """
 
     method: str
@@ -80,6 +81,7 @@ class RecipeIdentity:
     calibration: CalibrationIdentity | None = None
     choice: Mapping[str, Any] = field(default_factory=dict)
     recovery: Mapping[str, Any] | None = None
+    matching: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)

@@ -19,11 +19,13 @@ from reports.reproduce.recipes import Recipe
 from reports.reproduce.results import Measured, results_of
 from reports.reproduce.study import Reproduced, Study
 from sslc.evaluation.zero_shot import PUBLISHED_TASKS
+from sslc.refinement.stages import BlockMatching
 from workloads.results.identity import DENSE
 from workloads.results.table import Cell, Column, Table
 
 _TABLE1 = ("sparsegpt", "wanda", "dsnot", "svd-llm", "sslc")
 _TABLE10 = ("sparsegpt", "wanda", "dsnot", "sslc")
+_MATCHED = Recipe("3basil", matching=BlockMatching(norms=True))
 _METRICS = {"WikiText-2": "wikitext2_ppl", "C4": "c4_ppl", "Zero-shot": "zero_shot_mean_acc"}
 _PLUGINS = ("ria", "alps", "pruner-zero")
 MEAN = "Mean of tasks"
@@ -32,16 +34,20 @@ MEAN = "Mean of tasks"
 def table1(study: Study) -> Reproduced:
     """Perplexity, and zero-shot accuracy where tasks are given, by method.
 
-    A second table has what newer methods' own papers print, with ours where the study has them.
+    A second table has what newer methods' own papers print, with ours where the study has them;
+    3BASiL with and without the training of blocks that its paper puts behind it.
     """
     model, rows = published("table1", study.published)
     printed = {(row["method"], row["metric"]): float(row["value"]) for row in rows}
-    lines, by_name = [], {}
-    for method, measured in _measure_all(study, "table1", study.methods or _TABLE1).items():
-        name = title_of(method)
-        values = tuple(printed.get((name, metric)) for metric in _METRICS.values())
-        lines.append(Line((name,), measured, values))
-        by_name[name] = measured
+    methods = (DENSE, *(study.methods or _TABLE1))
+    recipes = {title_of(method): Recipe(method) for method in methods}
+    if _MATCHED.method in methods:
+        recipes[f"{title_of(_MATCHED.method)} with transformer matching"] = _MATCHED
+    by_name = _measure_all(study, "table1", recipes)
+    lines = [
+        Line((name,), cell, tuple(printed.get((name, metric)) for metric in _METRICS.values()))
+        for name, cell in by_name.items()
+    ]
     made = compare(
         study,
         f"Methods at {study.kept_fraction:.0%} kept (as Table 1)",
@@ -80,9 +86,9 @@ def table10(study: Study) -> Reproduced:
     study = replace(study, texts=(), tasks=study.tasks or PUBLISHED_TASKS)
     model, rows = published("table10", study.published)
     printed = {(row["method"], row["task"]): float(row["accuracy_percent"]) for row in rows}
-    measured = _measure_all(study, "table10", study.methods or _TABLE10)
-    by_name = {title_of(method): cell for method, cell in measured.items()}
-    results = results_of(measured.values())
+    methods = (DENSE, *(study.methods or _TABLE10))
+    by_name = _measure_all(study, "table10", {title_of(name): Recipe(name) for name in methods})
+    results = results_of(by_name.values())
     table = Table(
         "table10",
         f"Zero-shot accuracy at {study.kept_fraction:.0%} kept (as Table 10): {study.model_name}",
@@ -134,11 +140,10 @@ def table9(study: Study) -> Reproduced:
     for score in _PLUGINS:
         recipes[title_of(score)] = Recipe(score)
         recipes[f"{title_of(score)}+SSLC"] = Recipe("sslc", {"score": score})
-    lines = []
-    for step, (name, recipe) in enumerate(recipes.items(), start=1):
-        measured = measure(study, recipe, label=f"table9 {step}/{len(recipes)} {name}")
-        values = tuple(number(printed[name], field) for field in names.values())
-        lines.append(Line((name,), measured, values))
+    lines = [
+        Line((name,), cell, tuple(number(printed[name], field) for field in names.values()))
+        for name, cell in _measure_all(study, "table9", recipes).items()
+    ]
     return compare(
         study,
         f"SSLC over other scores at {study.kept_fraction:.0%} kept (as Table 9)",
@@ -148,10 +153,9 @@ def table9(study: Study) -> Reproduced:
     )
 
 
-def _measure_all(study: Study, name: str, methods: tuple[str, ...]) -> dict[str, Measured]:
-    """The dense model and every method."""
-    whole = (DENSE, *methods)
+def _measure_all(study: Study, table: str, recipes: Mapping[str, Recipe]) -> dict[str, Measured]:
+    """Every recipe of a table, by the name of its row."""
     return {
-        method: measure(study, Recipe(method), label=f"{name} {step}/{len(whole)} {method}")
-        for step, method in enumerate(whole, start=1)
+        name: measure(study, recipe, label=f"{table} {step}/{len(recipes)} {name}")
+        for step, (name, recipe) in enumerate(recipes.items(), start=1)
     }

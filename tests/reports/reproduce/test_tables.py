@@ -82,6 +82,18 @@ def test_table1_sets_newer_methods_beside_what_their_own_papers_print(study: Stu
     assert (alps["Context"], alps["Read in"]) == (2048, "a digest")
 
 
+def test_table1_has_3basil_with_and_without_the_training_of_blocks(study: Study) -> None:
+    made = table1(replace(study, methods=("3basil",)))
+    ours = {row["Method"]: row for row in _rows(made)}
+    plain, matched = ours["3BASiL"], ours["3BASiL with transformer matching"]
+    assert plain["Kept"] == matched["Kept"]
+    assert plain["Perplexity, own.txt"] != matched["Perplexity, own.txt"]
+    newer = {row["Method"]: row["Perplexity, own.txt"] for row in _rows(made, 1)}
+    assert newer["3BASiL with transformer matching"] == matched["Perplexity, own.txt"]
+    recipes = [cell.identity.cell.recipe for cell in _cells(made)]
+    assert [recipe.matching is None for recipe in recipes][-4:] == [True, True, False, False]
+
+
 def test_table1_results_say_all_that_determines_them(study: Study) -> None:
     made = table1(study)
     facts = [result for result in made.results if isinstance(result, CellFacts)]
