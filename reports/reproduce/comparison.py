@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from reports.paper.published import NOTES, TITLE
 from reports.reproduce.recipes import model_blocks
-from reports.reproduce.results import Measured, results_of
+from reports.reproduce.results import CellPerplexity, Measured, results_of
 from reports.reproduce.study import Reproduced, Study, text_name, text_names
+from reports.tables.perplexity import protocol_notes
 from sslc.compression.plan import DENSE
 from sslc.methods.registry import method_class
 from sslc.model.devices import device_name, find_device
@@ -134,12 +135,19 @@ def limits_notes(study: Study, results: Sequence[Result]) -> tuple[str, ...]:
         f"{limits.window_tokens}.",
         "Kept and scaled error are of the compressed projections: |(W - S - L)D| / |WD|, D the "
         "input norms; a lower error does not imply a lower perplexity.",
+        *_protocols(results),
         *version_notes(results),
     )
     if not study.tasks:
         return notes
     asked = f"at most {limits.questions} questions of each" if limits.questions else "all questions"
     return (*notes, f"Tasks: {', '.join(map(text_name, study.tasks))}; {asked}; acc in percent.")
+
+
+def _protocols(results: Sequence[Result]) -> list[str]:
+    """Which texts are evaluated as published programs evaluate."""
+    cuts = [result.identity.text for result in results if isinstance(result, CellPerplexity)]
+    return protocol_notes([text_name(cut.source) for cut in cuts], cuts)
 
 
 def version_notes(results: Sequence[Result]) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from reports.tables.labels import columns, split, versions
 from workloads.results.identity import distinguished, method_labels
-from workloads.results.kinds import PerplexityIdentity, PerplexityResult
+from workloads.results.kinds import PerplexityResult, TextIdentity
 from workloads.results.table import Column, Table
 from workloads.texts.protocols import named_by
 
@@ -60,16 +60,21 @@ def perplexity_table(results: Sequence[PerplexityResult]) -> Table:
         for index, (result, label, text) in enumerate(zip(ordered, labels, texts, strict=True))
     )
     told = "; ".join(f"{name}: {value}" for name, value in shared.items())
-    notes = (_NOTE, *_protocols(texts, identities), *((f"{told}.",) if told else ()))
+    protocols = protocol_notes(texts, [identity.text for identity in identities])
+    notes = (_NOTE, *protocols, *((f"{told}.",) if told else ()))
     columns_of_all = (*_COLUMNS, *columns(varying))
     return Table("perplexity", "Perplexity on held-out text", columns_of_all, rows, notes)
 
 
-def _protocols(texts: Sequence[str], identities: Sequence[PerplexityIdentity]) -> list[str]:
-    """Which rows are measured as published programs measure, by text and window."""
+def protocol_notes(names_of_texts: Sequence[str], cuts: Sequence[TextIdentity]) -> list[str]:
+    """Which perplexities are measured as published programs measure, by text and window.
+
+    Args:
+        names_of_texts: As a table calls each text.
+        cuts: Each text and its windows.
+    """
     found = {}
-    for text, identity in zip(texts, identities, strict=True):
-        cut = identity.text
+    for text, cut in zip(names_of_texts, cuts, strict=True):
         names = named_by(
             cut.source,
             cut.window_tokens,

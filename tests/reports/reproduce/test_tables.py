@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from accelerator_sim.models.cycles_result import CyclesResult
+from reports.reproduce.comparison import limits_notes
 from reports.reproduce.results import CalibrationIdentity, CellFacts, CellPerplexity
 from reports.reproduce.studies.ablations import table3
 from reports.reproduce.studies.accelerator import table4
@@ -92,6 +93,17 @@ def test_table1_has_3basil_with_and_without_the_training_of_blocks(study: Study)
     assert newer["3BASiL with transformer matching"] == matched["Perplexity, own.txt"]
     recipes = [cell.identity.cell.recipe for cell in _cells(made)]
     assert [recipe.matching is None for recipe in recipes][-4:] == [True, True, False, False]
+
+
+def test_notes_name_the_protocol_under_which_a_text_was_evaluated(study: Study) -> None:
+    cell = _cells(table1(replace(study, methods=("wanda",))))[-1]
+    whole = TextIdentity("wikitext2:test", "0" * 64, 4096, 4096, 0)
+    protocol = "Protocol of wikitext2:test in windows of 4,096: d2prune-4096."
+    assert not any("Protocol" in note for note in limits_notes(study, [cell]))
+    cell = replace(cell, identity=replace(cell.identity, text=whole))
+    assert protocol in limits_notes(study, [cell, cell])
+    cell = replace(cell, identity=replace(cell.identity, text=replace(whole, max_tokens=4096)))
+    assert protocol not in limits_notes(study, [cell])
 
 
 def test_table1_results_say_all_that_determines_them(study: Study) -> None:
