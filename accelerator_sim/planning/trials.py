@@ -103,7 +103,7 @@ class _Runs:
     def __init__(self, search: Search) -> None:
         self._search = search
         self._run: dict[Candidate, Trial | None] = {}
-        self._least_ratio = 1.0
+        self._ratios: list[float] = []
 
     @property
     def trials(self) -> list[Trial]:
@@ -117,7 +117,7 @@ class _Runs:
         return min(ran, key=lambda pair: pair[0])[1]
 
     def run(self, order: Sequence[Ranked], most: int) -> None:
-        """Run candidates until those left cannot be faster, if estimates are as far off as before.
+        """Run candidates until those left can hardly be faster.
 
         Args:
             order: The most promising first.
@@ -130,7 +130,7 @@ class _Runs:
             if item.candidate in self._run:
                 continue
             fewest = min((trial.cycles for trial in self.trials), default=math.inf)
-            if runs > _FRUGAL and item.cycles * self._least_ratio > fewest * TIE:
+            if runs > _FRUGAL and item.cycles * self._least_ratio() > fewest * TIE:
                 continue
             plan = candidate_plan(self._search, item.candidate)
             if plan is None or lower_bound(plan.program, plan.storage) > fewest * TIE:
@@ -140,7 +140,12 @@ class _Runs:
             trial = min([whole, *_with_fewer_slots(self._search, plan, _FEW_SLOTS)], key=_cycles)
             runs += 1
             self._run[item.candidate] = trial
-            self._least_ratio = min(self._least_ratio, trial.cycles / item.cycles)
+            self._ratios.append(trial.cycles / item.cycles)
+
+    def _least_ratio(self) -> float:
+        """What a run may take of its estimate: the least so far, and half of their spread less."""
+        low, high = min(self._ratios), max(self._ratios)
+        return min(low, 1.0) - (high - low) / 2
 
 
 def _with_fewer_slots(search: Search, plan: Plan, counts: Sequence[int]) -> Iterator[Trial]:
