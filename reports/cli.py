@@ -92,6 +92,13 @@ def _in_one_line(
         _python_shows(message, category, filename, lineno, file, line)
 
 
+def _said(error: Exception) -> str:
+    """What went wrong; of files what the system says, without its number."""
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
+
+
 def main() -> None:
     """Run the command line.
 
@@ -104,7 +111,7 @@ def main() -> None:
     except Interrupted as interruption:
         end(interruption.number)
     except (InputError, OSError) as error:
-        print(f"sslc: {printable(str(error))}", file=sys.stderr)
+        print(f"sslc: {printable(_said(error))}", file=sys.stderr)
         sys.exit(2)
     except MemoryError as error:
         print(f"sslc: not enough memory here ({printable(str(error))})", file=sys.stderr)

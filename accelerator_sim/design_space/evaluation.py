@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-import filelock
 import joblib
 import pyarrow as pa
 
@@ -44,6 +43,7 @@ from workloads.support.errors import InputError
 from workloads.support.files import read_json, write_atomic, write_json
 from workloads.support.progress import Progress, silent
 from workloads.support.shards import read_table, table_bytes
+from workloads.support.working import locked
 
 _IDENTITY = "space.json"
 _TIMED_POINTS = 3
@@ -96,11 +96,11 @@ def run_sweep(space: Space, out: Path, *, workers: int, progress: Progress = sil
         All results, one row per point: see ``schema``.
 
     Raises:
-        InputError: The directory holds something else, or another sweep is writing there.
+        InputError: The directory holds something else, cannot be written to, or another sweep is
+            writing there.
     """
     check_directory(space, out)
-    out.mkdir(parents=True, exist_ok=True)
-    with _locked(out):
+    with locked(out / ".lock", out):
         write_json(out / _IDENTITY, _identity(space))
         (out / "shards").mkdir(exist_ok=True)
         batches = [batch for batch in range(_batches(space)) if not _shard(out, batch).is_file()]
@@ -361,17 +361,3 @@ def _identity(space: Space) -> dict[str, Any]:
         "points": len(space.points),
         "batch_points": space.batch_points,
     }
-
-
-@contextlib.contextmanager
-def _locked(out: Path) -> Iterator[None]:
-    """One sweep at a time per directory; the lock goes with its process, however that ends."""
-    lock = filelock.FileLock(out / ".lock", timeout=0)
-    try:
-        lock.acquire()
-    except filelock.Timeout as error:
-        raise InputError(f"{out}: another sweep is writing here") from error
-    try:
-        yield
-    finally:
-        lock.release()

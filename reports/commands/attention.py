@@ -14,6 +14,7 @@ from reports.commands.options import (
     JsonFlag,
     Settings,
     Style,
+    check_place,
     cycle_models,
     parse_settings,
 )
@@ -57,7 +58,12 @@ def attention(
     energy: CostTableName = "28nm",
     save: Annotated[
         Path | None,
-        typer.Option(file_okay=False, show_default="nowhere", help="Directory for the results."),
+        typer.Option(
+            callback=check_place,
+            file_okay=False,
+            show_default="nowhere",
+            help="Directory for the results.",
+        ),
     ] = None,
     style: Style = "text",
     as_json: JsonFlag = False,

@@ -13,6 +13,7 @@ from reports.commands.options import (
     MethodSettings,
     Protocol,
     Style,
+    check_place,
     parse_settings,
     share,
 )
@@ -49,7 +50,11 @@ def compress(
     model: Model,
     out: Annotated[
         Path | None,
-        typer.Option(show_default="required, but with --dry-run", help="Where the artifact goes."),
+        typer.Option(
+            callback=check_place,
+            show_default="required, but with --dry-run",
+            help="Where the artifact goes.",
+        ),
     ] = None,
     method: Annotated[
         str,

@@ -7,13 +7,13 @@ import typer
 
 from reports.commands import completion
 from reports.commands.completion import completing
-from reports.commands.options import JsonFlag, Style
+from reports.commands.options import JsonFlag, Style, check_place
 
 
 def demo(
-    out: Annotated[Path, typer.Option(file_okay=False, help="Where everything goes.")] = Path(
-        "runs/demo"
-    ),
+    out: Annotated[
+        Path, typer.Option(callback=check_place, file_okay=False, help="Where everything goes.")
+    ] = Path("runs/demo"),
     model: Annotated[
         str,
         typer.Option(

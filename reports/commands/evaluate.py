@@ -8,7 +8,7 @@ import typer
 
 from reports.commands import completion
 from reports.commands.completion import completing
-from reports.commands.options import DeviceName, JsonFlag, Protocol, Style, several
+from reports.commands.options import DeviceName, JsonFlag, Protocol, Style, check_place, several
 
 if TYPE_CHECKING:
     from workloads.results.kinds import PerplexityResult, ZeroShotResult
@@ -80,6 +80,7 @@ def evaluate(
     save: Annotated[
         Path | None,
         typer.Option(
+            callback=check_place,
             file_okay=False,
             show_default="the artifact; of another model nowhere",
             help="Directory for the result, or for a dense model an artifact of it.",

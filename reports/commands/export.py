@@ -8,7 +8,7 @@ import typer
 
 from reports.commands import completion
 from reports.commands.completion import completing
-from reports.commands.options import JsonFlag
+from reports.commands.options import JsonFlag, check_place
 
 if TYPE_CHECKING:
     from typing import Literal
@@ -29,7 +29,7 @@ class Exported:
 
 def export(
     artifact: Annotated[Path, typer.Argument(metavar="DIR", help="An artifact.")],
-    out: Annotated[Path, typer.Option(help="Directory of the checkpoint.")],
+    out: Annotated[Path, typer.Option(callback=check_place, help="Directory of the checkpoint.")],
     layout: Annotated[
         str,
         typer.Option(

@@ -7,7 +7,7 @@ import typer
 
 from reports.commands import completion
 from reports.commands.completion import completing
-from reports.commands.options import DeviceName, JsonFlag, Names, Style, share
+from reports.commands.options import DeviceName, JsonFlag, Names, Style, check_place, share
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,6 +76,7 @@ def measure(
     save: Annotated[
         Path | None,
         typer.Option(
+            callback=check_place,
             file_okay=False,
             show_default="the artifact; of a shape nowhere",
             help="Directory for the result.",

@@ -27,6 +27,19 @@ def check_style(name: str) -> str:
     return name
 
 
+def check_place(directory: Path | None) -> Path | None:
+    """A directory for results that can be written to, tried before anything is computed.
+
+    Raises:
+        InputError: The system refuses; in its words.
+    """
+    from workloads.support.working import check_writable
+
+    if directory is not None:
+        check_writable(directory)
+    return directory
+
+
 JsonFlag = Annotated[bool, typer.Option("--json", help="As --format json.")]
 Style = Annotated[
     str,

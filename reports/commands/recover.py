@@ -7,12 +7,14 @@ import typer
 
 from reports.commands import completion
 from reports.commands.completion import completing
-from reports.commands.options import ArtifactPath, DeviceName, JsonFlag, Style, share
+from reports.commands.options import ArtifactPath, DeviceName, JsonFlag, Style, check_place, share
 
 
 def recover(
     artifact: ArtifactPath,
-    out: Annotated[Path, typer.Option(help="Where the recovered artifact goes.")],
+    out: Annotated[
+        Path, typer.Option(callback=check_place, help="Where the recovered artifact goes.")
+    ],
     data: Annotated[
         str,
         typer.Option(

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from reports.commands.options import Columns, JsonFlag, Names, Style, several
+from reports.commands.options import Columns, JsonFlag, Names, Style, check_place, several
 
 
 def report(
@@ -35,6 +35,7 @@ def report(
     out: Annotated[
         Path | None,
         typer.Option(
+            callback=check_place,
             file_okay=False,
             show_default="only print",
             help="Directory for tables, figures and a page.",

@@ -18,6 +18,7 @@ from reports.commands.options import (
     JsonFlag,
     Style,
     Tokens,
+    check_place,
     cycle_models,
     several,
     share,
@@ -139,6 +140,7 @@ def reproduce(
     out: Annotated[
         Path | None,
         typer.Option(
+            callback=check_place,
             file_okay=False,
             show_default=f"{_OUT}; table4 by shape: none",
             help="Tables, figures and cells.",

@@ -17,6 +17,7 @@ from reports.commands.options import (
     Settings,
     Style,
     Tokens,
+    check_place,
     cycle_models,
     parse_settings,
 )
@@ -137,6 +138,7 @@ def simulate(
     save: Annotated[
         Path | None,
         typer.Option(
+            callback=check_place,
             file_okay=False,
             show_default="the artifact; of a checkpoint or mask nowhere",
             help="Directory for the results.",

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from reports.commands.options import JsonFlag, Style
+from reports.commands.options import JsonFlag, Style, check_place
 
 
 def sweep(
@@ -13,7 +13,9 @@ def sweep(
     out: Annotated[
         Path,
         typer.Option(
-            file_okay=False, help="Directory for shards and results; an earlier run continues."
+            callback=check_place,
+            file_okay=False,
+            help="Directory for shards and results; an earlier run continues.",
         ),
     ],
     workers: Annotated[

@@ -73,6 +73,12 @@ def occupied(folder: Path) -> None:
     (folder / "out" / "x").touch()
 
 
+def looping(folder: Path) -> None:
+    """A space, and a link to itself where its results would go."""
+    space("rank", "rank")(folder)
+    (folder / "out").symlink_to("out")
+
+
 def piped(folder: Path) -> None:
     """A pipe in place of the manifest."""
     (folder / "a" / "manifest.json").unlink()
@@ -136,6 +142,18 @@ FAULTS = {
         occupied,
         SWEEP,
         "give another --out",
+    ),
+    "results under a file": Fault(
+        nothing, ON_MASK + "vitcod --save @/m.npy/x", "m.npy/x: cannot be written to (Not a dir"
+    ),
+    "a sweep in a link to itself": Fault(
+        looping, SWEEP, "cannot be written to (Too many levels of symbolic links)"
+    ),
+    "a report where no file can be": Fault(
+        nothing, "report @/a --out /proc/x", "/proc/x: cannot be written to (No such file"
+    ),
+    "an artifact where no file can be": Fault(
+        nothing, "compress @/a --out /proc/x", "/proc/x: cannot be written to (No such file"
     ),
 }
 

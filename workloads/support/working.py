@@ -4,10 +4,12 @@ Whatever is removed beside or inside a directory of the user's was made here and
 """
 
 import contextlib
+import errno
 import json
 import os
 import secrets
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,11 +23,57 @@ _CONTENT = json.dumps({"format": "sslc-working"}).encode() + b"\n"
 
 
 def resolved(target: Path) -> Path:
-    """Where a directory really lies: what a link points to is written, not the link."""
+    """Where a directory really lies: what a link points to is written, not the link.
+
+    Raises:
+        InputError: It cannot be the name of a directory of ours, or is a link that leads to itself.
+    """
     try:
-        return Path(os.path.realpath(target))
+        real = Path(os.path.realpath(target))
+        loops = real.is_symlink()
     except ValueError as error:
         raise InputError(f"{target}: not a file name ({error})") from error
+    except OSError as error:
+        raise _refused(target, error) from error
+    if loops:
+        raise _refused(target, OSError(errno.ELOOP, os.strerror(errno.ELOOP)))
+    if not real.name:
+        raise InputError(f"{target}: the root of all files; give a directory in it")
+    return real
+
+
+def check_writable(directory: Path) -> None:
+    """Try a file where a directory is, or would be made; nothing of it stays.
+
+    Raises:
+        InputError: The system refuses; in its words.
+    """
+    place = resolved(directory)
+    try:
+        _try_a_file(place)
+    except OSError as error:
+        raise _refused(directory, error) from error
+
+
+def _try_a_file(place: Path) -> None:
+    """Write a nameless file into a directory, or where it would be made."""
+    while not _is_there(place):
+        place = place.parent
+    with tempfile.TemporaryFile(dir=place):
+        pass
+
+
+def _is_there(path: Path) -> bool:
+    """Whether a path exists; unlike ``Path.exists``, anything but absence is an error."""
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _refused(directory: Path, error: OSError) -> InputError:
+    return InputError(f"{directory}: cannot be written to ({error.strerror})")
 
 
 def fresh_name(beside: Path, word: str) -> Path:
@@ -90,18 +138,38 @@ def one_writer(target: Path) -> Iterator[None]:
         target: The directory.
 
     Raises:
-        InputError: Another run is writing there.
+        InputError: Another run is writing there, or the system refuses.
     """
-    target = resolved(target)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    path = target.with_name(f".{target.name}.lock")
+    place = resolved(target)
+    lock = place.with_name(f".{place.name}.lock")
+    with locked(lock, target):
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)  # whoever waits for the file that goes asks again
+
+
+@contextlib.contextmanager
+def locked(path: Path, target: Path) -> Iterator[None]:
+    """Hold a file by its lock, which goes with the process that has it.
+
+    Args:
+        path: The file; it and its directory are made if they are not there.
+        target: The directory that it stands for.
+
+    Raises:
+        InputError: Another process has it, or the system refuses to make it.
+    """
     lock = filelock.FileLock(path)
     try:
+        _try_a_file(path.parent)  # filelock takes the refusal of /proc for a file that others hold
+        path.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire(blocking=False)
     except filelock.Timeout as error:
         raise InputError(f"{target}: another run is writing there; wait for it to end") from error
+    except OSError as error:
+        raise _refused(target, error) from error
     try:
         yield
     finally:
-        path.unlink(missing_ok=True)  # whoever waits for the file that goes asks again
         lock.release()

@@ -152,7 +152,7 @@ def test_run_sweep_second_writer_is_refused(tmp_path: Path) -> None:
     out.mkdir()
     with (out / ".lock").open("w") as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)
-        with pytest.raises(InputError, match="another sweep is writing here"):
+        with pytest.raises(InputError, match="another run is writing there"):
             run_sweep(space_from(tmp_path), out, workers=1)
     assert len(run_sweep(space_from(tmp_path), out, workers=1)) == 12
 

@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ from workloads.support.errors import InputError
 from workloads.support.working import (
     MARKER,
     check_working,
+    check_writable,
     fresh_name,
     is_working,
     mark,
@@ -72,6 +74,49 @@ def test_one_writer_a_killed_one_is_in_nobodys_way(tmp_path: Path) -> None:
     with one_writer(tmp_path / "a"):
         pass
     assert _names(tmp_path) == []
+
+
+REFUSED = {
+    "file/x": "Not a directory",
+    "loop": "Too many levels of symbolic links",
+    "loop/x": "Too many levels of symbolic links",
+    "n" * 300: "File name too long",
+    "/proc/x": "No such file or directory",
+    "/proc/self/x/y": "No such file or directory",
+    "/dev/null/x": "Not a directory",
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_check_writable_and_one_writer_say_what_the_system_says(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "loop").symlink_to("loop")
+    before = _names(tmp_path)
+    said = rf"{re.escape(name)}: cannot be written to \({REFUSED[name]}\)"
+    with pytest.raises(InputError, match=said):
+        check_writable(tmp_path / name)
+    with pytest.raises(InputError, match=said), one_writer(tmp_path / name):
+        pass
+    assert _names(tmp_path) == before
+
+
+def test_check_writable_leaves_nothing_and_makes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("not-there")
+    for name in (".", "a/b/c", "link", "link/x"):
+        check_writable(tmp_path / name)
+    assert _names(tmp_path) == ["link"]
+
+
+def test_one_writer_follows_no_link_in_place_of_its_lock(tmp_path: Path) -> None:
+    (tmp_path / ".a.lock").symlink_to("elsewhere")
+    with pytest.raises(InputError, match="cannot be written to"), one_writer(tmp_path / "a"):
+        pass
+    assert _names(tmp_path) == [".a.lock"]
+
+
+def test_resolved_refuses_the_root() -> None:
+    with pytest.raises(InputError, match="the root of all files"):
+        resolved(Path("/"))
 
 
 def test_resolved_follows_links_and_refuses_what_is_no_name(tmp_path: Path) -> None:
