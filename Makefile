@@ -34,10 +34,11 @@ docs-run: $(READY)
 	SSLC_DOCS_RUN=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 0 tests/docs/test_pages_run.py
 	$(BIN)/python -m docs.programs.tutorial runs/tutorial
 
+# build/lib would bring modules of an earlier build into the wheel
 package: $(READY)
-	rm -rf build/wheel
+	rm -rf build/wheel build/lib
 	$(BIN)/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir build/wheel .
-	$(BIN)/python -m pytest -n 0 tests/package
+	SSLC_WHEEL=build/wheel $(BIN)/python -m pytest -n 0 tests/package
 
 format: $(READY)
 	$(BIN)/ruff format .

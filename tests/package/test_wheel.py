@@ -21,8 +21,17 @@ main()
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel, built without a network from a copy of the sources and unpacked."""
+    """The wheel of the folder ``SSLC_WHEEL``, or one built for this test, unpacked."""
     folder = tmp_path_factory.mktemp("wheel")
+    given = os.environ.get("SSLC_WHEEL")
+    (wheel,) = (Path(given) if given else built(folder)).glob("*.whl")
+    with zipfile.ZipFile(wheel) as file:
+        file.extractall(folder / "site")
+    return folder / "site"
+
+
+def built(folder: Path) -> Path:
+    """A folder with a wheel, built without a network from a copy of the sources."""
     sources = folder / "sources"
     sources.mkdir()
     for name in (*PACKAGES, "pyproject.toml", "README.md", "LICENSE"):
@@ -33,10 +42,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
         capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    (wheel,) = folder.glob("*.whl")
-    with zipfile.ZipFile(wheel) as file:
-        file.extractall(folder / "site")
-    return folder / "site"
+    return folder
 
 
 def test_wheel_has_every_file_of_the_packages_and_nothing_else(installed: Path) -> None:
