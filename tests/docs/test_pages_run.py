@@ -29,7 +29,7 @@ ELSEWHERE = {
     r"STUDY\.toml": "docs/studies.md runs one",
     r"GENERAL": "hours; `make results` runs it",
     r"benchmarks\.(gpu|compression_cost|seven_billion|faults|decode_kernels)": "see there",
-    r"programs\.(orderings|results|tutorial|methods)": "takes from an hour on",
+    r"programs\.(orderings|results|tutorial|rivals DIR)": "takes from an hour on",
     r"programs\.(effects|energy_table|loop_orders)": "writes into its page",
 }
 SNIPPETS_ELSEWHERE = {"api.md", "bits.md"}
