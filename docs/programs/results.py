@@ -98,23 +98,28 @@ def document(made: dict[Section, Reproduced], what: str) -> str:
 
 def _head(what: str) -> str:
     name, threads = device_name(torch.device("cpu")), torch.get_num_threads()
+    machine = f"{name}, {threads} threads, {platform.machine()}, torch {torch.__version__}, no GPU"
     return f"""# What the demo model gives
 
-Every table and figure of `sslc reproduce` for SmolLM2-135M-Instruct, made by `make results`
-(`python -m docs.programs.results`). All numbers are **measured** here unless a column says
-published or, for cycles, analytic or simulated; masks are real. Machine: {name}, {threads}
-threads, {platform.machine()}, torch {torch.__version__}, no GPU.
+This page has every table and figure that `sslc reproduce` makes for SmolLM2-135M-Instruct.
+`make results` (`python -m docs.programs.results`) writes it.
 
-Published numbers stand beside ours as printed. They are of LLaMA2-7B on WikiText-2 and C4: **levels
-cannot be compared, only orderings can**. Calibration and recovery use the embedded text (Python's
-reference prose). Evaluated are its held-out half, which is like the calibration, and the second
-half (`halves:`) of a general text, {what}. Perplexities are over few tokens, and rounding alone
-moves them by a percent or more ([decisions.md](decisions.md), Methods): gaps below {NOISE:.0%}
-count as undecided.
-
-Each verdict under *What holds* is computed from the numbers above it by `docs/programs/claims.py`.
-In the commands GENERAL is `halves:` and the general text, or its name on the hub. Table 10 needs
-the hub's tasks and is not here.
+| about | |
+|---|---|
+| numbers | **measured** on this machine, unless a column says published or, for cycles, analytic \
+or simulated |
+| machine | {machine} |
+| masks | real: those of the compressed model |
+| published numbers | as printed in the paper, of LLaMA2-7B on WikiText-2 and C4. They are of \
+another model than ours: **levels cannot be compared, only orderings can** |
+| calibration and recovery | on the embedded text, Python's reference prose |
+| evaluation | on the held-out half of the embedded text, which is like the calibration, and on \
+the second half (`halves:`) of a general text, {what} |
+| undecided | perplexities are over few tokens, and rounding alone moves them by a percent or more \
+([Decisions](decisions.md), Methods). A gap below {NOISE:.0%} is called undecided |
+| *What holds* | each verdict is computed from the numbers above it by `docs/programs/claims.py` |
+| GENERAL, in commands | `halves:` and the general text, or its name on the hub |
+| not here | Table 10, which needs the tasks of the hub |
 """
 
 
