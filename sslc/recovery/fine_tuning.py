@@ -32,7 +32,6 @@ from sslc.recovery.data import IGNORED, Tokens, collate
 from sslc.recovery.settings import Training
 from workloads.artifact.read import Artifact
 from workloads.support.errors import InputError
-from workloads.support.extras import missing
 from workloads.support.files import TensorFile, open_tensors, read_json
 from workloads.support.progress import Progress
 
@@ -98,15 +97,10 @@ def adapted_model(artifact: Artifact, ranks: Mapping[str, int], *, seed: int) ->
     Returns:
         A ``PeftModel`` in which A and B alone require gradients.
 
-    Raises:
-        InputError: PEFT is not installed.
-
     Source: SSLC Eq. 9 (U and V are trained, S is not).
     """
-    try:
-        from peft import LoraConfig, get_peft_model
-    except ImportError as error:
-        raise missing("recovery needs", "PEFT", "recover") from error
+    from peft import LoraConfig, get_peft_model
+
     base = load_base(artifact)
     base.name_or_path = str(artifact.path)
     with torch.random.fork_rng(devices=[]), warnings.catch_warnings():

@@ -5,6 +5,7 @@ the projections keep their bytes. The training itself is in ``fine_tuning.py``.
 """
 
 import dataclasses
+import importlib.util
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ from workloads.artifact.record import CompressedTensors, ProjectionRecord, read_
 from workloads.artifact.write import ArtifactWriter, start_artifact
 from workloads.shapes.gemm import largest_rank
 from workloads.support.errors import InputError
+from workloads.support.extras import missing
 from workloads.support.files import LazyTensors, TensorFile, open_tensors, sha256_file
 from workloads.support.progress import Progress, silent
 from workloads.support.working import check_working, is_working, mark, remove_working, resolved
@@ -80,6 +82,8 @@ def recover_artifact(
             if is_working(work):
                 remove_working(work)
             return finished
+    if importlib.util.find_spec("peft") is None:  # before there is a directory of work
+        raise missing("recovery needs", "PEFT", "recover")
     writer = _start(output, settings, work)
     factors, loss = _train(artifact, ranks, training, data, (work, device, progress), teacher)
     for index in range(len(writer.blocks), len(artifact.blocks)):

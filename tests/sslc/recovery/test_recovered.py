@@ -297,12 +297,14 @@ def test_recover_what_cannot_be_is_refused(make: Make, tmp_path: Path) -> None:
         recover_artifact(artifact, QUICK, output=Output(tmp_path / "b", dtype="BF16"))
 
 
-def test_recover_without_peft_names_the_extra(
+def test_recover_without_peft_names_the_extra_and_leaves_nothing(
     make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    artifact = make("sslc")
     monkeypatch.setitem(sys.modules, "peft", None)
     with pytest.raises(InputError, match=r"extra 'recover'.*pip install -e"):
-        recover_artifact(make("sslc"), QUICK, output=Output(tmp_path / "a"))
+        recover_artifact(artifact, QUICK, output=Output(tmp_path / "new" / "a"))
+    assert not list((tmp_path / "new").iterdir())
 
 
 @pytest.mark.parametrize(
