@@ -44,7 +44,8 @@ MAX_BYTES_PER_SECOND = 2**62
 # Port times are kept in 64 bits: the denominator times the bytes of a projection.
 _LARGEST_DENOMINATOR = 10**9
 
-_INDEX_FORMATS = ("bitmap", "csc", "csr", "run_length")
+HIERARCHICAL = "hierarchical_bitmap"
+_INDEX_FORMATS = ("bitmap", "csc", "csr", HIERARCHICAL, "run_length")
 _LARGEST_GROUP = 64
 
 
@@ -119,10 +120,13 @@ class Index:
 
     Attributes:
         format: ``bitmap`` (one bit per place), ``csr`` or ``csc`` (one index per nonzero, one
-            pointer per row or column and one more), ``run_length`` (zeros before each nonzero), or
-            ``N:M`` such as ``2:4`` (N entries per row and group of M columns, padded with zeros).
+            pointer per row or column and one more), ``run_length`` (zeros before each nonzero),
+            ``hierarchical_bitmap`` (one bit per block of places, and one per place of the blocks
+            that are not empty), or ``N:M`` such as ``2:4`` (N entries per row and group of M
+            columns, padded with zeros).
         decode_per_cycle: Entries that one line decodes per cycle: bitmap bits, indices, runs.
         run_bits: Bits of a run; only ``run_length`` has them.
+        block_places: Places of a block; only ``hierarchical_bitmap`` has them.
         decode: ``ideal``: a row takes the longer of its MACs and its decode; ``queue``: chunks of
             entries pass through a queue of products, one a cycle. ``csc`` stays ideal: it arrives
             by columns.
@@ -135,6 +139,7 @@ class Index:
     run_bits: int = 4
     decode: Decode = "queue"
     decode_queue: Extent = "auto"
+    block_places: int = 16
 
     def __post_init__(self) -> None:
         if self.format not in _INDEX_FORMATS and self.n_of_m is None:
@@ -144,6 +149,7 @@ class Index:
             )
         _whole("decode_per_cycle", self.decode_per_cycle, 1, MAX_PER_CYCLE)
         _whole("run_bits", self.run_bits, 1, 16)
+        _whole("block_places", self.block_places, 1, MAX_PER_CYCLE)
         _one_of("decode", self.decode, get_args(Decode))
         if self.decode_queue != "auto":
             least = max(self.decode_per_cycle - 1, 1)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from accelerator_sim.machine.hardware import Index
+from accelerator_sim.machine.hardware import HIERARCHICAL, Index
 from accelerator_sim.mapping.tiling import Counts, TiledProjection
 from workloads.masks.memo import counted
 from workloads.masks.words import Words, lowest, ones_between, part_of_word, row_words
@@ -45,7 +45,8 @@ def pass_by_count(tiled: TiledProjection, index: Index, line: Line) -> Counts | 
         where the places have a say.
     """
     columns = tiled.tile.columns
-    if index.format != "csr" and columns > line.rate:
+    blocks = -(-columns // index.block_places) if index.format == HIERARCHICAL else 0
+    if index.format != "csr" and columns + blocks > line.rate:
         return None
     cycles = np.zeros(columns + 1, dtype=np.int64)
     _pass_products(line, cycles)
@@ -57,7 +58,8 @@ def first_pass(tiled: TiledProjection, index: Index, line: Line) -> Counts:
 
     Args:
         tiled: The projection in tiles, with its mask.
-        index: The format that gives the order of entries: bitmap, run_length or N:M.
+        index: The format that gives the order of entries: of every row one after the other; of a
+            hierarchical bitmap the first level of the row, then its blocks.
         line: The queue.
 
     Returns:
@@ -66,7 +68,8 @@ def first_pass(tiled: TiledProjection, index: Index, line: Line) -> Counts:
     mask, dense = tiled.mask_and_dense
     groups = index.n_of_m or (0, 1)
     escape = (1 << index.run_bits) - 1 if index.format == "run_length" else 0
-    key = ("first pass", tiled.tile.columns, groups, escape, line, dense.tobytes())
+    block = index.block_places if index.format == HIERARCHICAL else 0
+    key = ("first pass", tiled.tile.columns, groups, escape, block, line, dense.tobytes())
 
     def count() -> Counts:
         words = row_words(mask, dense, close_up=not index.n_of_m)
@@ -77,6 +80,8 @@ def first_pass(tiled: TiledProjection, index: Index, line: Line) -> Counts:
             _pass_groups(words, (ends - widths, ends), groups, line, cycles)
         elif index.format == "run_length":
             _pass_runs(words, (ends - widths, ends), escape, line, cycles)
+        elif block:
+            _pass_blocks(words, (ends - widths, ends), block, line, cycles)
         else:
             _pass_bits(words, (ends - widths, ends), line, cycles)
         return cycles
@@ -146,6 +151,27 @@ def _pass_groups(
                 products = ones_between(words, row, start, stop)
                 state = _enter(state, min(kept, (stop - 1) % group + 1), products, line)
                 start = stop
+            cycles[row, tile] = _finish(state, line)
+
+
+@compiled
+def _pass_blocks(
+    words: Words, tiles: tuple[Counts, Counts], block: int, line: Line, cycles: Counts
+) -> None:
+    """Rows of two levels: a bit of every block, then the bits of those that are not empty."""
+    for row in range(cycles.shape[0]):
+        for tile in range(cycles.shape[1]):
+            first, end = tiles[0][tile], tiles[1][tile]
+            state = _enter((0, 0, 0, 0, 0), (end - first + block - 1) // block, 0, line)
+            for start in range(first, end, block):
+                stop = min(start + block, end)
+                if ones_between(words, row, start, stop) == 0:
+                    continue
+                while start < stop:
+                    now = min(start + line.rate - state[3], stop)
+                    found = ones_between(words, row, start, now)
+                    state = _enter(state, now - start, found, line)
+                    start = now
             cycles[row, tile] = _finish(state, line)
 
 

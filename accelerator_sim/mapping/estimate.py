@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from accelerator_sim.machine.hardware import Accelerator, Buffer
+from accelerator_sim.machine.hardware import HIERARCHICAL, Accelerator, Buffer
 from accelerator_sim.mapping import quick_tiles
 from accelerator_sim.mapping.configuration import Configuration
 from accelerator_sim.mapping.quick_tiles import Costs, Room, Rows, Work
@@ -43,6 +43,7 @@ _FORMATS = {
     "csr": quick_tiles.CSR,
     "csc": quick_tiles.CSC,
     "run_length": quick_tiles.RUN_LENGTH,
+    HIERARCHICAL: quick_tiles.BLOCKS,
 }
 
 
@@ -153,6 +154,12 @@ def _rows(
         stored = widths // group * kept + np.minimum(widths % group, kept)
         least, decode = ceil_div(stored, index.decode_per_cycle), np.zeros_like(decode)
         code_bits = float((group - 1).bit_length())
+    elif index.format == HIERARCHICAL:
+        block = index.block_places
+        code_bits = 1 / block + 1 - (1.0 - density) ** block  # a block that is empty has one bit
+        width = len(upto) - 1
+        empty = (1.0 - upto / max(width, 1)) ** block
+        decode = np.ceil(width * (1 / block + 1 - empty) / index.decode_per_cycle).astype(np.int64)
     elif index.format == "run_length":
         full = (1.0 - density) ** ((1 << index.run_bits) - 1)  # share of runs with an escape
         code_bits *= 1 / max(1 - full, 1e-3)

@@ -4,18 +4,21 @@ After ``tiling``, before ``timing``. A tile without nonzeros stores nothing in a
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from accelerator_sim.machine.hardware import Index
+from accelerator_sim.machine.hardware import HIERARCHICAL, Index
 from accelerator_sim.mapping.tiling import Counts, TiledProjection, tile_sums
+from workloads.masks.block_bitmap import block_entries
 from workloads.masks.n_of_m import overfull_group
 from workloads.masks.packed import PackedMask
 from workloads.masks.pattern import Pattern
 from workloads.masks.run_length import run_entries
 from workloads.support.errors import InputError
+
+_Extent = TypeVar("_Extent", int, Counts)
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +44,9 @@ def stored_tiles(tiled: TiledProjection, index: Index) -> StoredTiles:
     ⌈log₂ columns⌉ bits per nonzero, and rows + 1 pointers of ⌈log₂(rows·columns + 1)⌉; ``csc``: a
     row number, and columns + 1 pointers. ``run_length``: a code of ``run_bits`` per entry
     (``workloads.masks.run_length``), and for each row how many, in ⌈log₂(columns + 1)⌉ bits.
-    ``N:M``: ⌈log₂ M⌉ bits for each of N entries per row and group of M columns.
+    ``hierarchical_bitmap``: a bit per block of ``block_places`` and row, and a bit per place of
+    those that are not empty (``workloads.masks.block_bitmap``). ``N:M``: ⌈log₂ M⌉ bits for each of
+    N entries per row and group of M columns.
 
     Raises:
         InputError: The mask or the tile is not N:M.
@@ -55,6 +60,8 @@ def stored_tiles(tiled: TiledProjection, index: Index) -> StoredTiles:
     elif index.format == "run_length":
         entries = tile_sums(_run_entries(tiled, index)) if tiled.sparse_nonzeros else nonzeros
         bits = (entries * index.run_bits + rows * _width(columns + 1)) * stored
+    elif index.format == HIERARCHICAL:
+        entries = bits = tile_sums(_block_entries(tiled, index)) if stored.any() else nonzeros
     elif index.n_of_m:
         entries = values = rows * _group_entries(tiled, index) * stored
         bits = entries * _width(np.asarray(index.n_of_m[1]))
@@ -70,7 +77,7 @@ class RowDecode(NamedTuple):
 
     Attributes:
         entries: Entries of each row that decide, shape (I, R, J).
-        by_entries: Cycles by these, shape (columns + 1,).
+        by_entries: Cycles by these, one for every number that a row may have.
         least: Cycles of every row of a tile, whatever its nonzeros, shape (I, J).
     """
 
@@ -82,6 +89,8 @@ class RowDecode(NamedTuple):
 def row_decode(tiled: TiledProjection, index: Index) -> RowDecode:
     """Decode of a row: ⌈entries / rate⌉; all rows of a tile alike for ``bitmap`` and ``N:M``.
 
+    A row without nonzeros in a tile that has some reads the first level of a hierarchical bitmap.
+
     Raises:
         InputError: The mask or the tile is not N:M.
     """
@@ -91,6 +100,12 @@ def row_decode(tiled: TiledProjection, index: Index) -> RowDecode:
         return RowDecode(tiled.counts, by_entries, np.zeros_like(tiled.tile_nonzeros))
     if index.format == "run_length":
         return RowDecode(_run_entries(tiled, index), by_entries, np.zeros_like(tiled.tile_nonzeros))
+    if index.format == HIERARCHICAL:
+        most = tiled.tile.columns + _blocks(tiled.tile.columns, index)
+        by_entries = -(-np.arange(most + 1) // index.decode_per_cycle)
+        first_level = -(-_blocks(tiled.column_sizes - tiled.dense, index) // index.decode_per_cycle)
+        least = first_level * (tiled.tile_nonzeros > 0)
+        return RowDecode(_block_entries(tiled, index), by_entries, least)
     alike = _group_entries(tiled, index) if index.n_of_m else tiled.column_sizes - tiled.dense
     least = -(-alike // index.decode_per_cycle) * (tiled.tile_nonzeros > 0)
     return RowDecode(tiled.counts, np.zeros_like(counts), least)
@@ -99,6 +114,19 @@ def row_decode(tiled: TiledProjection, index: Index) -> RowDecode:
 def _run_entries(tiled: TiledProjection, index: Index) -> NDArray[np.int32]:
     mask, dense = tiled.mask_and_dense
     return tiled.by_row_block(run_entries(mask, tiled.tile.columns, dense, index.run_bits))
+
+
+def _block_entries(tiled: TiledProjection, index: Index) -> NDArray[np.int32]:
+    """Bits of both levels in every row of a tile; none in a tile without nonzeros."""
+    mask, dense = tiled.mask_and_dense
+    widths = tiled.column_sizes - tiled.dense
+    entries = tiled.by_row_block(block_entries(mask, widths, dense, index.block_places))
+    return np.where((tiled.tile_nonzeros > 0)[:, None, :], entries, np.int32(0))
+
+
+def _blocks(columns: _Extent, index: Index) -> _Extent:
+    """⌈columns / B⌉."""
+    return -(-columns // index.block_places)
 
 
 def _group_entries(tiled: TiledProjection, index: Index) -> Counts:
@@ -146,7 +174,7 @@ def refuse_overfull(
         raise InputError(
             f"{name}: index.format = {kept}:{group} keeps at most {kept} nonzeros in {group} "
             f"columns, and row {row} has more in columns {column} to {last} (counted from 0, "
-            "outside dense columns); bitmap, csc, csr and run_length take any mask"
+            "outside dense columns); every other format takes any mask"
         )
 
 

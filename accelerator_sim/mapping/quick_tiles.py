@@ -16,7 +16,7 @@ from workloads.support.compiled import compiled
 Times = NDArray[np.float64]
 
 OUTPUT_STATIONARY, WEIGHT_STATIONARY, ACTIVATION_STATIONARY = 0, 1, 2
-BITMAP, CSR, CSC, RUN_LENGTH, GROUPS = 0, 1, 2, 3, 4
+BITMAP, CSR, CSC, RUN_LENGTH, GROUPS, BLOCKS = 0, 1, 2, 3, 4, 5
 
 
 QUEUE = 1.05
@@ -64,7 +64,7 @@ class Rows(NamedTuple):
         least: Cycles of decode of every row of a block, shape (J,).
         stored: Values of every row of a block; 0: its nonzeros.
         format: Index format, as numbered here.
-        code_bits: Bits of an entry of ``RUN_LENGTH`` or ``GROUPS``.
+        code_bits: Bits of an entry of ``RUN_LENGTH`` or ``GROUPS``, and of a place of ``BLOCKS``.
         queued: Whether a row's first token passes a decode queue.
     """
 
@@ -227,6 +227,8 @@ def _index_bits(rows: Rows, height: int, block: int, nonzeros: int) -> float:
         return float(height * rows.stored[block] * rows.code_bits)
     if rows.format == BITMAP:
         return float(height * width)
+    if rows.format == BLOCKS:
+        return float(height * width * rows.code_bits)
     if rows.format == RUN_LENGTH:
         return float(nonzeros * rows.code_bits + height * np.ceil(np.log2(width + 1.0)))
     pointer = np.ceil(np.log2(height * width + 1.0))

@@ -35,6 +35,8 @@ _INDEX_FORMATS = {
     "csr": "a column number for each nonzero, a pointer for each row and one more",
     "csc": "a row number for each nonzero, a pointer for each column and one more",
     "run_length": "a code of index.run_bits for the zeros before each nonzero",
+    "hierarchical_bitmap": "a bit for each block of index.block_places, and for each place of a "
+    "block that is not empty",
     "N:M": "N places for each row and group of M columns, such as 2:4; the mask must fit it",
 }
 _TEXTS = {

@@ -154,10 +154,12 @@ def drams() -> st.SearchStrategy[Dram]:
 def machines(draw: st.DrawFn) -> Accelerator:
     """Small machines of every kind; many have tiles that do not fit."""
     lines = draw(st.integers(1, 5))
-    formats = st.sampled_from(["bitmap", "csc", "csr", "run_length", "1:2", "2:4", "2:3", "3:5"])
+    any_mask = ["bitmap", "csc", "csr", "run_length", "hierarchical_bitmap"]
+    formats = st.sampled_from([*any_mask, "1:2", "2:4", "2:3", "3:5"])
     decode = st.sampled_from(["ideal", "queue"])
     queue = st.sampled_from(["auto", 4, 5, 9])
-    index = draw(st.builds(Index, formats, st.integers(1, 5), st.integers(1, 4), decode, queue))
+    run_bits = blocks = st.integers(1, 4)
+    index = draw(st.builds(Index, formats, st.integers(1, 5), run_bits, decode, queue, blocks))
     columns = draw(st.integers(1, 7))
     if index.n_of_m:
         columns = -(-columns // index.n_of_m[1]) * index.n_of_m[1]

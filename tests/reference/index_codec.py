@@ -80,6 +80,43 @@ def decode_runs(bits: str, values: Sequence[int], rows: int, columns: int, code_
     return tile
 
 
+def encode_blocks(tile: Tile, places: int) -> Encoded:
+    """Bits, values and entries of each row: for each row a bit per block, then the blocks."""
+    if all(value is None for row in tile for value in row):
+        return "", [], [0] * len(tile)
+    bits = ""
+    values: list[int] = []
+    entries: list[int] = []
+    for row in tile:
+        blocks = [row[start : start + places] for start in range(0, len(row), places)]
+        levels = ["", ""]
+        for block in blocks:
+            kept = [value for value in block if value is not None]
+            levels[0] += "1" if kept else "0"
+            levels[1] += "".join("0" if value is None else "1" for value in block) if kept else ""
+            values += kept
+        bits += levels[0] + levels[1]
+        entries.append(len(levels[0] + levels[1]))
+    return bits, values, entries
+
+
+def decode_blocks(bits: str, values: Sequence[int], rows: int, columns: int, places: int) -> Tile:
+    """The tile again."""
+    tile: list[list[int | None]] = [[None] * columns for _ in range(rows)]
+    if not bits:
+        return tile
+    reader, left = Reader(bits), list(values)
+    for row in tile:
+        starts = range(0, columns, places)
+        for start in [start for start in starts if reader.take(1)]:
+            for column in range(start, min(start + places, columns)):
+                if reader.take(1):
+                    row[column] = left.pop(0)
+    assert reader.position == len(bits)
+    assert not left
+    return tile
+
+
 def encode_groups(tile: Tile, most: int, group: int) -> Encoded:
     """Bits, values (padding is 0) and entries of each row, N places and values for each group."""
     if all(value is None for row in tile for value in row):

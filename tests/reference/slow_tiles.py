@@ -68,6 +68,9 @@ def row_entries(kept: Sequence[bool], width: int, original_width: int, index: In
         return width
     if index.format == "run_length":
         return run_entries(kept, index.run_bits)
+    if index.format == "hierarchical_bitmap":
+        blocks = pieces(width, index.block_places)
+        return sum(1 + (b - a) * any(kept[a:b]) for a, b in blocks)
     if ":" in index.format:
         kept_of_group, group = map(int, index.format.split(":"))
         return sum(min(kept_of_group, b - a) for a, b in pieces(original_width, group))
@@ -88,6 +91,12 @@ def products_of(row: list[tuple[bool, bool]], acc: Accelerator) -> list[bool]:
         return places
     if index.format == "csr":
         return [True] * sum(places)
+    if index.format == "hierarchical_bitmap":
+        blocks = pieces(len(places), index.block_places) if places else []
+        entries = [False] * len(blocks)
+        for a, b in blocks:
+            entries += places[a:b] if any(places[a:b]) else []
+        return entries
     zeros = 0
     for place in places:
         if place:
@@ -128,6 +137,8 @@ def bits_of_places(rows: int, columns: int, nonzeros: int, entries: int, index: 
         return 0
     if kind == "bitmap":
         return rows * columns
+    if kind == "hierarchical_bitmap":
+        return entries
     if kind == "run_length":
         return entries * index.run_bits + rows * ceil(log2(columns + 1))
     if ":" in kind:

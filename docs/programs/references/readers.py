@@ -18,7 +18,7 @@ from accelerator_sim.machine.catalog import (
     load_accelerator,
     with_overrides,
 )
-from accelerator_sim.machine.hardware import Accelerator
+from accelerator_sim.machine.hardware import HIERARCHICAL, Accelerator
 from workloads.masks.packed import PackedMask, SparseLowRankGemm
 from workloads.shapes.attention import ContextAttention, Heads
 from workloads.shapes.gemm import Gemm
@@ -62,10 +62,11 @@ def _projection() -> SparseLowRankGemm:
 
 
 def _variants(machine: Accelerator) -> Iterator[Accelerator]:
-    """The machine, one whose index has runs, and one for every word that a field may be: some
-    fields count only then."""
+    """The machine, one whose index has runs, one whose index has blocks, and one for every word
+    that a field may be: some fields count only then."""
     yield machine
-    yield with_overrides(machine, {"index.format": "run_length"})
+    for index in ("run_length", HIERARCHICAL):
+        yield with_overrides(machine, {"index.format": index})
     for key, hint in _hints(machine):
         for word in words(hint):
             yield with_overrides(machine, {key: word})

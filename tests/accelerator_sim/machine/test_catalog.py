@@ -160,7 +160,11 @@ def test_load_accelerator_preset_has_its_published_peaks(
         ("dram.efficency", 0.8, r"\[dram\].*unknown key 'efficency': did you mean efficiency"),
         ("dram.efficiency", 1.5, r"\[dram\].*efficiency must be in \(0, 1\], got 1.5"),
         ("dram.channels", 2.5, r"\[dram\].*channels must be int"),
-        ("index.format", "ell", r"\[index\].*csr, run_length, or N:M such as 2:4 .*got 'ell'"),
+        (
+            "index.format",
+            "ell",
+            r"\[index\].*csr, hierarchical_bitmap, run_length, or N:M such as 2:4 .*got 'ell'",
+        ),
         (
             "loop_order",
             "row_stationary",

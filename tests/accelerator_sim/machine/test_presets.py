@@ -47,6 +47,7 @@ OTHER: dict[str, Any] = {
     "index.format": "csr",
     "index.decode_per_cycle": 4,
     "index.run_bits": 2,
+    "index.block_places": 4,
     "index.decode": "ideal",
     "index.decode_queue": 255,
     "weight_buffer.capacity_bytes": 16_384,
@@ -72,6 +73,7 @@ BASES: tuple[dict[str, Any], ...] = (
     {**TILE, "dataflow": "token"},
     {**TILE, "dense_threshold": 0.6, "denser_lines": 16},
     {**TILE, "index.format": "run_length"},
+    {**TILE, "index.format": "hierarchical_bitmap"},
     {**TILE, "schedule": "overlapped", "index.decode_queue": 128},
 )
 """The preset with a tile, and some of its kind, since no machine shows every field."""

@@ -63,7 +63,9 @@ def test_stored_tiles_of_4x12_with_5_nonzeros_have_exact_bits(kind: str, bits: i
     assert only(stored) == (48 if kind == "bitmap" else 5, 5, bits)
 
 
-@pytest.mark.parametrize("kind", ["bitmap", "csr", "csc", "run_length", "2:4"])
+@pytest.mark.parametrize(
+    "kind", ["bitmap", "csr", "csc", "run_length", "hierarchical_bitmap", "2:4"]
+)
 def test_stored_tiles_without_nonzeros_store_nothing(kind: str) -> None:
     stored = stored_tiles(tiles_of(np.zeros((4, 12), dtype=bool), 4, 12), plain_index(kind, 1))
     assert only(stored) == (0, 0, 0)
@@ -100,6 +102,48 @@ def test_stored_tiles_run_length_starts_anew_in_each_tile_and_skips_dense_column
     assert stored_tiles(tiles_of(mask, 1, 4), index).entries.tolist() == [[1, 2]]
     dense = places(1, 2, 3, of=8)
     assert only(stored_tiles(tiles_of(mask, 1, 8, dense), index)) == (3, 2, 6 + 3)
+
+
+def test_stored_tiles_hierarchical_bitmap_has_a_bit_per_block_and_the_blocks_with_nonzeros() -> (
+    None
+):
+    """10 columns in blocks of 4, 4 and 2; row 0 keeps 0 and 9, row 1 nothing, row 2 keeps 5.
+
+    Row 0: 3 bits, blocks of 4 and 2; row 1: 3 bits; row 2: 3 bits and a block of 4: 9 + 3 + 7.
+    Without the dense columns 5 to 8 six are left, blocks of 4 and 2: 2 + 4 + 2, 2, and 2.
+    """
+    mask = np.stack([places(0, 9, of=10), places(of=10), places(5, of=10)])
+    index = dataclasses.replace(plain_index("hierarchical_bitmap", 2), block_places=4)
+    assert only(stored_tiles(tiles_of(mask, 3, 10), index)) == (19, 3, 19)
+    decode = row_decode(tiles_of(mask, 3, 10), index)
+    assert decode.by_entries[decode.entries[0, :, 0]].tolist() == [5, 2, 4]
+    dense = places(5, 6, 7, 8, of=10)
+    assert only(stored_tiles(tiles_of(mask, 3, 10, dense), index)) == (12, 2, 12)
+    apart = stored_tiles(tiles_of(mask, 1, 5), index)
+    assert apart.index_bits.tolist() == [[2 + 4, 2 + 1], [0, 0], [0, 2 + 4]]
+
+
+@CODEC
+@given(
+    shape=st.tuples(st.integers(1, 5), st.integers(1, 90)),
+    density=st.sampled_from([0, 0.02, 0.3, 1]),
+    block=st.integers(1, 80),
+    seed=st.integers(0, 10**6),
+)
+def test_stored_tiles_hierarchical_bitmap_is_as_long_as_what_an_encoder_writes(
+    shape: tuple[int, int], density: float, block: int, seed: int
+) -> None:
+    mask, dense = random_mask(*shape, density, seed), random_mask(1, shape[1], 0.2, seed + 1)[0]
+    tiled = tiles_of(mask, *shape, dense)
+    index = dataclasses.replace(plain_index("hierarchical_bitmap", 3), block_places=block)
+    tile = [[1 + place if kept else None for place, kept in enumerate(row)] for row in mask]
+    tile = [[value for value, left in zip(row, ~dense, strict=True) if left] for row in tile]
+    bits, values, entries = index_codec.encode_blocks(tile, block)
+    assert index_codec.decode_blocks(bits, values, len(tile), len(tile[0]), block) == tile
+    assert only(stored_tiles(tiled, index)) == (sum(entries), len(values), len(bits))
+    decode = row_decode(tiled, index)
+    cycles = np.maximum(decode.by_entries[decode.entries[0, :, 0]], decode.least[0, 0])
+    assert cycles.tolist() == [-(-count // 3) for count in entries]
 
 
 def test_stored_tiles_n_of_m_pads_every_group_of_a_stored_tile() -> None:
@@ -217,7 +261,7 @@ def test_plan_projection_mask_that_is_not_n_of_m_is_refused_by_place() -> None:
     machine = small_machine(index=plain_index("2:4", 2))
     message = (
         r"^p: index.format = 2:4 keeps at most 2 nonzeros in 4 columns, and row 4 has more in "
-        r"columns 4 to 7 .*; bitmap, csc, csr and run_length take any mask$"
+        r"columns 4 to 7 .*; every other format takes any mask$"
     )
     with pytest.raises(InputError, match=message):
         plan_projection(projection(mask), machine)
@@ -247,16 +291,16 @@ def test_plan_dense_is_the_same_whatever_the_index() -> None:
     gemm, odd = Gemm("p", "MHA", 9, 30, 2), TileChoice(3, 7, 2)
     runs = [
         run_event(plan_dense(gemm, small_machine(index=plain_index(kind, 1), tile=tile)))
-        for kind in ("bitmap", "run_length", "2:4")
+        for kind in ("bitmap", "run_length", "hierarchical_bitmap", "2:4")
         for tile in (odd, TileChoice())
     ]
-    assert runs[:2] == runs[2:4] == runs[4:]
+    assert runs[:2] == runs[2:4] == runs[4:6] == runs[6:]
 
 
 def test_simulate_projection_new_formats_in_all_models_agree_on_the_rest() -> None:
     mask = n_of_m_part(random_mask(24, 48, 0.9, 1), 2, 4)
     item = projection(mask, rank=3, tokens=3)
-    for kind in ("run_length", "2:4"):
+    for kind in ("run_length", "hierarchical_bitmap", "2:4"):
         machine = small_machine(index=plain_index(kind, 2), bits=Bits(16, 8, 8, 32))
         event, compiled = (projection_by(m, item, machine) for m in ("event", "compiled"))
         assert event.sum_run == compiled.sum_run

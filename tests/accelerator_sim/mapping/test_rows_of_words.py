@@ -31,7 +31,11 @@ def tilings(draw: st.DrawFn, group: tuple[int, int] | None = None) -> TiledProje
     return cut(item.gemm, item.mask, rank=0, dense_columns=dense, tile=tile)
 
 
-@pytest.mark.parametrize("form", ["bitmap", "csr", "run_length", "2:4", "3:5"])
+PADDED = ("bitmap", "hierarchical_bitmap", "2:4", "3:5")
+"""Formats in which a row without nonzeros has entries."""
+
+
+@pytest.mark.parametrize("form", [*PADDED, "csr", "run_length"])
 @pytest.mark.parametrize("token_flow", [False, True])
 @WIDE
 @given(data=st.data())
@@ -40,7 +44,8 @@ def test_first_pass_equals_the_queue_cycle_by_cycle(
 ) -> None:
     rate = data.draw(st.sampled_from([1, 3, 7, 64, 100, 256]))
     room = data.draw(st.sampled_from([max(rate - 1, 1), rate, rate + 3]))
-    index = Index(form, rate, data.draw(st.integers(1, 3)), "queue", room)
+    block = data.draw(st.sampled_from([1, 3, 16, 70]))
+    index = Index(form, rate, data.draw(st.integers(1, 3)), "queue", room, block)
     tiled = data.draw(tilings(index.n_of_m))
     macs, tokens = data.draw(st.sampled_from([1, 2, 5])), data.draw(st.integers(1, 9))
     flow = "token" if token_flow else "reduction"
@@ -50,7 +55,7 @@ def test_first_pass_equals_the_queue_cycle_by_cycle(
     if by_count is None:
         found = first_pass(tiled, index, line)
     else:
-        padded = form in ("bitmap", "2:4", "3:5")
+        padded = form in PADDED
         stored = (tiled.tile_nonzeros > 0)[:, None, :]
         found = np.maximum(by_count[tiled.counts], padded * stored)
     rows = found.reshape(-1, found.shape[2])[: tiled.gemm.m]
