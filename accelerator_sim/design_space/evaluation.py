@@ -20,16 +20,8 @@ import pyarrow as pa
 from accelerator_sim.block import simulate_block
 from accelerator_sim.design_space.objectives import OBJECTIVES, Evaluated
 from accelerator_sim.design_space.sampling import Point
-from accelerator_sim.design_space.space import (
-    BATCH,
-    CONTEXT,
-    FORMAT,
-    TOKENS,
-    VERSION,
-    WORK_AXES,
-    Space,
-    machine_at,
-)
+from accelerator_sim.design_space.space import FORMAT, VERSION, Space
+from accelerator_sim.design_space.variation import BATCH, CONTEXT, TOKENS, WORK_AXES, machine_at
 from accelerator_sim.design_space.workload import Workload, load_heads, load_workload
 from accelerator_sim.machine.costs import CostTable
 from accelerator_sim.machine.hardware import Accelerator

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
 from accelerator_sim.design_space.objectives import OBJECTIVES
-from accelerator_sim.design_space.space import TOKENS, WORK_AXES
 from accelerator_sim.design_space.sweep_result import KNEE, SweepResult
+from accelerator_sim.design_space.variation import TOKENS, WORK_AXES
 from accelerator_sim.design_space.workload import SOURCES
 from workloads.results.palette import SERIES
 

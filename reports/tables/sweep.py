@@ -4,8 +4,9 @@ import dataclasses
 from pathlib import Path
 
 from accelerator_sim.design_space.evaluation import Estimate
-from accelerator_sim.design_space.space import WORK_AXES, Space
+from accelerator_sim.design_space.space import Space
 from accelerator_sim.design_space.sweep_result import SweepResult, front_columns, objectives_label
+from accelerator_sim.design_space.variation import WORK_AXES
 from workloads.results.table import Cell, Column, Table
 
 _SHOWN_ROWS = 30

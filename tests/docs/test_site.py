@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from accelerator_sim.design_space import space
-from accelerator_sim.design_space.space import hardware_keys
+from accelerator_sim.design_space.variation import hardware_keys
 from docs.programs.references.command_line import command_reference
 from docs.programs.references.machine import machine_reference
 from docs.programs.references.markdown import prose, table

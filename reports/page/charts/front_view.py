@@ -6,8 +6,8 @@ from typing import Any
 import pyarrow as pa
 
 from accelerator_sim.design_space.objectives import OBJECTIVES
-from accelerator_sim.design_space.space import WORK_AXES
 from accelerator_sim.design_space.sweep_result import KNEE, SweepResult, objectives_label
+from accelerator_sim.design_space.variation import WORK_AXES
 from reports.page.parts import Explorer
 from reports.stored.material import Swept
 from workloads.results.identity import flat

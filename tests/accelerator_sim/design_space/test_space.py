@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from accelerator_sim.design_space.axes import parse_axis
-from accelerator_sim.design_space.space import hardware_keys, machine_at
+from accelerator_sim.design_space.variation import hardware_keys, machine_at
 from accelerator_sim.design_space.workload import load_workload
 from accelerator_sim.machine.catalog import load_accelerator
 from tests.accelerator_sim.spaces import BASE, FIELDS, space_from
