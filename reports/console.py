@@ -1,6 +1,8 @@
 """The terminal: progress on standard error, results on standard output, errors in one sentence."""
 
+import shutil
 import sys
+import textwrap
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -97,7 +99,7 @@ def show(
     results: "Sequence[Result]" = (),
     details: Any = None,
 ) -> None:
-    """Print what a command has to say, as one document.
+    """Print what a command has to say, as one document; on a terminal text fits its width.
 
     Args:
         tables: What people read.
@@ -112,12 +114,21 @@ def show(
     """
     from workloads.results.document import render_all
     from workloads.results.selection import with_columns
+    from workloads.results.terminal import fitted
 
     tables = with_columns(tables, columns)
     form = "json" if as_json else style
-    print(render_all(tables, form, results, details=details), end="")
+    if form == "text" and sys.stdout.isatty():
+        width = shutil.get_terminal_size().columns
+        print("\n".join(fitted(table, width) for table in tables), end="")
+    else:
+        print(render_all(tables, form, results, details=details), end="")
 
 
 def say(text: str) -> None:
-    """A remark for people, on standard error."""
-    typer.echo(printable(text), err=True)
+    """A remark for people, on standard error; on a terminal its words stay whole."""
+    line = printable(text)
+    if sys.stderr.isatty():
+        width = shutil.get_terminal_size().columns
+        line = textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False)
+    typer.echo(line, err=True)

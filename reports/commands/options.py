@@ -48,8 +48,9 @@ Style = Annotated[
         metavar="text|markdown|latex|csv|json",
         callback=check_style,
         autocompletion=completing(completion.formats),
-        help="Of what is printed. json is one document with tables and full results; several "
-        "tables as csv are one, with each row's title in the column Table.",
+        help="Of what is printed. On a terminal text fits its width. json is one document with "
+        "tables and full results; several tables as csv are one, with each row's title in the "
+        "column Table.",
     ),
 ]
 Columns = Annotated[
