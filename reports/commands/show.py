@@ -14,7 +14,7 @@ def show_path(
         typer.Argument(
             metavar="PATH",
             help="An artifact, a directory with results or with artifacts in it, a checkpoint, a "
-            "result file, or an accelerator's TOML file.",
+            "report, a result file, or the TOML file of an accelerator, a space or a study.",
         ),
     ],
     style: Style = "text",

@@ -15,9 +15,16 @@ from workloads.results.envelope import FORMAT, result_from_json
 from workloads.results.table import Cell, Column, Table
 from workloads.support.errors import InputError
 from workloads.support.files import read_json
+from workloads.support.presets import read_toml
 
-Kind = Literal["artifact", "unfinished", "results", "result", "checkpoint", "accelerator", "folder"]
+Kind = Literal[
+    "artifact", "unfinished", "results", "result", "checkpoint", "accelerator", "space", "study",
+    "report", "folder",
+]  # fmt: skip
 _CHECKPOINT = "config.json"
+_PAGE = "index.html"
+_TOML_KINDS: dict[str, Kind] = {"workload": "space", "stages": "study"}
+"""Files of other things than machines, by a table that only they have."""
 _MOST_INSIDE = 40
 _WIDEST = 120
 """Characters that say what a result is."""
@@ -87,6 +94,9 @@ _SENTENCES: dict[Kind, str] = {
     "result": "one result; sslc report takes the directory above its folder",
     "checkpoint": "a checkpoint; sslc compress and evaluate take it, simulate where it is pruned",
     "accelerator": "a machine; --accelerator takes it",
+    "space": "a design space; sslc sweep takes it",
+    "study": "a run file; sslc run takes it",
+    "report": f"a report; open its {_PAGE} in a browser, the tables beside it are for papers",
     "folder": "a folder of what commands left",
 }
 
@@ -111,8 +121,9 @@ def inventory(path: Path) -> Inventory:
     inside = tuple(_inside(path))[:_MOST_INSIDE] if kind in ("folder", "results") else ()
     if kind == "folder" and not inside:
         raise InputError(
-            f"{path}: nothing of sslc is in it; show takes an artifact, a checkpoint, a directory "
-            "with results or with such directories in it, a result file or an accelerator's TOML"
+            f"{path}: nothing of sslc is in it; show takes an artifact, a checkpoint, a report, a "
+            "directory with results or with such directories in it, a result file, or the TOML of "
+            "an accelerator, a space or a study"
         )
     return Inventory(str(path), kind, _SENTENCES[kind], results=results, inside=inside)
 
@@ -152,6 +163,8 @@ def _kind(directory: Path) -> Kind:
         return "artifact"
     if any((directory / FOLDER).glob("*.json")):
         return "results"
+    if (directory / _PAGE).is_file() and any(directory.glob("*.tex")):
+        return "report"
     return "checkpoint" if (directory / _CHECKPOINT).is_file() else "folder"
 
 
@@ -181,12 +194,17 @@ def _shown(path: Path, result: AnyResult) -> ShownResult:
 
 def _file(path: Path) -> Inventory:
     if path.suffix == ".toml":
-        load_accelerator(path)
-        return Inventory(str(path), "accelerator", _SENTENCES["accelerator"])
+        keys = read_toml(path).keys()
+        found = (kind for key, kind in _TOML_KINDS.items() if key in keys)
+        kind: Kind = next(found, "accelerator")
+        if kind == "accelerator":
+            load_accelerator(path)
+        return Inventory(str(path), kind, _SENTENCES[kind])
     value = read_json(path) if path.suffix == ".json" else None
     if not isinstance(value, dict) or value.get("format") != FORMAT:
         raise InputError(
-            f"{path}: neither a result (.json) nor an accelerator (.toml); give its directory"
+            f"{path}: neither a result (.json) nor an accelerator, a space or a study (.toml); "
+            "give its directory"
         )
     result = result_from_json(value, KINDS, str(path))
     return Inventory(str(path), "result", _SENTENCES["result"], results=(_shown(path, result),))

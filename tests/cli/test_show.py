@@ -54,6 +54,22 @@ def test_show_checkpoint_unfinished_run_and_accelerator(
     assert details(sslc, machine)["kind"] == "accelerator"
 
 
+def test_show_space_study_and_report(sslc: Run, artifact: Path, tmp_path: Path) -> None:
+    for kind, names, name in (("space", "spaces", "llama2-7b"), ("study", "studies", "tiny")):
+        file = tmp_path / f"{kind}.toml"
+        file.write_text(sslc("list", names, "--toml", name).stdout)
+        assert details(sslc, file)["kind"] == kind
+    out, report = tmp_path / "cycles", tmp_path / "report"
+    for command in (
+        ("simulate", artifact, "--cycle-model", "published", "--save", out),
+        ("report", out, "--out", report),
+    ):
+        done = sslc(*command)
+        assert done.returncode == 0, done.stderr
+    assert details(sslc, report)["kind"] == "report"
+    assert "index.html" in sslc("show", report).stdout
+
+
 def test_show_refuses_what_is_not_ours_or_damaged(
     sslc: Run, artifact: Path, tmp_path: Path
 ) -> None:
