@@ -118,9 +118,9 @@
     const role = name => figure.querySelector(`[data-role="${name}"]`);
     const { columns, front, axes, work, measured, names, machine } = space;
     const at = (name, row) => columns[name][row];
+    const digits = new Intl.NumberFormat("en", { maximumSignificantDigits: 5 });  // made once: it is slow
     const shown = value => value === null ? "-"
-      : typeof value !== "number" ? String(value)
-      : value.toLocaleString("en", { maximumSignificantDigits: 5 });
+      : typeof value !== "number" ? String(value) : digits.format(value);
     const choose = (select, entries, chosen) => select.replaceChildren(...entries.map(([value, text]) =>
       new Option(text, value, false, String(value) === String(chosen))));
     const named = name => names[name] ?? name;
