@@ -45,6 +45,7 @@ SMALLER = {
     "--prompt 512 --output 128": "--prompt 8 --output 4",
     "prompt=512, output=128": "prompt=8, output=4, blocks=1",
     "tokens=16).plot()": "tokens=16, blocks=1).plot()",
+    "reproduce calibration --text": "reproduce calibration --model MODEL --text",
 }
 LONG = (
     r"reproduce",
