@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, Tim
 from rich.progress import Progress as Bars
 
 from workloads.support.errors import printable
+from workloads.support.progress import hearing_of_compiling
 
 if TYPE_CHECKING:
     from workloads.results.kinds import Result
@@ -43,6 +44,8 @@ class Reporter:
         self._tasks: dict[str, TaskID] = {}
         self._started: dict[str, tuple[float, int]] = {}
         self._last_line = 0.0
+        self._compiling = False
+        self._hearing = hearing_of_compiling(self._tell_of_compiling)
         self._bars = Bars(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -54,6 +57,7 @@ class Reporter:
         )
 
     def __enter__(self) -> "Reporter":
+        self._hearing.__enter__()
         self._bars.start()
         return self
 
@@ -64,6 +68,13 @@ class Reporter:
         trace: TracebackType | None,
     ) -> None:
         self._bars.stop()
+        self._hearing.__exit__(kind, error, trace)
+
+    def _tell_of_compiling(self) -> None:
+        """Say once why nothing moves."""
+        if not self._compiling:
+            self._compiling = True
+            self._bars.console.print("compiling kernels, once on this machine: up to some minutes")
 
     def __call__(self, stage: str, done: int, total: int) -> None:
         """Show that a stage has done so many of its steps."""

@@ -3,6 +3,7 @@
 import io
 import sys
 import time
+from typing import Any
 
 import pytest
 
@@ -66,3 +67,17 @@ def test_say_breaks_no_word_of_a_path(monkeypatch: pytest.MonkeyPatch) -> None:
     assert terminal.getvalue().split() == [
         "open", "runs/demo-of-today/report/index.html", "now", "please"
     ]  # fmt: skip
+
+
+def test_reporter_says_once_that_kernels_are_compiled(capsys: pytest.CaptureFixture[str]) -> None:
+    from numba import njit
+
+    def fresh() -> Any:
+        return njit(lambda x: x + 1)
+
+    import workloads.support.compiled  # noqa: F401  (which listens to numba)
+
+    with Reporter():
+        assert fresh()(1) == fresh()(1.0) == 2
+    fresh()(1)
+    assert capsys.readouterr().err.count("compiling kernels") == 1
