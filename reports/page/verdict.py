@@ -70,7 +70,7 @@ def verdict_of(material: Material) -> str:
     if main.measured is not None:
         parts.append(f"{_pace(main.measured.speedup)} here, measured")
     kept = f"{100 * main.subject.kept_fraction:.4g}% of its projections' parameters"
-    return f"By {main.label}, {main.subject.model} with {kept} {'; '.join(parts)}."
+    return f"Compressed by {main.label} to {kept}, {main.subject.model} {'; '.join(parts)}."
 
 
 def _pace(speedup: float) -> str:
