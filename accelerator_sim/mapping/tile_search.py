@@ -43,6 +43,9 @@ _ROUNDS = 3
 _ROUNDS_LARGE = 2
 _SPLITS = 5
 _REACH = 4
+_CLIMBERS = 3
+_SHARES = (0.9, 1.0, 1.1, 1.2)
+_MOST_STEPS = 8
 _BLOCKS = range(1, 7)
 """Numbers of equal blocks of tokens in the coarse grid of a mask that is not large."""
 
@@ -83,7 +86,9 @@ def ranked(search: Search) -> list[Ranked]:
     for _ in range(_ROUNDS_LARGE if search.large else _ROUNDS):
         starts = estimator.best(_STARTS_LARGE) if search.large else estimator.starts(_STARTS)
         estimator.add(candidate for start in starts for candidate in _beside(search, start))
-    if search.large and search.gemm.tokens > 1:
+    if not search.large:
+        _climb(search, estimator)
+    elif search.gemm.tokens > 1:
         starts = estimator.best(_STARTS_BETWEEN)
         estimator.add(candidate for start in starts for candidate in _between_words(search, start))
     return [item for item in estimator.ranking() if math.isfinite(item.cycles)]
@@ -109,21 +114,72 @@ def neighbours(search: Search, start: Candidate) -> list[Candidate]:
         search: Product and machine.
         start: Which one; not among what is returned.
     """
-    accelerator, gemm = search.accelerator, search.gemm
-    steps = (accelerator.lines, accelerator.macs_per_line, accelerator.macs_per_line)
-    groups = (1, _group(search), 1)
-    extents = (gemm.m, gemm.n, gemm.tokens)
-    axes = []
-    for axis, size in enumerate((start.tile.rows, start.tile.columns, start.tile.tokens)):
-        step = math.lcm(max(steps[axis] // 4, 1), groups[axis])
-        near = {size, size - step, size + step} if search.extents[axis] == AUTO else {size}
-        axes.append(whole_groups({n for n in near if n > 0}, extents[axis], groups[axis]))
+    axes = [_near(search, start, axis, {_quarter(search, axis)}) for axis in range(3)]
     lines = [count for count in search.splits if abs(count - start.denser_lines) <= 1]
     found = [
         start._replace(tile=TileShape(*sizes), denser_lines=count)
         for *sizes, count in itertools.product(*axes, lines)
     ]
     return [item for item in dict.fromkeys(found) if item != start]
+
+
+def _quarter(search: Search, axis: int) -> int:
+    """Of the lines, or of the MACs of a line."""
+    machine = search.accelerator
+    return max((machine.macs_per_line if axis else machine.lines) // 4, 1)
+
+
+def _near(search: Search, start: Candidate, axis: int, steps: set[int]) -> list[int]:
+    """An extent of a candidate and those that are some steps away; alone where it is given."""
+    gemm, tile = search.gemm, start.tile
+    group = _group(search) if axis == 1 else 1
+    near = {(tile.rows, tile.columns, tile.tokens)[axis]}
+    if search.extents[axis] == AUTO:
+        near |= {
+            n + sign * math.lcm(step, group) for n in near for step in steps for sign in (-1, 1)
+        }
+    return whole_groups({n for n in near if n > 0}, (gemm.m, gemm.n, gemm.tokens)[axis], group)
+
+
+def _climb(search: Search, estimator: "_Estimator") -> None:
+    """From the best few, and tiles of about their size, to what differs in one place, as long as
+    that finds better ones."""
+    for start in estimator.best(_CLIMBERS):
+        estimator.add(_as_large(search, start))
+    climbed: set[Candidate] = set()
+    for _ in range(_MOST_STEPS):
+        starts = [item for item in estimator.best(_CLIMBERS) if item not in climbed]
+        if not starts:
+            return
+        climbed.update(starts)
+        estimator.add(candidate for start in starts for candidate in _one_step(search, start))
+
+
+def _as_large(search: Search, start: Candidate) -> list[Candidate]:
+    """Tiles of other columns and so many rows that they hold about as much, since a slot that is
+    filled moves the fewest parts of bursts."""
+    tile = start.tile
+    if search.extents[0] != AUTO or search.extents[1] != AUTO:
+        return []
+    found = []
+    for columns in _extents(search, 1, fine=True):
+        for share in _SHARES:
+            rows = min(int(tile.rows * tile.columns * share / columns), search.gemm.m)
+            if rows > 0:
+                found.append(start._replace(tile=TileShape(rows, columns, tile.tokens)))
+    return found
+
+
+def _one_step(search: Search, start: Candidate) -> list[Candidate]:
+    """An extent one more or less, or a quarter of the lines or MACs; or a line in the split."""
+    sizes = (start.tile.rows, start.tile.columns, start.tile.tokens)
+    found = []
+    for axis in range(3):
+        for size in _near(search, start, axis, {1, _quarter(search, axis)}):
+            changed = (*sizes[:axis], size, *sizes[axis + 1 :])
+            found.append(start._replace(tile=TileShape(*changed)))
+    lines = [count for count in search.splits if abs(count - start.denser_lines) == 1]
+    return found + [start._replace(denser_lines=count) for count in lines]
 
 
 class _Estimator:

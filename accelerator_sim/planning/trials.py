@@ -1,10 +1,11 @@
-"""The best few candidates, run by the compiled engine: the fewest cycles, then the least energy.
+"""The best few candidates, run by the compiled engine: the fewest cycles, energy of nearly equals.
 
 After ``models``, before ``planner``.
 """
 
 import dataclasses
 import math
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
@@ -21,8 +22,11 @@ from accelerator_sim.simulation.compiled import run_compiled
 from accelerator_sim.simulation.result import EventResult
 from workloads.support.errors import InputError
 
-TIE = 1.005
-"""Cycles over the fewest at which two plans are equally fast, so that energy decides."""
+TIE = 1.01
+"""Cycles over the fewest at which a plan may still be chosen for its energy."""
+PATIENCE = 20
+"""Percents of energy that a percent of cycles is worth."""
+_HOPE = 1.005
 _NEAR = 1.03
 _MOST_RUNS = 12
 _MOST_RUNS_LARGE = 6
@@ -32,6 +36,8 @@ _ROUNDS = 2
 _FRUGAL = 4
 _FEW_SLOTS = (3,)
 _FEWER_SLOTS = (2, 3, 4, 8)
+_Kind = tuple[str, int]
+"""Dataflow and columns of a tile."""
 
 
 class Trial(NamedTuple):
@@ -67,7 +73,7 @@ def best_of(search: Search) -> Plan | None:
 
 
 def quickest(plans: Iterable[Plan], accelerator: Accelerator) -> Plan:
-    """The plan of a few that all are run: by cycles, and by energy of equals.
+    """The plan of a few that all are run: by cycles, and by energy of nearly equals.
 
     Args:
         plans: At least one.
@@ -83,9 +89,14 @@ def _cycles(trial: Trial) -> float:
 def _chosen(trials: Sequence[Trial]) -> Plan:
     fewest = min(trial.cycles for trial in trials)
     near = [trial for trial in trials if trial.cycles <= TIE * fewest]
-    chosen = min(near, key=lambda trial: (trial.energy_pj, trial.cycles)).plan
-    how = f"fewest cycles of {len(trials)} runs, least energy of equals"
+    chosen = min(near, key=lambda trial: (spent(trial, fewest), trial.cycles)).plan
+    how = f"fewest cycles of {len(trials)} runs, less energy of nearly equals"
     return dataclasses.replace(chosen, tile_chosen_by=how)
+
+
+def spent(trial: Trial, fewest: float) -> float:
+    """What the choice of nearly equals makes least: energy times a power of the cycles."""
+    return trial.energy_pj * float((trial.cycles / fewest) ** PATIENCE)
 
 
 def _sequence(candidates: list[Ranked]) -> list[Ranked]:
@@ -103,7 +114,7 @@ class _Runs:
     def __init__(self, search: Search) -> None:
         self._search = search
         self._run: dict[Candidate, Trial | None] = {}
-        self._ratios: list[float] = []
+        self._ratios: dict[_Kind, list[float]] = {}
 
     @property
     def trials(self) -> list[Trial]:
@@ -124,14 +135,10 @@ class _Runs:
             most: Runs at the most.
         """
         runs = 0
-        for item in order[:_MOST_BUILT]:
-            if runs == most:
-                return
-            if item.candidate in self._run:
-                continue
+        for item in self._by_promise([item for item in order if item.candidate not in self._run]):
             fewest = min((trial.cycles for trial in self.trials), default=math.inf)
-            if runs > _FRUGAL and item.cycles * self._least_ratio() > fewest * TIE:
-                continue
+            if runs == most or (runs > _FRUGAL and self._promise(item) > fewest * _HOPE):
+                return
             plan = candidate_plan(self._search, item.candidate)
             if plan is None or lower_bound(plan.program, plan.storage) > fewest * TIE:
                 self._run[item.candidate] = None
@@ -140,12 +147,34 @@ class _Runs:
             trial = min([whole, *_with_fewer_slots(self._search, plan, _FEW_SLOTS)], key=_cycles)
             runs += 1
             self._run[item.candidate] = trial
-            self._ratios.append(trial.cycles / item.cycles)
+            self._ratios.setdefault(_kind(item), []).append(trial.cycles / item.cycles)
 
-    def _least_ratio(self) -> float:
-        """What a run may take of its estimate: the least so far, and half of their spread less."""
-        low, high = min(self._ratios), max(self._ratios)
-        return min(low, 1.0) - (high - low) / 2
+    def _by_promise(self, order: Sequence[Ranked]) -> Iterator[Ranked]:
+        """The first few, then those that promise the fewest cycles by the runs so far."""
+        left: dict[_Kind, deque[Ranked]] = {}
+        for item in order:
+            left.setdefault(_kind(item), deque()).append(item)
+        for built in range(min(_MOST_BUILT, len(order))):
+            kind = _kind(order[built])
+            if built > _FRUGAL:
+                kind = min(left, key=lambda kind: self._promise(left[kind][0]))
+            yield left[kind].popleft()
+            if not left[kind]:
+                del left[kind]
+
+    def _promise(self, item: Ranked) -> float:
+        """Cycles, if the estimate is as far off as those of its kind; if none of that kind was run,
+        as far as the farthest, and half of their spread more."""
+        alike = self._ratios.get(_kind(item))
+        if alike:
+            return item.cycles * min(alike)
+        every = [ratio for ratios in self._ratios.values() for ratio in ratios] or [1.0]
+        return item.cycles * (min(*every, 1.0) - (max(every) - min(every)) / 2)
+
+
+def _kind(item: Ranked) -> _Kind:
+    """Of candidates whose estimates are off for the same reasons."""
+    return item.candidate.flow, item.candidate.tile.columns
 
 
 def _with_fewer_slots(search: Search, plan: Plan, counts: Sequence[int]) -> Iterator[Trial]:

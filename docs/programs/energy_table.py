@@ -52,7 +52,8 @@ def gathers() -> Table:
     item = synthetic_block(load_model("llama2-7b"), 0.5, 128, 128, 0)[0]
     costs = load_cost_table()
     rows: list[tuple[Cell, ...]] = []
-    for gather, flow in (("ideal", "token"), ("banked", "token"), ("banked", "auto")):
+    flows = (("ideal", "token"), *(("banked", flow) for flow in ("token", "reduction", "auto")))
+    for gather, flow in flows:
         machine = load_accelerator("array-64x64", {"gather": gather, "dataflow": flow})
         run = run_compiled(plan_projection(item, machine))
         spent, done = energy(run, costs, accelerator=machine), run.actions
