@@ -142,9 +142,10 @@ def inventory_tables(shown: Inventory) -> list[Table]:
         tables.append(Table("shown", shown.path, (Column("It is"),), ((shown.sentence,),)))
     if shown.results:
         rows: list[tuple[Cell, ...]] = [
-            (Path(each.file).name, each.about, each.created, each.command) for each in shown.results
+            (Path(each.file).name, each.kind, each.about, each.created, each.command)
+            for each in shown.results
         ]
-        headings = ("File", "What", "Made", "By")
+        headings = ("File", "Kind", "Of", "Made", "By")
         tables.append(_table("results", f"Results in {path}", headings, rows))
     if shown.inside:
         rows = [(each.path, each.kind, each.results) for each in shown.inside]
@@ -186,8 +187,9 @@ def _results(directory: Path) -> tuple[ShownResult, ...]:
 
 def _shown(path: Path, result: AnyResult) -> ShownResult:
     origin = result.provenance
+    about = repr(result).removeprefix(f"{type(result).__name__}(").removesuffix(")")
     return ShownResult(
-        str(path), result.KIND, shorten(repr(result), _WIDEST), origin.command, origin.created,
+        str(path), result.KIND, shorten(about, _WIDEST), origin.command, origin.created,
         origin.version,
     )  # fmt: skip
 

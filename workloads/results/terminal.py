@@ -14,6 +14,7 @@ from workloads.support.errors import printable
 
 _GAP = 2  # spaces between columns
 _LEAST_TEXT = 20  # characters that a column of text has at least, if it has so many
+_WHOLE_WORD = 30  # characters up to which a word, such as a name, is not broken
 _LABELS_SHARE = 0.5
 _LEAST_WIDTH = 20
 
@@ -32,9 +33,12 @@ class _Column:
     @property
     def least(self) -> int:
         """Characters with the heading on several lines, and text, too."""
-        words = max(map(len, self.heading.split()), default=0)
         longest = max(map(len, self.cells), default=0)
-        return max(words, longest if self.side == "right" else min(longest, _LEAST_TEXT))
+        if self.side == "left":
+            words = (len(word) for cell in self.cells for word in cell.split())
+            whole = max((each for each in words if each <= _WHOLE_WORD), default=0)
+            longest = max(whole, min(longest, _LEAST_TEXT))
+        return max([longest, *map(len, self.heading.split())])
 
 
 def fitted(table: Table, width: int) -> str:
