@@ -31,7 +31,7 @@ from workloads.shapes.gemm import MODULES
 from workloads.shapes.transformer import load_model
 
 MODELS = {"llama2-7b": "LLaMA2-7B", "qwen2.5-7b": "Qwen2.5-7B"}
-TOKENS = (1, 16, 128, 2048)
+TOKENS = (1, 16, 128)
 MACHINE = "array-64x64"
 
 _BUFFERS = ("weight_buffer", "activation_buffer", "output_buffer")
