@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 LOCK := requirements/everything.lock
-LOCKED := dev docs eval frames gpu onnx recover
+LOCKED := dev dask docs eval frames gpu onnx ray recover
 
 .PHONY: demo test check docs docs-run package format bench gpu results lock clean
 

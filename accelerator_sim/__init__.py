@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from accelerator_sim.machine.catalog import accelerator_names, load_accelerator
     from accelerator_sim.machine.hardware import Accelerator
     from accelerator_sim.models.cycles_result import CyclesResult, Simulation
-    from accelerator_sim.operations import simulate, simulate_whole, sweep, what_if
+    from accelerator_sim.operations import simulate, simulate_whole, sweep, sweep_share, what_if
     from accelerator_sim.sensitivity.what_if_result import WhatIfResult
     from accelerator_sim.serving.llmservingsim import export_llmservingsim
     from accelerator_sim.serving.whole_model_result import WholeModelResult
@@ -45,6 +45,7 @@ __all__ = [
     "simulate_attention",
     "simulate_whole",
     "sweep",
+    "sweep_share",
     "what_if",
 ]
 _HOMES = {
@@ -65,6 +66,7 @@ _HOMES = {
     "simulate": "accelerator_sim.operations",
     "simulate_whole": "accelerator_sim.operations",
     "sweep": "accelerator_sim.operations",
+    "sweep_share": "accelerator_sim.operations",
     "what_if": "accelerator_sim.operations",
 }
 

@@ -10,7 +10,8 @@ from typing import Any
 import joblib
 
 from accelerator_sim.block import simulate_block
-from accelerator_sim.design_space.evaluation import run_sweep
+from accelerator_sim.design_space.backends import LOKY, Workers
+from accelerator_sim.design_space.evaluation import Share, run_share, run_sweep
 from accelerator_sim.design_space.space import load_space
 from accelerator_sim.design_space.sweep_result import Sweep, sweep_result
 from accelerator_sim.machine.catalog import DEFAULT_COSTS, load_cost_table, named_machine
@@ -217,6 +218,8 @@ def sweep(
     out: str | Path,
     *,
     workers: int | None = None,
+    backend: str = LOKY,
+    address: str = "",
     progress: Progress = silent,
 ) -> Sweep:
     """Evaluate every point of a design space, and its Pareto front.
@@ -225,21 +228,64 @@ def sweep(
         space: A TOML file, or a dictionary of what would stand in one (``docs/sweep.md``).
         out: Directory of the results, made if missing; finished batches in it are not run again.
         workers: Processes; by default one per core. Results do not depend on it.
+        backend: ``loky`` for processes of this machine, or ``dask`` or ``ray`` for a cluster's.
+        address: Of dask's scheduler or of ray's head; ``local`` has ray start one here.
         progress: Told the finished points after every batch.
 
     Returns:
         The front and all points.
 
     Raises:
-        InputError: The space or a field of it cannot be used, or the directory holds something
-            else.
+        InputError: The space or a field of it cannot be used, the directory holds something
+            else, or the cluster cannot be used.
     """
-    read = load_space(space)
-    check_count("workers", workers)
-    count = workers or joblib.cpu_count()
-    points = run_sweep(read, Path(out), workers=count, progress=progress)
-    result = sweep_result(read, points, provenance=provenance(threads=count))
+    read, evaluating = load_space(space), _workers(workers, backend, address)
+    points = run_sweep(read, Path(out), workers=evaluating, progress=progress)
+    result = sweep_result(read, points, provenance=provenance(threads=evaluating.count))
     return Sweep(result, points)
+
+
+def sweep_share(
+    space: str | Path | Mapping[str, Any],
+    out: str | Path,
+    *,
+    share: tuple[int, int],
+    workers: int | None = None,
+    backend: str = LOKY,
+    address: str = "",
+    progress: Progress = silent,
+) -> int:
+    """Evaluate one share of a design space's points, beside runs of the others.
+
+    When all are there, ``sweep`` evaluates nothing more and gives the front.
+
+    Args:
+        space: As ``sweep``; every run has the same.
+        out: Directory that all runs see.
+        share: Which, from 1, and of how many.
+        workers: As ``sweep``.
+        backend: As ``sweep``.
+        address: As ``sweep``.
+        progress: Told the finished points of the share after every batch.
+
+    Returns:
+        Points of the whole space that are still missing.
+
+    Raises:
+        InputError: As ``sweep``.
+    """
+    return run_share(
+        load_space(space),
+        Path(out),
+        share=Share(*share),
+        workers=_workers(workers, backend, address),
+        progress=progress,
+    )
+
+
+def _workers(count: int | None, backend: str, address: str) -> Workers:
+    check_count("workers", count)
+    return Workers(count or joblib.cpu_count(), backend, address)
 
 
 def _open_for(source: Simulated | Source, machine: Accelerator) -> Source:

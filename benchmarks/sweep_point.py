@@ -135,7 +135,7 @@ def _passes(effects: str) -> None:
             stop = 2 + number / 100
             file.write_text(SPACE.format(stop=stop) + {"on": ON, "off": OFF, "old": OLD}[effects])
             start = time.process_time()
-            run_sweep(load_space(file), out, workers=1)
+            run_sweep(load_space(file), out, workers=_one_worker())
             print(time.process_time() - start, flush=True)
 
 
@@ -145,6 +145,13 @@ def _functions() -> tuple[Any, Any]:
             load_space = importlib.import_module(space).load_space
             return load_space, importlib.import_module(sweep).run_sweep
     raise SystemExit(f"{Path.cwd()}: has no sweep that this benchmark knows")
+
+
+def _one_worker() -> Any:
+    """A number in older checkouts."""
+    with contextlib.suppress(ModuleNotFoundError):
+        return importlib.import_module("accelerator_sim.design_space.backends").Workers(1)
+    return 1
 
 
 if __name__ == "__main__":

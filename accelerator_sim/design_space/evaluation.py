@@ -1,23 +1,21 @@
-"""Run every point of a space, in batches over joblib workers, each batch one Parquet shard.
+"""Run every point of a space, in batches over workers, each batch one Parquet shard.
 
 After ``space``. Points are independent and idempotent: a batch's shard has the same bytes whoever
 evaluates it and when. A shard is there whole or not at all, so a killed sweep loses no finished
 batch and a restart repeats none.
 """
 
-import contextlib
 import functools
 import time
-from collections.abc import Iterator
-from concurrent.futures import BrokenExecutor
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-import joblib
 import pyarrow as pa
 
 from accelerator_sim.block import simulate_block
+from accelerator_sim.design_space.backends import Workers
 from accelerator_sim.design_space.objectives import OBJECTIVES, Evaluated
 from accelerator_sim.design_space.sampling import Point
 from accelerator_sim.design_space.space import FORMAT, VERSION, Space
@@ -39,8 +37,38 @@ from workloads.support.working import locked
 
 _IDENTITY = "space.json"
 _TIMED_POINTS = 3
-_ORPHAN_SECONDS = 10
-"""Workers whose sweep was killed finish their batch, wait so long for another, and end."""
+
+
+@dataclass(frozen=True)
+class Share:
+    """One of several runs that divide the batches of a space among them.
+
+    Attributes:
+        number: Which, from 1.
+        of_shares: How many there are.
+    """
+
+    number: int
+    of_shares: int
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.number <= self.of_shares:
+            raise InputError(
+                "a share is i/N with i from 1 to N, such as 1/4; "
+                f"got {self.number}/{self.of_shares}"
+            )
+
+    @property
+    def lock(self) -> str:
+        """A file of the directory that a run of this share holds."""
+        return ".lock" if self == WHOLE else f".lock-{self.number}-of-{self.of_shares}"
+
+    def of(self, batches: int) -> range:
+        """Its batches: every Nth, so that slow ends of a space are shared too."""
+        return range(self.number - 1, batches, self.of_shares)
+
+
+WHOLE = Share(1, 1)
 
 
 @dataclass(frozen=True)
@@ -75,34 +103,62 @@ class Estimate:
         return alone * self.crowding if left else 0.0
 
 
-def run_sweep(space: Space, out: Path, *, workers: int, progress: Progress = silent) -> pa.Table:
+def run_sweep(
+    space: Space, out: Path, *, workers: Workers, progress: Progress = silent
+) -> pa.Table:
     """Evaluate what a directory still lacks of a space.
 
     Args:
         space: From ``space.load_space``.
         out: Its directory; made if missing, continued if it holds this space's batches.
-        workers: Processes; the results do not depend on it.
+        workers: Who evaluates; the results do not depend on it.
         progress: Told the finished points after every batch.
 
     Returns:
         All results, one row per point: see ``schema``.
 
     Raises:
-        InputError: The directory holds something else, cannot be written to, or another sweep is
-            writing there.
+        InputError: The directory holds something else, cannot be written to, another sweep is
+            writing there, or a worker was lost.
+    """
+    run_share(space, out, share=WHOLE, workers=workers, progress=progress)
+    return read_results(space, out)
+
+
+def run_share(
+    space: Space, out: Path, *, share: Share, workers: Workers, progress: Progress = silent
+) -> int:
+    """Evaluate what a directory still lacks of a share of a space's batches.
+
+    Runs of other shares may write there at the same time, from other machines too.
+
+    Args:
+        space: As ``run_sweep``, and so are the others.
+        out: Directory.
+        share: Which batches.
+        workers: Who evaluates.
+        progress: Told the finished points of the share after every batch.
+
+    Returns:
+        Points of the whole space that are still missing.
+
+    Raises:
+        InputError: As for ``run_sweep``.
     """
     check_directory(space, out)
-    with locked(out / ".lock", out):
+    with locked(out / share.lock, out):
         write_json(out / _IDENTITY, _identity(space))
         (out / "shards").mkdir(exist_ok=True)
-        batches = [batch for batch in range(_batches(space)) if not _shard(out, batch).is_file()]
-        finished = _finished_points(space, out)
-        progress("sweep", finished, len(space.points))
+        own = share.of(_batches(space))
+        batches = [batch for batch in own if not _shard(out, batch).is_file()]
+        total = _points_of(space, own)
+        finished = total - _points_of(space, batches)
+        progress("sweep", finished, total)
         for batch, data in _evaluated(space, batches, workers):
             write_atomic(_shard(out, batch), data)
             finished += len(_batch_points(space, batch))
-            progress("sweep", finished, len(space.points))
-    return read_results(space, out)
+            progress("sweep", finished, total)
+    return len(space.points) - _finished_points(space, out)
 
 
 def estimate(space: Space, out: Path, *, workers: int) -> Estimate:
@@ -218,39 +274,11 @@ def _task(space: Space, points: list[tuple[int, Point]], columns: pa.Schema) -> 
     )
 
 
-def _evaluated(space: Space, batches: list[int], workers: int) -> Iterator[tuple[int, bytes]]:
+def _evaluated(space: Space, batches: list[int], workers: Workers) -> Iterator[tuple[int, bytes]]:
     """Finished batches as they come; this process writes them, so no orphan ever does."""
     columns = schema(space)
-    jobs = (
-        joblib.delayed(_numbered)(batch, _task(space, _batch_points(space, batch), columns))
-        for batch in batches
-    )
-    if workers == 1:
-        with _no_worker_lost():
-            yield from (function(*arguments) for function, arguments, _ in jobs)
-        return
-    parallel = joblib.Parallel(
-        n_jobs=workers,
-        backend="loky",
-        batch_size=1,
-        pre_dispatch="2*n_jobs",
-        return_as="generator_unordered",
-        idle_worker_timeout=_ORPHAN_SECONDS,
-    )
-    with _no_worker_lost():
-        yield from parallel(jobs)
-
-
-@contextlib.contextmanager
-def _no_worker_lost() -> Iterator[None]:
-    """A worker that is killed, or has too little memory, in one sentence."""
-    try:
-        yield
-    except (BrokenExecutor, MemoryError) as error:
-        raise InputError(
-            "a worker of the sweep was killed, or had too little memory; finished batches stay: "
-            "run the same command again, with fewer --workers where memory is short"
-        ) from error
+    jobs = ((batch, _task(space, _batch_points(space, batch), columns)) for batch in batches)
+    return workers.run(_numbered, jobs)
 
 
 def _numbered(batch: int, task: _Task) -> tuple[int, bytes]:
@@ -336,8 +364,11 @@ def _batch_points(space: Space, batch: int) -> list[tuple[int, Point]]:
 
 
 def _finished_points(space: Space, out: Path) -> int:
-    there = (batch for batch in range(_batches(space)) if _shard(out, batch).is_file())
-    return sum(len(_batch_points(space, batch)) for batch in there)
+    return _points_of(space, (b for b in range(_batches(space)) if _shard(out, b).is_file()))
+
+
+def _points_of(space: Space, batches: Iterable[int]) -> int:
+    return sum(len(_batch_points(space, batch)) for batch in batches)
 
 
 def _shard(out: Path, batch: int) -> Path:

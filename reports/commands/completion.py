@@ -134,6 +134,13 @@ def texts() -> list[str]:
     return list(NAMES)
 
 
+def backends() -> list[str]:
+    """Who can evaluate the points of a sweep."""
+    from accelerator_sim.design_space.backends import BACKENDS
+
+    return list(BACKENDS)
+
+
 def protocols() -> list[str]:
     """Settings of published perplexities."""
     from workloads.texts.protocols import PROTOCOLS

@@ -1,10 +1,12 @@
 """``sslc sweep``: many machines, one workload, and which of them nothing beats."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from reports.commands import completion
+from reports.commands.completion import completing
 from reports.commands.options import JsonFlag, Style, check_place
 
 
@@ -21,6 +23,34 @@ def sweep(
     workers: Annotated[
         int | None, typer.Option(min=1, show_default="one per core", help="Processes.")
     ] = None,
+    backend: Annotated[
+        str,
+        typer.Option(
+            autocompletion=completing(completion.backends),
+            help="Who evaluates: loky (processes here), dask or ray (a cluster's workers).",
+        ),
+    ] = "loky",
+    scheduler: Annotated[
+        str,
+        typer.Option(metavar="HOST:PORT", show_default="none", help="Of --backend dask."),
+    ] = "",
+    address: Annotated[
+        str,
+        typer.Option(
+            metavar="HOST:PORT",
+            show_default="none",
+            help="Of --backend ray: its head, or `local` to start one here.",
+        ),
+    ] = "",
+    share: Annotated[
+        str | None,
+        typer.Option(
+            "--shard",
+            metavar="i/N",
+            show_default="all",
+            help="Only every Nth batch from the ith on, beside runs of the others.",
+        ),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only count the points and estimate the time.")
     ] = False,
@@ -33,11 +63,52 @@ def sweep(
     DIR/shards as Parquet; a killed run goes on where it was.
 
     Example: sslc sweep space.toml --out runs/sweep
+
+    Example: sslc sweep space.toml --out runs/sweep --backend dask --scheduler host:8786
+
+    Example: sslc sweep space.toml --out runs/sweep --shard 3/8
     """
     if dry_run:
         _estimate(space, out, workers, style, as_json)
-    else:
-        _sweep(space, out, workers, style, as_json)
+        return
+    evaluating = {
+        "workers": workers, "backend": backend, "address": _address(backend, scheduler, address)
+    }  # fmt: skip
+    if share is None or _share_is_last(space, out, share, evaluating):
+        _sweep(space, out, evaluating, style, as_json)
+
+
+def _address(backend: str, scheduler: str, address: str) -> str:
+    """The one that belongs to the backend."""
+    from workloads.support.errors import InputError
+
+    if scheduler and backend != "dask":
+        raise InputError("--scheduler belongs to --backend dask")
+    if address and backend != "ray":
+        raise InputError("--address belongs to --backend ray")
+    if backend == "dask" and not scheduler:
+        raise InputError("--backend dask needs --scheduler HOST:PORT; `dask scheduler` prints it")
+    if backend == "ray" and not address:
+        raise InputError("--backend ray needs --address HOST:PORT, or --address local")
+    return scheduler or address
+
+
+def _share_is_last(path: Path, out: Path, text: str, evaluating: dict[str, Any]) -> bool:
+    """Run a share; whether every point is there now, so that the front can be told."""
+    import accelerator_sim
+    from reports.console import Reporter, say
+    from workloads.support.errors import InputError, shown
+
+    number, _, of_shares = text.partition("/")
+    if not (number.isascii() and number.isdigit() and of_shares.isascii() and of_shares.isdigit()):
+        raise InputError(f"--shard must be i/N such as 1/4, got {shown(text)}")
+    share = (int(number), int(of_shares))
+    with Reporter() as reporter:
+        left = accelerator_sim.sweep_share(path, out, share=share, progress=reporter, **evaluating)
+    if left:
+        say(f"shard {text} is finished; {left:,} points of others are missing in {out}")
+        say("the run that finishes the last of them, or one without --shard, gives the front")
+    return not left
 
 
 def _estimate(path: Path, out: Path, workers: int | None, style: str, as_json: bool) -> None:
@@ -53,7 +124,7 @@ def _estimate(path: Path, out: Path, workers: int | None, style: str, as_json: b
     show([estimate_table(space, dry)], style, as_json=as_json, details=dry)
 
 
-def _sweep(path: Path, out: Path, workers: int | None, style: str, as_json: bool) -> None:
+def _sweep(path: Path, out: Path, evaluating: dict[str, Any], style: str, as_json: bool) -> None:
     import accelerator_sim
     from accelerator_sim.design_space.space import load_space
     from reports.console import Reporter, say, show
@@ -63,7 +134,7 @@ def _sweep(path: Path, out: Path, workers: int | None, style: str, as_json: bool
     from workloads.results.table import write_tables
 
     with Reporter() as reporter:
-        swept = accelerator_sim.sweep(path, out, workers=workers, progress=reporter)
+        swept = accelerator_sim.sweep(path, out, progress=reporter, **evaluating)
     table = front_table(load_space(path), swept.result)
     show([shortened(table, out)], style, as_json=as_json, results=[swept.result])
     written = [save_result(out, swept.result), *write_tables([table], out)]

@@ -127,6 +127,45 @@ def test_sweep_bad_space_is_refused(
     assert not (tmp_path / "out").exists()
 
 
+def test_sweep_shards_are_told_what_is_missing_and_the_last_gives_the_front(
+    sslc: Run, tmp_path: Path
+) -> None:
+    space, out = _space(tmp_path, BASE + FIELDS), tmp_path / "out"
+    first = sslc("sweep", space, "--out", out, "--workers", 1, "--shard", "2/2")
+    assert (first.returncode, first.stdout) == (0, "")
+    assert "shard 2/2 is finished; 6 points of others are missing" in first.stderr
+    assert not (out / "front.csv").exists()
+    last = sslc("sweep", space, "--out", out, "--workers", 1, "--shard", "1/2")
+    assert last.returncode == 0, last.stderr
+    whole = sslc("sweep", space, "--out", tmp_path / "whole", "--workers", 1)
+    assert last.stdout == whole.stdout.replace(str(tmp_path / "whole"), str(out))
+    assert (out / "front.csv").read_bytes() == (tmp_path / "whole" / "front.csv").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--shard", "3/2"], "i from 1 to N, such as 1/4; got 3/2"),
+        (["--shard", "half"], "--shard must be i/N such as 1/4, got 'half'"),
+        (["--backend", "dask"], "--backend dask needs --scheduler HOST:PORT"),
+        (["--backend", "ray"], "--backend ray needs --address HOST:PORT"),
+        (["--scheduler", "host:1"], "--scheduler belongs to --backend dask"),
+        (
+            ["--backend", "dask", "--scheduler", "h:1", "--address", "h:1"],
+            "belongs to --backend ray",
+        ),
+        (["--backend", "rays"], "unknown backend 'rays': did you mean ray"),
+    ],
+)
+def test_sweep_wrong_cluster_options_are_refused(
+    sslc: Run, tmp_path: Path, options: list[str], message: str
+) -> None:
+    done = sslc("sweep", _space(tmp_path, BASE + FIELDS), "--out", tmp_path / "out", *options)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
 def _finished(out: Path) -> dict[str, int]:
     return {path.name: path.stat().st_mtime_ns for path in (out / "shards").glob("*.parquet")}
 

@@ -26,6 +26,7 @@ ELSEWHERE = {
     r"piqa": "the questions are on the hub",
     r"--protocol": "the text is on the hub",
     r"Llama-2-7b": "the weights are on the hub",
+    r"--(backend|shard)": "needs a cluster; tests/accelerator_sim/design_space/test_backends.py",
     r"STUDY\.toml": "docs/studies.md runs one",
     r"GENERAL": "hours; `make results` runs it",
     r"benchmarks\.(gpu|compression_cost|seven_billion|faults|decode_kernels)": "see there",

@@ -4,12 +4,14 @@ from typing import Literal
 
 from workloads.support.errors import InputError
 
-Extra = Literal["eval", "recover", "frames", "gpu", "onnx"]
+Extra = Literal["eval", "recover", "frames", "gpu", "onnx", "dask", "ray"]
 EXTRAS: dict[Extra, str] = {
     "eval": "sslc evaluate --tasks",
     "recover": "sslc recover; models with a LoRA adapter",
     "frames": "to_frame() in Python",
     "gpu": "Triton kernels on a GPU",
+    "dask": "sslc sweep --backend dask",
+    "ray": "sslc sweep --backend ray",
     "onnx": "ONNX Runtime among the backends of sslc measure",
 }
 """What each is for; those that only development needs are left out."""
