@@ -134,10 +134,10 @@ class _Runs:
             order: The most promising first.
             most: Runs at the most.
         """
-        runs = 0
-        for item in self._by_promise([item for item in order if item.candidate not in self._run]):
+        runs, new = 0, [item for item in order if item.candidate not in self._run]
+        for built, item in enumerate(self._by_promise(new)):
             fewest = min((trial.cycles for trial in self.trials), default=math.inf)
-            if runs == most or (runs > _FRUGAL and self._promise(item) > fewest * _HOPE):
+            if runs == most or (built > _FRUGAL and self._promise(item) > fewest * _HOPE):
                 return
             plan = candidate_plan(self._search, item.candidate)
             if plan is None or lower_bound(plan.program, plan.storage) > fewest * TIE:
