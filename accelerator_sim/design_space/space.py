@@ -9,11 +9,12 @@ import hashlib
 import json
 import typing
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from accelerator_sim.design_space.axes import Axis, Value, parse_axis
+from accelerator_sim.design_space.constraints import Bounds, read_constraints
 from accelerator_sim.design_space.objectives import (
     OBJECTIVES,
     default_objectives,
@@ -56,7 +57,7 @@ _TECHNOLOGY = "dram.technology"
 VERSION = 3
 _KEYS = (
     "accelerator", "cycle_model", "costs", *WORK_AXES, "objectives", "tolerance", "batch_points",
-    "workload", "sampling", "fields",
+    "workload", "sampling", "fields", "constraints",
 )  # fmt: skip
 
 
@@ -75,6 +76,7 @@ class Space:
         objectives: What the Pareto front is about.
         batch_points: Points of one shard; at most so many are lost in a kill, per worker.
         tolerance: Share by which points of the front must differ in an objective; 0: all stay.
+        constraints: Bounds that points of the front keep, by the name of an objective.
     """
 
     source: str
@@ -87,6 +89,7 @@ class Space:
     objectives: tuple[str, ...]
     batch_points: int
     tolerance: float = 0.0
+    constraints: Mapping[str, Bounds] = field(default_factory=dict)
 
     @property
     def work_axes(self) -> tuple[str, ...]:
@@ -153,6 +156,9 @@ def _space(table: Mapping[str, Any], where: Place, folder: Path) -> Space:
         batch_points=_batch_points(table, where),
         tolerance=_tolerance(table, where),
     )
+    limited = _subtable(table, "constraints", where)
+    limits = read_constraints(limited, space.measured, where.inside("constraints"))
+    space = dataclasses.replace(space, constraints=limits)
     _refuse_short_contexts(space)
     _refuse_values_without_a_machine(space)
     _refuse_masks_without_their_pattern(space)

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from accelerator_sim.design_space.constraints import Bounds
 from accelerator_sim.design_space.objectives import OBJECTIVES
 from accelerator_sim.design_space.pareto import knee, pareto_front, within_tolerance
 from accelerator_sim.design_space.space import Space
@@ -42,6 +43,7 @@ class SweepIdentity:
         axes: What varies.
         objectives: What the front is about.
         tolerance: Share by which its points differ in an objective at least; 0: all stay.
+        constraints: Bounds that its points keep, by the name of an objective.
     """
 
     space_sha256: str
@@ -52,6 +54,7 @@ class SweepIdentity:
     axes: tuple[str, ...]
     objectives: tuple[str, ...]
     tolerance: float
+    constraints: Mapping[str, Bounds]
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,7 @@ class SweepResult:
         provenance: Where it came from.
         points: Of the whole space.
         infeasible_reasons: The commonest first.
+        outside: Feasible points that do not keep the constraints.
         front: Points that nothing beats, by more than the tolerance: values of the axes and of what
             was measured, by name, and ``knee``.
     """
@@ -88,6 +92,7 @@ class SweepResult:
     provenance: Provenance
     points: int
     infeasible_reasons: tuple[Reason, ...]
+    outside: int
     front: tuple[Mapping[str, Any], ...]
 
     @property
@@ -124,12 +129,12 @@ class SweepResult:
         """The first objective against each other one: the front alone.
 
         Raises:
-            InputError: No point is feasible.
+            InputError: No point is feasible and keeps the constraints.
         """
         from accelerator_sim.design_space.front_figure import front_figure
 
         if not self.front:
-            raise InputError("no point of the sweep is feasible: there is nothing to draw")
+            raise InputError("the front of the sweep has no point: there is nothing to draw")
         return front_figure(self, self.front)
 
     def __repr__(self) -> str:
@@ -244,14 +249,22 @@ def sweep_result(space: Space, points: pa.Table, *, provenance: Provenance) -> S
         tuple(axis.key for axis in space.axes),
         space.objectives,
         space.tolerance,
+        space.constraints,
     )
+    comparable = _comparable(rows, space.objectives)
+    allowed = [row for row in comparable if _allowed(row, space.constraints)]
     return SweepResult(
         identity,
         provenance,
         len(rows),
         tuple(Reason(reason, count) for reason, count in reasons.most_common()),
-        tuple(_front(_comparable(rows, space.objectives), space)),
+        len(comparable) - len(allowed),
+        tuple(_front(allowed, space)),
     )
+
+
+def _allowed(row: Mapping[str, Any], constraints: Mapping[str, Bounds]) -> bool:
+    return all(limits.allow(row[name]) for name, limits in constraints.items())
 
 
 def _comparable(rows: list[dict[str, Any]], objectives: tuple[str, ...]) -> list[dict[str, Any]]:

@@ -39,6 +39,9 @@ def front_table(space: Space, result: SweepResult) -> Table:
             f"Points of the front differ by more than {space.tolerance:.2%} in an objective; every "
             "other point is at most so much better than one of them."
         )
+    if space.constraints:
+        limits = "; ".join(each.describe(name) for name, each in space.constraints.items())
+        notes.append(f"Only points with {limits}: {result.outside:,} feasible ones have not.")
     if result.infeasible:
         first = result.infeasible_reasons[0]
         notes.append(

@@ -285,3 +285,26 @@ def test_run_sweep_that_loses_a_worker_is_one_sentence_and_goes_on(
     assert run_sweep(space, out, workers=Workers(1)) == run_sweep(
         space, tmp_path / "whole", workers=Workers(1)
     )
+
+
+def test_sweep_result_front_is_of_points_that_keep_the_constraints(tmp_path: Path) -> None:
+    text = 'objectives = ["cycles", "area_mm2"]\n' + BASE + FIELDS
+    out = tmp_path / "out"
+    free = space_from(tmp_path, text)
+    rows = run_sweep(free, out, workers=Workers(1)).to_pylist()
+    limit = sorted(row["area_mm2"] for row in rows)[5]
+    held = space_from(tmp_path, text + f"[constraints]\narea_mm2 = {{ most = {limit} }}\n")
+    result = sweep_result(held, run_sweep(held, out, workers=Workers(1)), provenance=PROVENANCE)
+    allowed = [row for row in rows if row["area_mm2"] <= limit]
+    assert (result.outside, result.infeasible) == (12 - len(allowed), 0)
+    for row in allowed:
+        rivals = [other for other in allowed if other["tokens"] == row["tokens"]]
+        beaten = any(
+            other["cycles"] <= row["cycles"] and other["area_mm2"] <= row["area_mm2"]
+            and (other["cycles"], other["area_mm2"]) != (row["cycles"], row["area_mm2"])
+            for other in rivals
+        )  # fmt: skip
+        assert beaten == (row["point"] not in [best["point"] for best in result.front])
+    none = space_from(tmp_path, text + "[constraints]\narea_mm2 = { most = 0 }\n")
+    result = sweep_result(none, run_sweep(none, out, workers=Workers(1)), provenance=PROVENANCE)
+    assert (result.front, result.outside) == ((), 12)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from accelerator_sim.design_space.axes import parse_axis
+from accelerator_sim.design_space.constraints import Bounds
 from accelerator_sim.design_space.variation import hardware_keys, machine_at
 from accelerator_sim.design_space.workload import load_workload
 from accelerator_sim.machine.catalog import load_accelerator
@@ -308,3 +309,31 @@ def test_load_space_technology_without_energy_is_refused_where_energy_counts(
     assert len(space_from(tmp_path, BASE + fields).points)
     with pytest.raises(InputError, match="unknown technology 'dr4': did you mean ddr4"):
         space_from(tmp_path, BASE.replace("published", "compiled") + fields)
+
+
+def test_load_space_constraints_are_bounds_of_measured_objectives(tmp_path: Path) -> None:
+    text = BASE + "[constraints]\narea_mm2 = { most = 3 }\ncycles = { least = 1, most = 1e9 }\n"
+    space = space_from(tmp_path, text)
+    assert space.constraints == {"area_mm2": Bounds(most=3), "cycles": Bounds(1, 1e9)}
+    assert space.digest == space_from(tmp_path, BASE).digest
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("area = { most = 3 }", "unknown objective 'area': did you mean area_mm2"),
+        (
+            "speedup = { least = 1.5 }",
+            "speedup is not measured at every point; name it in objectives",
+        ),
+        ("energy_pj = { most = 1 }", "energy_pj is not measured at every point"),
+        ("area_mm2 = 3", r"area_mm2 takes bounds such as { most = 3.0 }, got 3"),
+        ("area_mm2 = {}", "give least, most, or both"),
+        ("area_mm2 = { least = 3, most = 2 }", "least = 3 is above most = 2"),
+        ("area_mm2 = { most = 'a' }", "most must be a number, got 'a'"),
+        ("area_mm2 = { max = 3 }", "max"),
+    ],
+)
+def test_load_space_wrong_constraint_is_refused(tmp_path: Path, line: str, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        space_from(tmp_path, BASE + "[constraints]\n" + line + "\n")

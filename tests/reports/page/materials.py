@@ -89,7 +89,8 @@ def swept(points: int, *, work: bool = False) -> Swept:
         axes,
         ("seconds", "energy_pj"),
         0.0,
+        {},
     )
     reasons: tuple[Reason, ...] = ()
-    result = SweepResult(identity, PROVENANCE, points, reasons, tuple(front))
+    result = SweepResult(identity, PROVENANCE, points, reasons, 0, tuple(front))
     return Swept(result, pa.Table.from_pylist(rows))
