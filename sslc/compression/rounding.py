@@ -157,10 +157,10 @@ def original_of(
         method: That made the result, with its precision.
     """
     precision = precision_of(method)
-    if precision.rounding == "nearest" or not precision.whole_values:
+    if not precision.whole_values:
         return None
     if not propagates(method):
-        return Original(weight, statistics)
+        return Original(weight, statistics) if precision.fits_again else None
     assert statistics.hessian is not None
     hessian = statistics.hessian * (1 - precision.rounding_shrinkage)
     hessian.diagonal().copy_(statistics.hessian.diagonal())

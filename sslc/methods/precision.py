@@ -11,6 +11,8 @@ VALUE_FORMATS = {16: "BF16", 8: "I8", 6: "I6", 4: "I4"}
 FACTOR_FORMATS = {(16, "int"): "BF16", (8, "int"): "I8", (8, "float"): "F8_E4M3"}
 FEWEST_BITS = 4
 """With so many bits rounding to nearest loses too much."""
+ENOUGH_BITS = 8
+"""With so many bits what rounding loses is not worth fitting anything again."""
 ROUNDINGS = ("auto", "nearest", "alternate", "propagate")
 
 
@@ -28,7 +30,8 @@ class Precision:
         rounding: ``nearest``; ``alternate``, where U and V are fitted again to what rounding lost
             of S, and S to what it lost of them; ``propagate``, the same with the error of every
             column of S carried to the columns on its right (GPTQ), which needs X Xᵀ; ``auto``:
-            the last with 4 bits and where the method has X Xᵀ, else the second.
+            the last with 4 bits and where the method has X Xᵀ, else the first with 8 bits and the
+            second with 6.
         rounding_shrinkage: How far the off-diagonal of X Xᵀ is shrunk towards zero for it, in
             [0, 1]: few calibration tokens overfit it.
     """
@@ -63,6 +66,12 @@ class Precision:
     def whole_values(self) -> bool:
         """Whether values of S become whole numbers with scales."""
         return 0 < self.value_bits < 16
+
+    @property
+    def fits_again(self) -> bool:
+        """Whether U, V and S make up for what rounding the other lost, errors not carried."""
+        auto = self.rounding == "auto" and self.value_bits < ENOUGH_BITS
+        return self.rounding == "alternate" or auto
 
     def storage(self, dtype: str, *, full: bool) -> Storage:
         """Formats of a projection.

@@ -102,6 +102,26 @@ def test_rounding_four_bits_propagates_errors_and_loses_less(method: str) -> Non
     assert _lost(method, value_bits=4, factor_bits=8) < 0.95 * nearest
 
 
+@pytest.mark.parametrize(
+    ("method", "bits", "rounding"),
+    [
+        ("sslc", 8, "nearest"),
+        ("sslc", 6, "alternate"),
+        ("sslc", 4, "propagate"),
+        ("sslc-h", 8, "propagate"),
+    ],
+)
+def test_rounding_auto_goes_by_bits_and_by_what_the_method_looks_at(
+    method: str, bits: int, rounding: str
+) -> None:
+    lost = {
+        name: _lost(method, value_bits=bits, factor_bits=8, rank_share=0.2, rounding=name)
+        for name in ("auto", "nearest", "alternate", "propagate")
+    }
+    assert lost["auto"] == lost[rounding]
+    assert [name for name in lost if lost[name] == lost["auto"]] == ["auto", rounding]
+
+
 def test_rounding_alternation_lets_factors_take_up_what_s_loses(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
