@@ -28,7 +28,8 @@ def measure(
             metavar="NAME",
             autocompletion=completing(completion.shapes),
             show_default="none",
-            help="In place of DIR: a model's shape (`sslc list models`), with synthetic masks.",
+            help="In place of DIR: a model's shape (`sslc list models`) or its TOML file, with "
+            "synthetic masks.",
         ),
     ] = None,
     kept: Annotated[
