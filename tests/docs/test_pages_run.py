@@ -104,7 +104,8 @@ def run_command(item: Item, sslc: Run) -> None:
         *arguments, *(word for pair in little.items() if pair[0] not in arguments for word in pair)
     )
     if target:
-        Path(target).write_text(done.stdout, encoding="utf-8")
+        written = done.stdout.replace("smollm2-135m", NAMES["smollm2-135m"])
+        Path(target).write_text(written, encoding="utf-8")
     missing = item.inline and "Missing" in done.stderr  # a part of a command, to explain an option
     assert done.returncode == 0 or missing, f"{item.text}\n{done.stderr}"
 
