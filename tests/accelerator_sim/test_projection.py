@@ -48,6 +48,7 @@ CHANGES: dict[str, Any] = {
     "index.format": "csr",
     "index.decode_per_cycle": 1,
     "index.run_bits": 1,
+    "index.block_places": 2,
     "index.decode": "ideal",
     "index.decode_queue": 64,
     "weight_buffer.capacity_bytes": 320,
@@ -113,12 +114,13 @@ def test_accelerator_every_field_is_listed_as_changing_a_result() -> None:
 
 @pytest.mark.parametrize("key", CHANGES)
 def test_simulate_projection_every_field_changes_the_cycles(key: str) -> None:
-    """On a machine with a given tile, one that overlaps, chooses its tile, has runs, has a decode
-    queue, or gathers inputs from banks."""
+    """On a machine with a given tile, one that overlaps, chooses its tile, has runs, has blocks of
+    places, has a decode queue, or gathers inputs from banks."""
     given, item = busy_machine(), busy_projection()
     overlapping = change(given, "schedule", "overlapped")
     choosing = change(change(given, "tile", TileChoice()), "weight_buffer.capacity_bytes", 200)
     runs = change(given, "index.format", "run_length")
+    blocks = change(given, "index.format", "hierarchical_bitmap")
     index = Index("bitmap", 2, decode="queue", decode_queue=1)
     queued = change(change(choosing, "macs_per_line", 1), "index", index)
     banked = change(change(given, "dataflow", "token"), "gather", "banked")
@@ -126,7 +128,7 @@ def test_simulate_projection_every_field_changes_the_cycles(key: str) -> None:
     changed = [
         run_event(plan_projection(item, machine)).cycles
         != run_event(plan_projection(item, change(machine, key, CHANGES[key]))).cycles
-        for machine in (given, overlapping, choosing, runs, queued, banked)
+        for machine in (given, overlapping, choosing, runs, blocks, queued, banked)
     ]
     assert any(changed)
 
