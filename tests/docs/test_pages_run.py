@@ -29,6 +29,7 @@ ELSEWHERE = {
     r"--(backend|shard)": "needs a cluster; tests/accelerator_sim/design_space/test_backends.py",
     r"STUDY\.toml": "docs/studies.md runs one",
     r"GENERAL": "hours; `make results` runs it",
+    r"CHECKOUT": "needs an earlier checkout",
     r"benchmarks\.(gpu|compression_cost|seven_billion|faults|decode_kernels)": "see there",
     r"programs\.(orderings|results|tutorial|rivals DIR)": "takes from an hour on",
     r"programs\.(effects|energy_table|loop_orders)": "writes into its page",
