@@ -40,7 +40,7 @@ from sslc.refinement.optimisation import products_in
 from sslc.refinement.stages import LogitDistillation, Refinement
 from workloads.artifact.read import Artifact
 from workloads.artifact.record import kept_share
-from workloads.results.identity import provenance
+from workloads.results.identity import Provenance, provenance
 from workloads.results.table import Cell, Column, Table, render
 from workloads.support.files import read_json, write_json
 from workloads.support.progress import Progress
@@ -155,11 +155,18 @@ def _complete(
     trained = setting is not None and setting.training != "none"
     made = Measured(
         setting, kept, known.cpu_seconds if known else seconds, perplexities,
-        dataclasses.asdict(provenance()),
+        dataclasses.asdict(_here()),
         dataclasses.asdict(_distillation(setting)) if trained and setting else None, products,
     )  # fmt: skip
     path.parent.mkdir(parents=True, exist_ok=True)
     write_json(path, dataclasses.asdict(made))
+
+
+def _here() -> Provenance:
+    """Of what is measured now; the command has the names of files, not where they lie."""
+    made = provenance()
+    words = (Path(word).name if "/" in word else word for word in made.command.split(" "))
+    return dataclasses.replace(made, command=" ".join(words))
 
 
 def _read(path: Path) -> Measured:
