@@ -112,7 +112,12 @@ def _by_dask(
 
 def _refuse_threads(client: Any, address: str) -> None:
     """What is kept between batches is one process's, not made for several threads of it."""
-    client.wait_for_workers(1, timeout=_SCHEDULER_SECONDS)
+    try:
+        client.wait_for_workers(1, timeout=_SCHEDULER_SECONDS)
+    except TimeoutError as error:
+        raise InputError(
+            f"--scheduler {address}: has no workers; start some: dask worker {address} --nthreads 1"
+        ) from error
     workers = client.scheduler_info(n_workers=-1)["workers"]
     if any(worker["nthreads"] > 1 for worker in workers.values()):
         raise InputError(

@@ -154,7 +154,8 @@ def run_share(
         total = _points_of(space, own)
         finished = total - _points_of(space, batches)
         progress("sweep", finished, total)
-        for batch, data in _evaluated(space, batches, workers):
+        made = _evaluated(space, batches, workers) if batches else ()
+        for batch, data in made:
             write_atomic(_shard(out, batch), data)
             finished += len(_batch_points(space, batch))
             progress("sweep", finished, total)

@@ -68,6 +68,10 @@ def sweep(
 
     Example: sslc sweep space.toml --out runs/sweep --shard 3/8
     """
+    if dry_run and (share is not None or backend != "loky"):
+        from workloads.support.errors import InputError
+
+        raise InputError("--dry-run times the whole space on this machine: no --shard or --backend")
     if dry_run:
         _estimate(space, out, workers, style, as_json)
         return

@@ -154,6 +154,7 @@ def test_sweep_shards_are_told_what_is_missing_and_the_last_gives_the_front(
             ["--backend", "dask", "--scheduler", "h:1", "--address", "h:1"],
             "belongs to --backend ray",
         ),
+        (["--dry-run", "--shard", "1/2"], "--dry-run times the whole space on this machine"),
         (["--backend", "rays"], "unknown backend 'rays': did you mean ray"),
     ],
 )

@@ -124,6 +124,22 @@ def test_run_sweep_refuses_workers_of_several_threads(tmp_path: Path) -> None:
             )
 
 
+def test_run_sweep_without_workers_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with ExitStack() as stack:
+        cluster = Cluster(stack, workers=0)
+        monkeypatch.setattr("accelerator_sim.design_space.backends._SCHEDULER_SECONDS", 2)
+        with pytest.raises(InputError, match=r"has no workers; start some: dask worker 127"):
+            run_sweep(
+                _space(tmp_path), tmp_path / "out", workers=Workers(1, "dask", cluster.address)
+            )
+
+
+def test_run_sweep_that_is_finished_needs_no_cluster(tmp_path: Path) -> None:
+    space, out = space_from(tmp_path), tmp_path / "out"
+    whole = run_sweep(space, out, workers=Workers(1))
+    assert run_sweep(space, out, workers=Workers(1, "dask", "127.0.0.1:9")).equals(whole)
+
+
 def test_run_sweep_without_a_scheduler_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
