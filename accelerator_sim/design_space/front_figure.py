@@ -13,6 +13,7 @@ from accelerator_sim.design_space.sweep_result import KNEE, SweepResult
 from accelerator_sim.design_space.variation import TOKENS, WORK_AXES
 from accelerator_sim.design_space.workload import SOURCES
 from workloads.results.palette import SERIES
+from workloads.support.wording import counted
 
 Points = Sequence[Mapping[str, Any]]
 """Rows of a sweep's Parquet shards: values by column, whose names the space decides."""
@@ -103,7 +104,7 @@ def _work_label(work: Mapping[str, int]) -> str:
     """Such as ``1 token``, or ``1 token, batch 4, context 512``."""
     tokens = work[TOKENS]
     others = [f"{key} {value:,}" for key, value in work.items() if key != TOKENS]
-    return ", ".join(["1 token" if tokens == 1 else f"{tokens:,} tokens", *others])
+    return ", ".join([counted(tokens, "token"), *others])
 
 
 def _label(name: str) -> str:

@@ -20,6 +20,7 @@ from workloads.results.identity import CostIdentity, MachineIdentity, Provenance
 from workloads.results.table import Cell, Column, Table
 from workloads.support.errors import InputError
 from workloads.support.extras import missing
+from workloads.support.wording import counted
 
 if TYPE_CHECKING:
     import pandas
@@ -139,7 +140,7 @@ class SweepResult:
 
     def __repr__(self) -> str:
         return (
-            f"SweepResult({self.points:,} points, {len(self.front)} on the front, "
+            f"SweepResult({counted(self.points, 'point')}, {len(self.front)} on the front, "
             f"{self.identity.machine.label}, {self.basis})"
         )
 

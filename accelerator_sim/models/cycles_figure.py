@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from accelerator_sim.models.cycles_result import CyclesResult
 from workloads.results.palette import BLUE, GREY, ORANGE
+from workloads.support.wording import counted
 
 
 def cycles_figure(results: Sequence[CyclesResult]) -> Figure:
@@ -29,7 +30,7 @@ def cycles_figure(results: Sequence[CyclesResult]) -> Figure:
 def subject(result: CyclesResult) -> str:
     """What a figure of cycles is about: model, method, masks, machine, tokens."""
     about, work = result.identity.subject, result.identity.workload
-    tokens = "1 token" if work.tokens == 1 else f"{work.tokens} tokens"
+    tokens = counted(work.tokens, "token")
     if work.context:
         tokens += f", attention over {work.context}"
     machine = result.identity.machine.label

@@ -10,6 +10,7 @@ from workloads.results.identity import Provenance
 from workloads.results.kinds import CyclesIdentity
 from workloads.results.table import Cell, Column, Table
 from workloads.shapes.gemm import MODULES, Module
+from workloads.support.wording import counted
 
 if TYPE_CHECKING:
     import pandas
@@ -111,7 +112,7 @@ class CyclesResult:
         subject = self.identity.subject
         return (
             f"CyclesResult({subject.model}, {subject.method}, {self.identity.machine.label}, "
-            f"{self.basis}, {len(self.blocks)} blocks)"
+            f"{self.basis}, {counted(len(self.blocks), 'block')})"
         )
 
     def to_table(self) -> Table:
@@ -157,7 +158,7 @@ class Simulation:
         first = self.results[0].identity
         models = ", ".join(result.identity.cycle_model for result in self)
         about = f"{first.subject.model}, {first.subject.method}, {first.machine.label}"
-        return f"Simulation({about}: {models}; {first.workload.blocks} blocks)"
+        return f"Simulation({about}: {models}; {counted(first.workload.blocks, 'block')})"
 
     def to_table(self) -> Table:
         """Cycles and time of one block by module and model, the mean over the blocks."""

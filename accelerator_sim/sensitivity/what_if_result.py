@@ -8,6 +8,7 @@ from accelerator_sim.sensitivity.changes import MUCH, Change
 from workloads.results.identity import Provenance
 from workloads.results.kinds import CyclesIdentity
 from workloads.results.table import Column, Table
+from workloads.support.wording import counted
 
 if TYPE_CHECKING:
     import pandas
@@ -117,8 +118,9 @@ class WhatIfResult:
     def _about(self) -> str:
         subject, work = self.identity.subject, self.identity.workload
         return (
-            f"{subject.model}, {subject.method}, {subject.masks} masks; {work.blocks} blocks, "
-            f"{work.tokens} tokens, {self.basis}; projections only."
+            f"{subject.model}, {subject.method}, {subject.masks} masks; "
+            f"{counted(work.blocks, 'block')}, {counted(work.tokens, 'token')}, {self.basis}; "
+            "projections only."
         )
 
 

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from reports.commands.options import Columns, JsonFlag, Names, Style, check_place, several
+from workloads.support.wording import counted
 
 
 def report(
@@ -77,4 +78,4 @@ def report(
     if out is not None:
         with Reporter() as reporter:
             paths = write_report(shown, [], out, comparison=comparison, progress=reporter)
-        say(f"wrote {len(paths)} files; open {paths[0]}")
+        say(f"wrote {counted(len(paths), 'file')}; open {paths[0]}")

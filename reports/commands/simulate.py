@@ -21,6 +21,7 @@ from reports.commands.options import (
     cycle_models,
     parse_settings,
 )
+from workloads.support.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -300,8 +301,8 @@ def _finish(results: "Sequence[CyclesResult]", directory: Path | None, save: Pat
     if foreign and directory is not None:
         kept = identity.subject.kept_fraction
         dense = "; the checkpoint is dense" if kept > _DENSE else ""
-        blocks = identity.workload.blocks
-        say(f"{directory}: {kept:.2%} of the weights in {blocks} blocks are not zero{dense}")
+        weights = f"the weights in {counted(identity.workload.blocks, 'block')}"
+        say(f"{directory}: {kept:.2%} of {weights} are not zero{dense}")
     where = directory if save is None and not foreign else save
     if where is not None:
         for result in results:

@@ -18,6 +18,7 @@ from reports.tables.roofline_points import (
 from reports.tables.side_by_side import SideBySide
 from workloads.results.palette import GREY, LIGHT_GREY, SERIES
 from workloads.shapes.gemm import MODULES, Module
+from workloads.support.wording import counted
 
 _FACES = {"dense": "full", "compressed": "none"}
 _MODULE_MARKERS: dict[Module, str] = {"MHA": "o", "FFN": "s"}
@@ -38,7 +39,7 @@ def side_by_side_figure(pair: SideBySide) -> Figure:
     _simulated(simulated, cycles)
     _measured(measured, pair)
     subject = pair.runtime.identity.subject
-    tokens = "1 token" if pair.tokens == 1 else f"{pair.tokens} tokens"
+    tokens = counted(pair.tokens, "token")
     figure.suptitle(f"{subject.model}, {subject.method}, {tokens}", fontsize=10)
     return figure
 

@@ -10,6 +10,7 @@ from reports.tables.side_by_side import OURS
 from workloads.results.identity import DENSE, Subject, method_labels
 from workloads.results.kinds import PerplexityResult
 from workloads.results.runtime import BackendRuntime, RuntimeResult, best
+from workloads.support.wording import counted
 
 _GIGA, _MEGA, _US = 1e9, 1e6, 1e6
 
@@ -188,7 +189,7 @@ def _ran(one: Headline) -> str:
         identity = one.cycles.identity
         parts.append(
             f"its {identity.subject.masks} masks ran on the simulated machine "
-            f"{_machine(one.cycles)}, {_tokens(identity.workload.tokens)} at a time"
+            f"{_machine(one.cycles)}, {counted(identity.workload.tokens, 'token')} at a time"
         )
     if one.measured is not None:
         device = one.measured.result.identity.device.label
@@ -209,10 +210,6 @@ def _machine(result: CyclesResult) -> str:
     )
 
 
-def _tokens(count: int) -> str:
-    return "1 token" if count == 1 else f"{count:,} tokens"
-
-
 def numbers(one: Headline) -> tuple[Number, Number, Number]:
     """Perplexity, simulated speedup and measured speedup, each with its provenance."""
     return _perplexity(one), _simulated(one), _measured(one)
@@ -227,8 +224,8 @@ def _perplexity(one: Headline) -> Number:
         "Perplexity",
         f"{own.perplexity:.2f}",
         "measured",
-        f"{against}over {own.predicted_tokens:,} tokens of the text {own.identity.text.source}, "
-        f"{own.identity.dtype}; less is better",
+        f"{against}over {counted(own.predicted_tokens, 'token')} of the text "
+        f"{own.identity.text.source}, {own.identity.dtype}; less is better",
     )
 
 
@@ -247,8 +244,8 @@ def _simulated(one: Headline) -> Number:
         "Simulated speedup over dense",
         f"{speedup:.2f}×",
         result.basis,
-        f"{modules}; {work.blocks} blocks, {_tokens(work.tokens)}, {result.identity.subject.masks} "
-        f"masks, on {result.identity.machine.label}",
+        f"{modules}; {counted(work.blocks, 'block')}, {counted(work.tokens, 'token')}, "
+        f"{result.identity.subject.masks} masks, on {result.identity.machine.label}",
     )
 
 
@@ -262,6 +259,6 @@ def _measured(one: Headline) -> Number:
         "measured",
         f"{found.dense.lower_quartile_seconds * _US:,.0f} to "
         f"{found.compressed.lower_quartile_seconds * _US:,.0f} us a block, "
-        f"{_tokens(found.tokens)}, {found.dtype}, on {found.result.identity.device.label}; below 1 "
-        "is a slowdown",
+        f"{counted(found.tokens, 'token')}, {found.dtype}, on "
+        f"{found.result.identity.device.label}; below 1 is a slowdown",
     )

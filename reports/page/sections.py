@@ -39,6 +39,7 @@ from workloads.results.kinds import PerplexityResult
 from workloads.results.runtime import RuntimeResult
 from workloads.results.subject import subject_of
 from workloads.results.table import Table
+from workloads.support.wording import counted
 
 _PLACES = {
     "speedup": ("speedup", "side-by-side", "whole-model"),
@@ -151,7 +152,7 @@ def _called(result: CyclesResult | WhatIfResult) -> str:
     """Model, method, machine and tokens of a result, for titles."""
     identity = result.identity
     tokens = identity.workload.tokens
-    words = "1 token" if tokens == 1 else f"{tokens:,} tokens"
+    words = counted(tokens, "token")
     if identity.workload.context:
         words += f", context {identity.workload.context:,}"
     return f"{identity.subject.model}, {identity.subject.method}, {identity.machine.label}, {words}"

@@ -11,6 +11,7 @@ from workloads.results.identity import DENSE
 from workloads.results.kinds import PerplexityResult
 from workloads.results.runtime import RuntimeResult
 from workloads.results.table import Column, Table
+from workloads.support.wording import counted
 
 _PJ_PER_UJ = 1e6
 _US = 1e6
@@ -80,7 +81,7 @@ def _quantities(material: Material) -> Iterator[tuple[_Key, float]]:
     for result in material.results:
         if isinstance(result, PerplexityResult) and result.identity.subject.method != DENSE:
             text = result.identity.text
-            where = f"{text.source}, {result.predicted_tokens:,} tokens"
+            where = f"{text.source}, {counted(result.predicted_tokens, 'token')}"
             yield _Key("perplexity", where, "measured", "less"), result.perplexity
     for cycles in in_order(r for r in material.results if isinstance(r, CyclesResult)):
         yield from _cycles(cycles)
@@ -89,7 +90,7 @@ def _quantities(material: Material) -> Iterator[tuple[_Key, float]]:
 
 def _cycles(result: CyclesResult) -> Iterator[tuple[_Key, float]]:
     work = result.identity.workload
-    where = f"{result.identity.machine.label}, {work.tokens} tokens"
+    where = f"{result.identity.machine.label}, {counted(work.tokens, 'token')}"
     if work.context:
         where += f", context {work.context}"
     for module, mean in result.mean_per_block.items():
@@ -108,7 +109,9 @@ def _runtimes(material: Material) -> Iterator[tuple[_Key, float]]:
             continue
         found = measured_speedup(material, result.identity.subject)
         if found is not None:
-            where = f"{result.identity.device.label}, {found.tokens} tokens, {found.dtype}"
+            where = (
+                f"{result.identity.device.label}, {counted(found.tokens, 'token')}, {found.dtype}"
+            )
             yield _Key("block speedup", where, "measured", "more"), found.speedup
             us = found.compressed.lower_quartile_seconds * _US
             yield _Key("block (us)", where, "measured", "less"), us

@@ -8,6 +8,7 @@ from reports.stored.material import Material
 from workloads.results.identity import DENSE, method_labels
 from workloads.results.kinds import PerplexityResult
 from workloads.results.table import Column, Table
+from workloads.support.wording import counted
 
 _COLUMNS = (Column("What"), Column("Value", ".2f"), Column("Number is"), Column("On"))
 MOST_ROWS = 8
@@ -32,7 +33,7 @@ def _perplexities(material: Material) -> Iterator[Row]:
     for result, label in zip(results, labels, strict=True):
         subject = result.identity.subject
         kept = "" if subject.method == DENSE else f", {subject.kept_fraction:.0%} kept"
-        on = f"{result.predicted_tokens:,} tokens of {result.identity.text.source}"
+        on = f"{counted(result.predicted_tokens, 'token')} of {result.identity.text.source}"
         yield (f"perplexity, {label}{kept}", result.perplexity, "measured", on)
 
 
@@ -45,7 +46,7 @@ def _speedups(material: Material, main: Headline) -> Iterator[Row]:
             yield (name, speedup, result.basis, result.identity.machine.label)
     if main.measured is not None:
         found = main.measured
-        tokens = "1 token" if found.tokens == 1 else f"{found.tokens:,} tokens"
+        tokens = counted(found.tokens, "token")
         name = f"speedup of a block, {main.label}"
         yield (name, found.speedup, f"measured ({tokens})", found.result.identity.device.label)
 

@@ -26,6 +26,7 @@ from workloads.results.table import Cell, Column, Table
 from workloads.shapes.attention import Heads
 from workloads.shapes.transformer import ModelShape, load_model
 from workloads.support.progress import Progress, silent
+from workloads.support.wording import counted
 
 PAPER_RANK = 128
 PAPER_KEPT_FRACTION = 0.5
@@ -118,7 +119,7 @@ def reproduce_table4(
     progress("reproduce table4", total, total)
     table = table4(readings, published_table4())
     first = readings[0].result.identity
-    note = f"Ours: masks {first.subject.masks}, {tokens} tokens, {first.machine.label}."
+    note = f"Ours: masks {first.subject.masks}, {counted(tokens, 'token')}, {first.machine.label}."
     added = (CONTEXT_NOTE,) if context else ()
     table = replace(table, notes=(note, *added, *table.notes))
     tables = (table, curve_table(curves, published_table4())) if curves else (table,)

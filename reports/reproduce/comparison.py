@@ -14,6 +14,7 @@ from sslc.methods.registry import method_class
 from sslc.model.devices import device_name, find_device
 from workloads.results.kinds import Result
 from workloads.results.table import Cell, Column, Table
+from workloads.support.wording import counted
 
 INFINITE = "inf"
 
@@ -130,7 +131,7 @@ def limits_notes(study: Study, results: Sequence[Result]) -> tuple[str, ...]:
     tokens = f"at most {limits.max_tokens:,} tokens" if limits.max_tokens else "all tokens"
     notes = (
         f"Measured on {device_name(find_device(study.device))}, float32: {blocks}. Calibration: "
-        f"{limits.windows} windows of {limits.window_tokens} tokens of "
+        f"{counted(limits.windows, 'window')} of {limits.window_tokens} tokens of "
         f"{text_name(study.calibration)}. Perplexity: {tokens} of each text in windows of "
         f"{limits.window_tokens}.",
         "Kept and scaled error are of the compressed projections: |(W - S - L)D| / |WD|, D the "
@@ -163,7 +164,7 @@ def version_notes(results: Sequence[Result]) -> tuple[str, ...]:
 def figure_title(study: Study) -> str:
     """What a figure's numbers are measured on, in a line."""
     blocks = study.limits.blocks
-    which = "" if blocks is None else f", first {blocks} blocks compressed"
+    which = "" if blocks is None else f", first {counted(blocks, 'block')} compressed"
     return f"{study.model_name}, measured{which}"
 
 

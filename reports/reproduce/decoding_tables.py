@@ -9,6 +9,7 @@ from reports.reproduce.decoding_results import Decoded, DecodeResult, DecoderIde
 from reports.reproduce.study import Study
 from workloads.results.identity import DENSE
 from workloads.results.table import Cell, Column, Table
+from workloads.support.wording import counted
 
 _COLUMNS = (
     Column("Weights"),
@@ -97,11 +98,6 @@ def _notes(study: Study, result: DecodeResult) -> tuple[str, ...]:
         "Speedup: over the faster dense decoder in the same prompt, median over prompts. The head "
         "stays dense everywhere. Tokens/s are medians over prompts.",
     )
-
-
-def counted(number: int, noun: str) -> str:
-    """A number with its noun, in the plural but for one."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def gpu_table() -> Table:

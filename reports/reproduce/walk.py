@@ -32,6 +32,7 @@ from workloads.results.identity import provenance
 from workloads.results.kinds import Result
 from workloads.shapes.transformer import FUSED, SEPARATE
 from workloads.support.errors import InputError
+from workloads.support.wording import counted
 from workloads.texts.windows import EMBEDDED
 
 _LINE = 120
@@ -144,7 +145,7 @@ def subject(study: Study, blocks: str) -> str:
     return (
         f"{study.model_name}, {blocks} of {model_blocks(study)}, SSLC at kept fraction "
         f"{study.kept_fraction:g}; calibration: {source}, "
-        f"{calibration.windows} windows of {calibration.window_tokens} tokens; measured"
+        f"{counted(calibration.windows, 'window')} of {calibration.window_tokens} tokens; measured"
     )
 
 

@@ -9,6 +9,7 @@ from workloads.artifact.storage import FLOAT_BYTES
 from workloads.results.identity import Subject
 from workloads.results.subject import subject_of
 from workloads.results.table import Cell, Column, Table
+from workloads.support.wording import counted
 
 if TYPE_CHECKING:
     from sslc.compression.dry_run import RunEstimate
@@ -105,7 +106,7 @@ def artifact_table(artifact: Artifact) -> Table:
     )
     summary = artifact_summary(artifact)
     notes = (
-        f"{summary.blocks} blocks, {summary.parameters:,} parameters in projections, "
+        f"{counted(summary.blocks, 'block')}, {summary.parameters:,} parameters in projections, "
         f"{summary.stored_share:.1%} of their dense bytes stored "
         f"({stored_formats(artifact.blocks)}), "
         f"{summary.weight_bits:.2f} bits a weight; the whole directory is "

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from accelerator_sim.attention.attention_result import STAGES, AttentionResult, StageCycles
 from reports.tables.cycles import MODEL_NOTES
 from workloads.results.table import Cell, Column, Table
+from workloads.support.wording import counted
 
 _COLUMNS = (
     Column("Stage"),
@@ -64,12 +65,12 @@ def _notes(result: AttentionResult) -> tuple[str, ...]:
     dense = "stay" if result.dense_scores_stay else "leave"
     return (
         f"Masks: {identity.masks}; {result.kept_fraction:.2%} of {shape.tokens} x {shape.tokens} "
-        f"scores kept, {heads} heads of {shape.head_dim}, one after the other.",
+        f"scores kept, {counted(heads, 'head')} of {shape.head_dim}, one after the other.",
         f"Denser columns: keys that more than {threshold:g} of the queries see (--set "
         "dense_threshold). Columns and lines are means over heads; these, utilisation and loss are "
         "of the sparse run.",
-        f"Scores stay on chip in {result.heads_whose_scores_stay} of {heads} heads. Dense: "
-        f"every score, on all lines, without an index; its scores {dense}.",
+        f"Scores stay on chip in {result.heads_whose_scores_stay} of {counted(heads, 'head')}. "
+        f"Dense: every score, on all lines, without an index; its scores {dense}.",
         f"Cycles are those of {identity.machine.bits} bits (weights/factors/activations).",
         "The published model counts no softmax and no memory.",
         *MODEL_NOTES,

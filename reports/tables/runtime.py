@@ -7,6 +7,7 @@ from workloads.results.identity import method_labels
 from workloads.results.runtime import BackendRuntime, RuntimeResult, best
 from workloads.results.table import Cell, Column, Table
 from workloads.shapes.gemm import MODULES
+from workloads.support.wording import counted
 
 _US_PER_SECOND = 1e6
 _BYTES_PER_GB = 1e9
@@ -189,7 +190,7 @@ def _reason(result: RuntimeResult, module: str, ours: BackendRuntime) -> str:
     )
     share = min(1.0, calls * call / ours.lower_quartile_seconds)
     return (
-        f"{module} is not faster at {entries[0].tokens} tokens here: a call takes "
+        f"{module} is not faster at {counted(entries[0].tokens, 'token')} here: a call takes "
         f"{call * _US_PER_SECOND:,.0f} us whatever it multiplies, {share:.0%} of the time of "
         f"{ours.backend}, beside {ours.weight_bytes / 1e6:,.2f} MB of weights."
     )

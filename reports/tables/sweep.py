@@ -8,6 +8,7 @@ from accelerator_sim.design_space.space import Space
 from accelerator_sim.design_space.sweep_result import SweepResult, front_columns, objectives_label
 from accelerator_sim.design_space.variation import WORK_AXES
 from workloads.results.table import Cell, Column, Table
+from workloads.support.wording import counted
 
 _SHOWN_ROWS = 30
 
@@ -29,7 +30,7 @@ def front_table(space: Space, result: SweepResult) -> Table:
     machine = result.identity.machine.label
     title = f"Pareto front of {subject} on {machine}: {objectives_label(result)}"
     notes = [
-        f"{len(rows)} of {result.points:,} points, {result.basis}; "
+        f"{len(rows)} of {counted(result.points, 'point')}, {result.basis}; "
         f"masks {space.workload.masks}. Each work ({', '.join(space.work_axes)}) has a front.",
         f"Energy and area by the cost table {space.costs.name}; seconds by the clock of the point. "
         "Knee: the point farthest from the line between the ends of the front, on log scales.",

@@ -48,6 +48,11 @@ SMALLER = {
     "prompt=512, output=128": "prompt=8, output=4, blocks=1",
     "tokens=16).plot()": "tokens=16, blocks=1).plot()",
     "reproduce calibration --text": "reproduce calibration --model MODEL --text",
+    "mapper FILE 200 50": "mapper FILE 2 1",
+    "mapper NEW again FILE": "mapper FILE 2 1",
+    "engines_agree 3000": "engines_agree 30",
+    "monotonicity 3000": "monotonicity 30",
+    "benchmarks.sweep_growth": "benchmarks.sweep_growth 1000",
 }
 LONG = (
     r"reproduce",

@@ -8,6 +8,7 @@ readers beside the fields; reading checks that they may be there and does not be
 import dataclasses
 import functools
 import inspect
+import itertools
 import math
 import types
 import typing
@@ -18,6 +19,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 from workloads.support.errors import InputError
 
 T = TypeVar("T")
+_Definitions = dict[type, dict[str, Any]]
 DERIVED = "DERIVED"
 """Class attribute with the names of properties that are written and never read."""
 _PLAIN: dict[Any, tuple[tuple[type, ...], str]] = {
@@ -70,10 +72,21 @@ def from_json(cls: type[T], value: Any, where: str) -> T:
 
 
 def schema(cls: type) -> dict[str, Any]:
-    """The JSON Schema (2020-12) of a dataclass, with those inside it under ``$defs``."""
-    definitions: dict[str, Any] = {}
+    """The JSON Schema (2020-12) of a dataclass, with those inside it under ``$defs``.
+
+    Raises:
+        ValueError: Two of them have one name, under which only one definition can stand.
+    """
+    definitions: _Definitions = {}
     reference = _schema(cls, definitions)
-    return {**reference, "$defs": dict(sorted(definitions.items()))}
+    named = sorted(
+        ((each.__name__, definition) for each, definition in definitions.items()),
+        key=lambda item: item[0],
+    )
+    for (name, _), (next_name, _) in itertools.pairwise(named):
+        if name == next_name:
+            raise ValueError(f"two dataclasses are called {name}")
+    return {**reference, "$defs": dict(named)}
 
 
 def _read(kind: Any, value: Any, where: str) -> Any:
@@ -169,7 +182,7 @@ def _kinds(cls: type) -> dict[str, Any]:
     return typing.get_type_hints(cls)
 
 
-def _schema(kind: Any, definitions: dict[str, Any]) -> dict[str, Any]:
+def _schema(kind: Any, definitions: _Definitions) -> dict[str, Any]:
     if kind is Any:
         return {}
     origin, arguments = get_origin(kind), get_args(kind)
@@ -192,24 +205,23 @@ def _schema(kind: Any, definitions: dict[str, Any]) -> dict[str, Any]:
     return {"type": "string"} if kind is Fraction else {"type": _PLAIN[kind][1]}
 
 
-def _schema_of_dataclass(cls: type, definitions: dict[str, Any]) -> dict[str, Any]:
-    name = cls.__name__
-    if name not in definitions:
-        definitions[name] = {}  # in case it holds itself
+def _schema_of_dataclass(cls: type, definitions: _Definitions) -> dict[str, Any]:
+    if cls not in definitions:
+        definitions[cls] = {}  # in case it holds itself
         kinds, fields = _kinds(cls), dataclasses.fields(cls)
         known = {field.name: _schema(kinds[field.name], definitions) for field in fields}
         read_only = {
             prop: {**_schema(_result_of(cls, prop), definitions), "readOnly": True}
             for prop in _derived(cls)
         }
-        definitions[name] = {
+        definitions[cls] = {
             "description": (inspect.getdoc(cls) or "").partition("\n")[0],
             "type": "object",
             "properties": known | read_only,
             "required": [field.name for field in fields if _required(field)],
             "additionalProperties": False,
         }
-    return {"$ref": f"#/$defs/{name}"}
+    return {"$ref": f"#/$defs/{cls.__name__}"}
 
 
 def _result_of(cls: type, name: str) -> Any:

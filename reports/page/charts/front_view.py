@@ -12,6 +12,7 @@ from reports.page.parts import Explorer
 from reports.stored.material import Swept
 from workloads.results.identity import flat
 from workloads.results.palette import SERIES
+from workloads.support.wording import counted
 
 MOST_POINTS = 20_000
 _POINT = "point"
@@ -104,9 +105,10 @@ def _caption(swept: Swept, shown: int, left_out: int) -> str:
     if swept.points is None:
         parts = [f"{result.basis.capitalize()}. Only the front is here: the shards are not."]
     if left_out:
-        parts.append(f"{left_out:,} further points are in the shards only, evenly left out.")
+        points = counted(left_out, "further point")
+        parts.append(f"Only in the shards, evenly left out: {points}.")
     if result.infeasible:
-        parts.append(f"{result.infeasible:,} points are infeasible.")
+        parts.append(f"Infeasible: {counted(result.infeasible, 'point')}.")
     parts.append(
         "Click a point, or choose one from the list, for its machine; drag over some to list only "
         "those."

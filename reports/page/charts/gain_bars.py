@@ -4,6 +4,7 @@ from accelerator_sim.sensitivity.what_if_result import Gain, WhatIfResult
 from reports.page.charts.encodings import name, number, shade, tips
 from reports.page.parts import Chart
 from workloads.results.palette import BLUE, ORANGE
+from workloads.support.wording import counted
 
 _TELLING = 0.005
 _HELD, _ANEW = "tile and split held", "planned anew"
@@ -51,7 +52,7 @@ def _caption(result: WhatIfResult, idle: list[str]) -> str:
     blocks = result.identity.workload.blocks
     caption = (
         f"{result.basis.capitalize()}, compressed run, projections of "
-        f"{'1 block' if blocks == 1 else f'{blocks} blocks'}. Each resource is doubled (latency "
+        f"{counted(blocks, 'block')}. Each resource is doubled (latency "
         "halved) or made ideal, one at a time; a long bar is what to build more of. Below 1 is a "
         "loss, from another tile or order of events."
     )

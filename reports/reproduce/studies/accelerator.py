@@ -14,6 +14,7 @@ from reports.paper.table4 import table4 as build_table4
 from reports.reproduce.results import CurveIdentity, CurveResult
 from reports.reproduce.study import Reproduced, Study, text_name
 from workloads.results.kinds import Result
+from workloads.support.wording import counted
 
 
 def table4(study: Study) -> Reproduced:
@@ -66,9 +67,10 @@ def _of_the_model(study: Study) -> Reproduced:
     table = build_table4([Reading(inside, result) for result in results], published_table4())
     first, limits = results[0], study.limits
     note = (
-        f"{study.model_name}: real masks of SSLC, mean of its first {len(first.blocks)} "
-        f"blocks, {first.identity.workload.tokens} tokens, {first.identity.machine.label}; "
-        f"calibration: {limits.windows} windows of {limits.window_tokens} tokens of "
+        f"{study.model_name}: real masks of SSLC, mean of its first "
+        f"{counted(len(first.blocks), 'block')}, "
+        f"{counted(first.identity.workload.tokens, 'token')}, {first.identity.machine.label}; "
+        f"calibration: {counted(limits.windows, 'window')} of {limits.window_tokens} tokens of "
         f"{text_name(study.calibration)}."
     )
     return Reproduced((replace(table, notes=(note, *table.notes)),), tuple(results))

@@ -18,6 +18,7 @@ from reports.reproduce.study import Reproduced, Study, text_names
 from workloads.results.identity import DENSE
 from workloads.results.kinds import Result
 from workloads.results.table import Cell, Column, Table
+from workloads.support.wording import counted
 from workloads.texts.windows import HALVES
 
 _METHODS = ("wanda", "sparsegpt", "sslc")
@@ -60,7 +61,7 @@ def _amounts(study: Study) -> Amounts:
         (windows, tokens): measure(
             study,
             Recipe("sslc", windows=windows, window_tokens=tokens, calibration=study.texts[0]),
-            label=f"calibration {windows} windows of {tokens} tokens",
+            label=f"calibration {counted(windows, 'window')} of {counted(tokens, 'token')}",
         )
         for windows, tokens in _sizes(study)
     }

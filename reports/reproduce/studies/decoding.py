@@ -28,7 +28,7 @@ from reports.reproduce.decoding_results import (
     DecoderIdentity,
     StackIdentity,
 )
-from reports.reproduce.decoding_tables import counted, gpu_table, throughput_table
+from reports.reproduce.decoding_tables import gpu_table, throughput_table
 from reports.reproduce.recipes import Recipe, cell_identity
 from reports.reproduce.study import Reproduced, Study
 from sslc.model.config import tokenize
@@ -42,6 +42,7 @@ from sslc.runtime.stack import LLAMA2_7B, StackShape, random_projection, random_
 from sslc.runtime.swap import with_projections
 from workloads.results.identity import DENSE, provenance
 from workloads.support.errors import InputError
+from workloads.support.wording import counted
 from workloads.texts.windows import load_text, random_windows
 
 SPARSITIES = (0.5, 0.6, 0.7)

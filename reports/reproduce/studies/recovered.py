@@ -19,6 +19,7 @@ from sslc.recovery.settings import Training
 from workloads.results.identity import DENSE
 from workloads.results.kinds import Result
 from workloads.results.table import Cell, Column, Table
+from workloads.support.wording import counted
 
 _METHODS = ("sparsegpt", "wanda", "sslc")
 _RECOVERED = {
@@ -93,8 +94,9 @@ def _table(
     )
     notes = (
         *limits_notes(study, _results(pairs)),
-        f"Recovery: {training.steps} steps of {training.batch_size} windows of "
-        f"{training.window_tokens} tokens of {text_name(training.data)}, learning rate "
+        f"Recovery: {counted(training.steps, 'step')} of "
+        f"{counted(training.batch_size, 'window')} of {training.window_tokens} tokens of "
+        f"{text_name(training.data)}, learning rate "
         f"{training.learning_rate:g}; S is frozen. LoRA on a sparse baseline adds its parameters "
         "to what is kept; SSLC trains the U and V that it has.",
         f"Published: {TITLE}, table2, {model}; the paper says only that LoRA adds parameters.",

@@ -23,6 +23,7 @@ from sslc.calibration.statistics import InputStatistics
 from sslc.evaluation.salience import SALIENCE_KEPT, needed, pooled, salience, spread
 from sslc.methods.sslc import Sslc
 from workloads.results.salience import Needed
+from workloads.support.wording import counted
 
 _CELLS = 256
 _MAPPED = ("q_proj", "down_proj")
@@ -101,7 +102,7 @@ def figure4(study: Study) -> Reproduced:
     settings = {"kept": SALIENCE_KEPT, "readings": list(READINGS)}
     walk = Walk("figure4", method, measure, settings)
     results = tuple(measure_blocks(study, walk, blocks=range(count), cls=BlockNeeded).values())
-    where = subject(study, "1 block" if count == 1 else f"{count} blocks")
+    where = subject(study, counted(count, "block"))
     readings = {name: needed_by_projection(results, name) for name in READINGS}
     table = needed_table(readings, published(), where=where, notes=version_notes(results))
     figure = needed_figure(next(iter(readings.values())), published(), where=where)

@@ -1,5 +1,5 @@
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, make_dataclass, replace
 from fractions import Fraction
 from typing import Any, Literal
 
@@ -111,3 +111,18 @@ def test_from_json_reads_what_to_json_wrote_and_the_schema_accepts_it(
         written = to_json(record)
         jsonschema.validate(written, schema(Outer))
         assert from_json(Outer, written, "here") == record
+
+
+def test_schema_two_dataclasses_of_one_name_are_refused() -> None:
+    def another() -> type:
+        @dataclass(frozen=True)
+        class Inner:
+            """Not the other one."""
+
+            other: str
+
+        return Inner
+
+    both = make_dataclass("Both", [("one", Inner), ("two", another())], frozen=True)
+    with pytest.raises(ValueError, match="two dataclasses are called Inner"):
+        schema(both)
