@@ -41,7 +41,7 @@ def test_simulate_dense_checkpoint_is_said_to_be_dense(sslc: Run, llama: Path) -
     before = sorted(llama.iterdir())
     done = sslc("simulate", llama, "--cycle-model", "roofline", "--blocks", 1, "--json")
     assert done.returncode == 0, done.stderr
-    assert "100.00% of the weights in 1 blocks are not zero; the checkpoint is dense" in done.stderr
+    assert "100.00% of the weights in 1 block are not zero; the checkpoint is dense" in done.stderr
     [result] = results_of(done)
     assert len(result["blocks"]) == 1
     assert result["identity"]["subject"]["kept_fraction"] == 1

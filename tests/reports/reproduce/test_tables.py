@@ -191,7 +191,7 @@ def test_table4_of_a_model_counts_its_own_masks(study: Study) -> None:
         assert result.identity.subject.masks == "real"
         assert result.identity.workload.of_blocks == 2
         assert len(result.blocks) == LIMITS.blocks
-    assert "real masks of SSLC, mean of its first 1 blocks" in made.tables[0].notes[0]
+    assert "real masks of SSLC, mean of its first 1 block," in made.tables[0].notes[0]
     rows = [row for row in _rows(made) if row["Model"] == study.checkpoint.name]
     analytic = {row["Module"]: row for row in rows if row["Cycles are"] == "analytic (published)"}
     # q, o 64x64 and k, v 32x64; gate, up, down of 64 and 96; 4096 MACs a cycle, each rounded up.

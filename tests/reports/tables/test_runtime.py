@@ -50,7 +50,7 @@ def test_runtime_table_where_ours_is_slower_says_what_a_call_takes() -> None:
     """20 us of 0.9 x 40 us are the call."""
     table = runtime_table([runtime(entries=(projection_runtime(1, 30e-6, 40e-6),))])
     [note] = [note for note in table.notes if "not faster" in note]
-    assert "FFN is not faster at 1 tokens here: a call takes 20 us" in note
+    assert "FFN is not faster at 1 token here: a call takes 20 us" in note
     assert "56% of the time" in note
 
 
