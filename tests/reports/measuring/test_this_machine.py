@@ -30,7 +30,8 @@ def test_machine_toml_is_read_back_as_the_same_machine(
 def test_calibrate_machine_has_the_measured_peak_and_bandwidth(calibration: Calibration) -> None:
     machine = calibration.machine
     peak = machine.clock_hz * machine.peak_macs
-    assert peak == pytest.approx(calibration.macs_per_second, rel=1e-3)
+    half_a_megahertz = 500_000 * machine.peak_macs  # clocks are whole megahertz
+    assert abs(peak - calibration.macs_per_second) <= half_a_megahertz
     stream = float(machine.bytes_per_cycle) * machine.clock_hz
     assert stream == pytest.approx(calibration.stream_bytes_per_second, rel=1e-3)
     latency = machine.dram.latency_ns / 1e9
