@@ -17,11 +17,8 @@ demo: $(READY)
 
 test: check docs
 
-# the simulator's kernels take minutes to compile, once: beside the linters
 check: $(READY)
-	$(BIN)/python -m tests.compile & compiling=$$!; \
-	  $(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && \
-	  $(BIN)/lint-imports && wait $$compiling
+	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 
 # needs no network; a dead link or any other warning is an error
@@ -69,6 +66,7 @@ $(READY): pyproject.toml $(LOCK) requirements/torch.txt
 	$(BIN)/pip install --quiet --require-hashes --no-deps --requirement $(LOCK)
 	$(BIN)/pip install --quiet --requirement requirements/torch.txt
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	$(BIN)/sslc doctor --compile
 	touch $(READY)
 
 # after a change of dependencies in pyproject.toml; versions that still fit stay as they are

@@ -63,3 +63,9 @@ def test_doctor_finds_a_cache_of_somebody_else_wrong(sslc: Run, cache: Path) -> 
     cache.mkdir()
     os.chown(cache, 12345, 12345)
     assert findings(sslc)["cache"]["state"] == "wrong"
+
+
+def test_doctor_compile_only_compiles(sslc: Run) -> None:
+    done = sslc("doctor", "--compile")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr.endswith("the simulator's kernels are compiled\n")
