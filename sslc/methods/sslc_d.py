@@ -46,7 +46,7 @@ class SslcD:
     kept_fraction: float = 0.5
     rank_share: float = 0.0625
     group: str = "matrix"
-    iterations: int = 60
+    iterations: int = 100
     rounds: int = 3
     solver_steps: int = 4
     damping: float = 0.01
