@@ -27,8 +27,8 @@ METHODS: Mapping[str, Mapping[str, Any]] = {
     "sslc": {},
     "sslc-d": {"iterations": 12},
 }
-"""All on the same text and without training, so that they can be compared; SSLC-D also with a fifth
-of its iterations, so that the demo takes minutes."""
+"""All on the same text and without training, so that they can be compared; SSLC-D also with an
+eighth of its iterations, so that the demo takes minutes."""
 EVALUATED_TOKENS = 8192
 SIMULATED = "sslc"
 STORED = {"value_bits": 8, "factor_bits": 8}
