@@ -239,7 +239,7 @@ def schema(space: Space) -> pa.Schema:
     where the point is infeasible.
     """
     axes = [
-        (axis.key, _column_type([point[index] for point in space.points]))
+        (axis.key, column_type([point[index] for point in space.points]))
         for index, axis in enumerate(space.axes)
     ]
     outcome = [("feasible", pa.bool_()), ("reason", pa.string())]
@@ -346,8 +346,9 @@ def _block(workload: Workload, tokens: int) -> tuple[SparseLowRankGemm, ...]:
     return tuple(replace(item, gemm=replace(item.gemm, tokens=tokens)) for item in items)
 
 
-def _column_type(values: list[Any]) -> pa.DataType:
-    kinds = {type(value) for value in values}
+def column_type(values: Iterable[Any]) -> pa.DataType:
+    """Of a column that holds some values, None left out; words where kinds are mixed."""
+    kinds = {type(value) for value in values if value is not None}
     if kinds == {bool}:
         return pa.bool_()
     if kinds == {int}:

@@ -58,6 +58,8 @@ class Objective:
             a run of its own.
         number_format: How tables print it.
         shown_unit: What one of the heading's unit is in the unit of the value.
+        of_model: Known of a compressed model before anything runs; ``measure`` does not give it,
+            and only a space that compresses has it.
     """
 
     heading: str
@@ -68,6 +70,7 @@ class Objective:
     always: bool = True
     number_format: str = ".4g"
     shown_unit: float = 1.0
+    of_model: bool = False
 
     def shown(self, value: float | None) -> float | None:
         """A value in the unit of the heading; None stays None."""
@@ -107,6 +110,10 @@ def _speedup(point: Evaluated) -> float | None:
     return point.total.speedup
 
 
+def _not_of_a_run(point: Evaluated) -> None:
+    del point
+
+
 OBJECTIVES: dict[str, Objective] = {
     "cycles": Objective(
         "Cycles", "cycles", "less", False, lambda point: point.total.sum_cycles,
@@ -128,6 +135,16 @@ OBJECTIVES: dict[str, Objective] = {
     "power_watts": Objective("Power (W)", "W", "less", True, _power_watts),
     "area_mm2": Objective("Area (mm²)", "mm²", "less", False, _area_mm2),
     "speedup": Objective("Speedup", "", "more", False, _speedup, always=False),
+    "perplexity": Objective(
+        "Perplexity", "", "less", False, _not_of_a_run, always=False, of_model=True
+    ),
+    "stored_bits": Objective(
+        "Stored bits a weight", "bits", "less", False, _not_of_a_run, number_format=".3f",
+        of_model=True,
+    ),
+    "reconstruction_error": Objective(
+        "Reconstruction error", "", "less", False, _not_of_a_run, of_model=True
+    ),
 }  # fmt: skip
 DEFAULTS = ("seconds", "energy_pj")
 """What a front is about unless said; where a model counts no energy, area stands for it."""
@@ -138,7 +155,8 @@ def objectives_of(cycle_model: Model) -> tuple[str, ...]:
     return tuple(
         name
         for name, objective in OBJECTIVES.items()
-        if CYCLE_MODELS[cycle_model].simulated or not objective.simulated
+        if (CYCLE_MODELS[cycle_model].simulated or not objective.simulated)
+        and not objective.of_model
     )
 
 

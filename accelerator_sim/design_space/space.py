@@ -53,6 +53,8 @@ from workloads.support.presets import build, read_toml
 from workloads.support.toml_place import Place
 
 FORMAT = "sslc-sweep"
+COMPRESSION = "compression"
+"""The table that makes a space one of compressed models too; ``reports`` reads it."""
 _TECHNOLOGY = "dram.technology"
 VERSION = 3
 _KEYS = (
@@ -135,11 +137,39 @@ def load_space(source: str | Path | Mapping[str, Any]) -> Space:
 
 
 def _space(table: Mapping[str, Any], where: Place, folder: Path) -> Space:
+    if COMPRESSION in table:
+        raise InputError(
+            f"{where.of(COMPRESSION)}: `sslc sweep` compresses; from Python run it on the file"
+        )
+    _check_keys(table, where)
+    _choice(table, "cycle_model", MODELS, where)
+    space = read_machines(table, _workload(table, where, folder), where=where, folder=folder)
+    _refuse_masks_without_their_pattern(space)
+    return space
+
+
+def _check_keys(table: Mapping[str, Any], where: Place) -> None:
     for key in table:
         if key not in _KEYS:
             raise InputError(f"{where.of(key)}: {unknown_name('key', key, _KEYS)}")
+
+
+def read_machines(
+    table: Mapping[str, Any], workload: Workload, *, where: Place, folder: Path
+) -> Space:
+    """A space whose workload is already known, or will be: it is not looked at.
+
+    Args:
+        table: As in a file.
+        workload: What runs at every point.
+        where: For messages.
+        folder: That paths in the table are relative to.
+
+    Raises:
+        InputError: A field cannot be used; the message names it and what is allowed.
+    """
+    _check_keys(table, where)
     cycle_model = typing.cast(Model, _choice(table, "cycle_model", MODELS, where))
-    workload = _workload(table, where, folder)
     accelerator = _accelerator(table, where, folder)
     axes = (*_work(table, where), *_fields(table, where))
     sampling = build(Sampling, _subtable(table, "sampling", where), where.inside("sampling"))
@@ -161,7 +191,6 @@ def _space(table: Mapping[str, Any], where: Place, folder: Path) -> Space:
     space = dataclasses.replace(space, constraints=limits)
     _refuse_short_contexts(space)
     _refuse_values_without_a_machine(space)
-    _refuse_masks_without_their_pattern(space)
     _refuse_unknown_technologies(space)
     return space
 
@@ -270,6 +299,11 @@ def _objectives(table: Mapping[str, Any], cycle_model: Model, where: Place) -> t
     for name in names:
         if name not in OBJECTIVES:
             raise InputError(f"{where}: {unknown_name('objective', str(name), OBJECTIVES)}")
+        if OBJECTIVES[name].of_model:
+            raise InputError(
+                f"{where}: objective {name!r} is one of a model that the sweep compresses: it "
+                "needs a [compression] table in place of [workload]"
+            )
         if name not in given:
             raise InputError(
                 f"{where}: objective {name!r}: the {cycle_model} model does not count it; "

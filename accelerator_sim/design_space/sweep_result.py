@@ -13,6 +13,7 @@ from accelerator_sim.design_space.constraints import Bounds
 from accelerator_sim.design_space.objectives import OBJECTIVES
 from accelerator_sim.design_space.pareto import knee, pareto_front, within_tolerance
 from accelerator_sim.design_space.space import Space
+from accelerator_sim.design_space.variation import WORK_AXES
 from accelerator_sim.design_space.workload import SOURCES
 from accelerator_sim.machine.identity import cost_identity, machine_identity
 from accelerator_sim.models.cycles_result import BASIS
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _NOT_MEASURED = ("feasible", "reason")
+Rows = Sequence[Mapping[str, Any]]
 KNEE = "knee"
 """Of a row of the front: whether it is the knee of its work's front."""
 
@@ -187,7 +189,7 @@ class Sweep:
         """
         from accelerator_sim.design_space.front_figure import front_figure
 
-        rows = _comparable(self.points.to_pylist(), self.result.identity.objectives)
+        rows = comparable(self.points.to_pylist(), self.result.identity.objectives)
         if not rows:
             raise InputError("no point of the sweep is feasible: there is nothing to draw")
         return front_figure(self.result, rows)
@@ -235,8 +237,6 @@ def sweep_result(space: Space, points: pa.Table, *, provenance: Provenance) -> S
         points: From ``evaluation.run_sweep``.
         provenance: Of this run.
     """
-    rows = points.to_pylist()
-    reasons = Counter(row["reason"] for row in rows if not row["feasible"])
     workload = {name: value for name, value in asdict(space.workload).items() if value != ""}
     if not space.workload.model:
         [source] = [name for name in SOURCES if name in workload]
@@ -252,48 +252,77 @@ def sweep_result(space: Space, points: pa.Table, *, provenance: Provenance) -> S
         space.tolerance,
         space.constraints,
     )
-    comparable = _comparable(rows, space.objectives)
-    allowed = [row for row in comparable if _allowed(row, space.constraints)]
+    return front_result(identity, points.to_pylist(), provenance=provenance)
+
+
+def front_result(
+    identity: SweepIdentity, rows: Sequence[Mapping[str, Any]], *, provenance: Provenance
+) -> SweepResult:
+    """The Pareto front of rows that are there.
+
+    Args:
+        identity: What determines it; its constraints are numbers.
+        rows: One per point: its axes, ``feasible``, ``reason``, and what was measured.
+        provenance: Of this run.
+    """
+    reasons = Counter(str(row["reason"]) for row in rows if not row["feasible"])
+    allowed = within(rows, identity.constraints)
     return SweepResult(
         identity,
         provenance,
         len(rows),
         tuple(Reason(reason, count) for reason, count in reasons.most_common()),
-        len(comparable) - len(allowed),
-        tuple(_front(allowed, space)),
+        sum(bool(row["feasible"]) for row in rows) - len(allowed),
+        tuple(_front(comparable(allowed, identity.objectives), identity)),
     )
 
 
-def _allowed(row: Mapping[str, Any], constraints: Mapping[str, Bounds]) -> bool:
-    return all(limits.allow(row[name]) for name, limits in constraints.items())
+def within(rows: Rows, constraints: Mapping[str, Bounds]) -> Rows:
+    """Feasible points that keep some constraints; what has no value of one keeps it not.
+
+    Args:
+        rows: As for ``front_result``.
+        constraints: By the name of an objective.
+    """
+    return [
+        row
+        for row in rows
+        if row["feasible"] and all(limits.allow(row[name]) for name, limits in constraints.items())
+    ]
 
 
-def _comparable(rows: list[dict[str, Any]], objectives: tuple[str, ...]) -> list[dict[str, Any]]:
-    """Points with a place among others: where nothing is kept there is no speedup and no rate."""
+def comparable(rows: Rows, objectives: Sequence[str]) -> Rows:
+    """Points with a place among others: where nothing is kept there is no speedup and no rate.
+
+    Args:
+        rows: As for ``front_result``.
+        objectives: That a place needs.
+    """
     return [
         row for row in rows if row["feasible"] and all(row[name] is not None for name in objectives)
     ]
 
 
-def _front(rows: list[dict[str, Any]], space: Space) -> Iterator[Mapping[str, Any]]:
+def _front(rows: Rows, identity: SweepIdentity) -> Iterator[Mapping[str, Any]]:
     """The front of each work, by the first objective, within the tolerance, its knee marked."""
-    first, *_ = space.objectives
-    works = sorted({tuple(row[key] for key in space.work_axes) for row in rows})
+    first, *_ = identity.objectives
+    work_axes = [key for key in identity.axes if key in WORK_AXES]
+    works = sorted({tuple(row[key] for key in work_axes) for row in rows})
     for work in works:
-        group = [row for row in rows if tuple(row[key] for key in space.work_axes) == work]
-        best = [group[index] for index in pareto_front(_values(group, space)).tolist()]
+        group = [row for row in rows if tuple(row[key] for key in work_axes) == work]
+        best = [group[index] for index in pareto_front(_values(group, identity)).tolist()]
         best.sort(key=lambda row: row[first] * OBJECTIVES[first].sign)
-        if space.tolerance:
-            stay = within_tolerance(_values(best, space), space.tolerance)
+        if identity.tolerance:
+            stay = within_tolerance(_values(best, identity), identity.tolerance)
             best = [best[index] for index in stay.tolist()]
-        bend = knee(_values(best, space))
+        bend = knee(_values(best, identity))
         for index, row in enumerate(best):
             values = {name: value for name, value in row.items() if name not in _NOT_MEASURED}
             yield {**values, KNEE: index == bend}
 
 
-def _values(rows: list[dict[str, Any]], space: Space) -> NDArray[np.float64]:
+def _values(rows: Rows, identity: SweepIdentity) -> NDArray[np.float64]:
     """Objectives of some points, shape (points, objectives); less is better in each."""
     return np.array(
-        [[row[name] * OBJECTIVES[name].sign for name in space.objectives] for row in rows]
+        [[row[name] * OBJECTIVES[name].sign for name in identity.objectives] for row in rows]
     )

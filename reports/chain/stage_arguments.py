@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from accelerator_sim.design_space.space import load_space
+from accelerator_sim.design_space.space import COMPRESSION, load_space
 from accelerator_sim.machine.catalog import load_accelerator, load_cost_table, parse_override
 from accelerator_sim.models.by_name import MODELS
 from reports.chain.study_file import OWN, Stage, filled
 from sslc.methods.registry import describe
 from workloads.support.errors import InputError, shown, unknown_name
+from workloads.support.presets import read_toml
 from workloads.texts.windows import NAMES
 
 FOLDER_OPTIONS = {
@@ -180,11 +181,20 @@ def _check(command: str, params: Mapping[str, Any]) -> None:
     if params.get("cycle_model", "all") not in (*MODELS, "all"):
         raise unknown_name("cycle model", params["cycle_model"], [*MODELS, "all"])
     if command == "sweep":
-        load_space(params["space"])
+        _check_space(params["space"])
     if command == "compress":
         _check_method(params["method"], settings)
     for name in ("text", "calibration"):
         _check_text(params.get(name))
+
+
+def _check_space(path: Path) -> None:
+    if COMPRESSION not in read_toml(path):
+        load_space(path)
+        return
+    from reports.codesign.joint_space import load_joint_space
+
+    load_joint_space(path)
 
 
 def _check_method(method: str, settings: Mapping[str, Any]) -> None:

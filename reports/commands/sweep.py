@@ -1,13 +1,17 @@
 """``sslc sweep``: many machines, one workload, and which of them nothing beats."""
 
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from reports.commands import completion
 from reports.commands.completion import completing
 from reports.commands.options import JsonFlag, Style, check_place
+
+if TYPE_CHECKING:
+    from accelerator_sim.design_space.sweep_result import Sweep
 
 
 def sweep(
@@ -60,7 +64,8 @@ def sweep(
     """Cycles, traffic and more over a space of machines, and the Pareto front.
 
     Begin a space with `sslc list spaces --toml llama2-7b > space.toml`. Finished batches lie in
-    DIR/shards as Parquet; a killed run goes on where it was.
+    DIR/shards as Parquet; a killed run goes on where it was. A space with a table [compression]
+    makes its models too, and its front may be about perplexity (docs/co-design.md).
 
     Example: sslc sweep space.toml --out runs/sweep
 
@@ -108,7 +113,10 @@ def _share_is_last(path: Path, out: Path, text: str, evaluating: dict[str, Any])
         raise InputError(f"--shard must be i/N such as 1/4, got {shown(text)}")
     share = (int(number), int(of_shares))
     with Reporter() as reporter:
-        left = accelerator_sim.sweep_share(path, out, share=share, progress=reporter, **evaluating)
+        run_share: Callable[..., int] = accelerator_sim.sweep_share
+        if _compresses(path):
+            from reports.codesign.joint_sweep import share_of_joint as run_share
+        left = run_share(path, out, share=share, progress=reporter, **evaluating)
     if left:
         say(f"shard {text} is finished; {left:,} points of others are missing in {out}")
         say("the run that finishes the last of them, or one without --shard, gives the front")
@@ -120,29 +128,67 @@ def _estimate(path: Path, out: Path, workers: int | None, style: str, as_json: b
 
     from accelerator_sim.design_space.evaluation import estimate
     from accelerator_sim.design_space.space import load_space
-    from reports.console import show
-    from reports.tables.sweep import estimate_table
+    from reports.console import Reporter, show
+    from reports.tables.sweep import estimate_table, joint_estimate_table
 
+    count = workers or joblib.cpu_count()
+    if _compresses(path):
+        from reports.codesign.joint_estimate import estimate_joint
+
+        with Reporter() as reporter:
+            joint = estimate_joint(path, out, workers=count, progress=reporter)
+        show([joint_estimate_table(path, joint)], style, as_json=as_json, details=joint)
+        return
     space = load_space(path)
-    dry = estimate(space, out, workers=workers or joblib.cpu_count())
+    dry = estimate(space, out, workers=count)
     show([estimate_table(space, dry)], style, as_json=as_json, details=dry)
 
 
 def _sweep(path: Path, out: Path, evaluating: dict[str, Any], style: str, as_json: bool) -> None:
     import accelerator_sim
-    from accelerator_sim.design_space.space import load_space
-    from reports.console import Reporter, say, show
-    from reports.figures.style import write_figure
-    from reports.stored.files import save_result
-    from reports.tables.sweep import front_table, shortened
-    from workloads.results.table import write_tables
+    from reports.console import Reporter
 
     with Reporter() as reporter:
-        swept = accelerator_sim.sweep(path, out, progress=reporter, **evaluating)
-    table = front_table(load_space(path), swept.result)
-    show([shortened(table, out)], style, as_json=as_json, results=[swept.result])
-    written = [save_result(out, swept.result), *write_tables([table], out)]
+        if _compresses(path):
+            from reports.codesign.joint_sweep import sweep_joint
+
+            joint = sweep_joint(path, out, progress=reporter, **evaluating)
+            swept, notes, own = joint.sweep, joint.notes, joint.own
+        else:
+            swept = accelerator_sim.sweep(path, out, progress=reporter, **evaluating)
+            notes, own = (), {}
+    _show(swept, out, notes, own, style, as_json)
+
+
+def _show(
+    swept: "Sweep",
+    out: Path,
+    notes: Sequence[str],
+    own: Mapping[str, Sequence[str]],
+    style: str,
+    as_json: bool,
+) -> None:
+    """Print and write the front and what moved it."""
+    from reports.console import say, show
+    from reports.figures.style import write_figure
+    from reports.stored.files import save_result
+    from reports.tables.sweep import front_table, sensitivity_table, shortened
+    from workloads.results.table import write_tables
+
+    table = front_table(swept.result, swept.points, notes)
+    moved = sensitivity_table(swept.result, swept.points, own)
+    shown = [shortened(table, out), *([moved] if notes else [])]
+    show(shown, style, as_json=as_json, results=[swept.result])
+    written = [save_result(out, swept.result), *write_tables([table, moved], out)]
     if swept.result.front:
         written += write_figure(swept.plot(), out, "front")
     for path in written:
         say(f"wrote {path}")
+
+
+def _compresses(path: Path) -> bool:
+    """Whether a space makes its workloads: it has a table [compression]."""
+    from accelerator_sim.design_space.space import COMPRESSION
+    from workloads.support.presets import read_toml
+
+    return COMPRESSION in read_toml(path)

@@ -116,7 +116,7 @@
   const explore = async (holder, space) => {
     const figure = holder.closest("figure");
     const role = name => figure.querySelector(`[data-role="${name}"]`);
-    const { columns, front, axes, work, measured, names, machine } = space;
+    const { columns, front, axes, work, hardware, measured, names, machine } = space;
     const at = (name, row) => columns[name][row];
     const digits = new Intl.NumberFormat("en", { maximumSignificantDigits: 5 });  // made once: it is slow
     const shown = value => value === null ? "-"
@@ -141,7 +141,7 @@
           return [term, value];
         }));
       const changes = Object.fromEntries(
-        axes.filter(name => !work.includes(name)).map(name => [name, at(name, picked)]));
+        hardware.map(name => [name, at(name, picked)]));
       const label = `${machine.name} point ${at("point", picked)}`;
       const text = toml({ ...machine, name: label }, changes);
       role("toml").textContent = text;

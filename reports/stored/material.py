@@ -13,9 +13,10 @@ from reports.stored.measured_files import Recorded, read_recorded
 from workloads.artifact.read import MANIFEST, Artifact, open_artifact
 from workloads.results.runtime import RuntimeResult
 from workloads.support.errors import InputError
+from workloads.support.files import read_json
 from workloads.support.shards import read_table
 
-_SHARDS = "shards"
+_SHARDS, _SPACE = "shards", "space.json"
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +93,7 @@ def _swept(result: SweepResult, directory: Path) -> Swept:
         InputError: A shard cannot be read, or the shards are of another space.
     """
     paths = sorted((directory / _SHARDS).glob("*.parquet"))
-    if not paths:
+    if not paths or _is_of_another_space(result, directory / _SPACE):
         return Swept(result, None)
     tables = [read_table(path, _columns(path)) for path in paths]
     names = {"point", "feasible", *result.identity.axes, *result.identity.objectives}
@@ -106,6 +107,13 @@ def _swept(result: SweepResult, directory: Path) -> Swept:
             f"{directory / 'results'}; run the sweep again"
         )
     return Swept(result, points)
+
+
+def _is_of_another_space(result: SweepResult, space: Path) -> bool:
+    """Whether a directory went on to a larger space since: a sweep of compressed models may."""
+    value = read_json(space) if space.is_file() else {}
+    now = value.get("sha256") if isinstance(value, dict) else None
+    return now is not None and now != result.identity.space_sha256
 
 
 def _columns(path: Path) -> pa.Schema:

@@ -79,6 +79,19 @@ def estimate_seconds(
     return seconds + model.blocks * _READINGS * _reading_seconds(model)
 
 
+def passing_seconds(model: BlockwiseModel, *, tokens: int) -> float:
+    """Estimated wall time of a text that passes through a model once, its head included.
+
+    Args:
+        model: For the shapes.
+        tokens: Of the text.
+    """
+    block = sum(linear.weight.numel() for linear in model.linears().values())
+    head = model.config.hidden_size * model.config.vocab_size
+    products = float(tokens * (model.blocks * block + head))
+    return products / _multiplications_per_second() + model.blocks * _reading_seconds(model)
+
+
 def writing_seconds(model: BlockwiseModel, *, batches: int, length: int) -> float:
     """Estimated wall time of text that the model writes, with the CPU's cores to itself.
 

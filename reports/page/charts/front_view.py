@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from accelerator_sim.design_space.objectives import OBJECTIVES
 from accelerator_sim.design_space.sweep_result import KNEE, SweepResult, objectives_label
-from accelerator_sim.design_space.variation import WORK_AXES
+from accelerator_sim.design_space.variation import WORK_AXES, hardware_keys
 from reports.page.parts import Explorer
 from reports.stored.material import Swept
 from workloads.results.identity import flat
@@ -42,6 +42,7 @@ def front_explorer(name: str, swept: Swept) -> Explorer | None:
         "knee": knees[0] if knees else None,
         "axes": axes,
         "work": work,
+        "hardware": [axis for axis in axes if axis in hardware_keys()],
         "measured": measured,
         "names": {key: OBJECTIVES[key].heading for key in measured},
         "x": objectives[0],

@@ -1,0 +1,1 @@
+"""Compression and hardware in one space: models made, run on many machines, and compared."""
