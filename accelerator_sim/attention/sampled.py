@@ -26,6 +26,7 @@ from accelerator_sim.mapping.tiling import (
     cut_dense,
 )
 from accelerator_sim.mapping.timing import ceil_div
+from accelerator_sim.planning.index_choice import plan_of_fewest_bits
 from accelerator_sim.planning.planner import PLANS, plan_dense, plan_projection
 from accelerator_sim.planning.trials import quickest
 from workloads.masks.counts import tile_row_counts
@@ -62,7 +63,7 @@ def plan_sddmm(
     _check_tile(gemm, accelerator)
     if mask is None:
         return PLANS.get(("sddmm", gemm, accelerator), lambda: _best(gemm, None, accelerator))
-    return _best(gemm, mask, accelerator)
+    return plan_of_fewest_bits(accelerator, mask, lambda machine: _best(gemm, mask, machine))
 
 
 def _best(gemm: Gemm, mask: PackedMask | None, accelerator: Accelerator) -> Plan:

@@ -45,7 +45,10 @@ MAX_BYTES_PER_SECOND = 2**62
 _LARGEST_DENOMINATOR = 10**9
 
 HIERARCHICAL = "hierarchical_bitmap"
-_INDEX_FORMATS = ("bitmap", "csc", "csr", HIERARCHICAL, "run_length")
+ANY_MASK = ("bitmap", "csc", "csr", HIERARCHICAL, "run_length")
+"""Index formats that any mask can be stored in."""
+AUTO_FORMAT = "auto"
+_INDEX_FORMATS = (*ANY_MASK, AUTO_FORMAT)
 _LARGEST_GROUP = 64
 
 
@@ -122,8 +125,9 @@ class Index:
         format: ``bitmap`` (one bit per place), ``csr`` or ``csc`` (one index per nonzero, one
             pointer per row or column and one more), ``run_length`` (zeros before each nonzero),
             ``hierarchical_bitmap`` (one bit per block of places, and one per place of the blocks
-            that are not empty), or ``N:M`` such as ``2:4`` (N entries per row and group of M
-            columns, padded with zeros).
+            that are not empty), ``N:M`` such as ``2:4`` (N entries per row and group of M
+            columns, padded with zeros), or ``auto``: of each projection the one of these with the
+            fewest bits of S, N:M of 4, 8 and 16 columns among them.
         decode_per_cycle: Entries that one line decodes per cycle: bitmap bits, indices, runs.
         run_bits: Bits of a run; only ``run_length`` has them.
         block_places: Places of a block; only ``hierarchical_bitmap`` has them.

@@ -1,6 +1,7 @@
 """Plans of products: the tile that is given, or the best that a search finds.
 
-After ``trials``. Everything that resolves ``auto`` of a projection or of a dense product asks here.
+After ``trials`` and ``index_choice``. Everything that resolves ``auto`` of a projection or of a
+dense product asks here.
 """
 
 from dataclasses import replace
@@ -18,6 +19,7 @@ from accelerator_sim.mapping.configuration import as_stored
 from accelerator_sim.mapping.kept_programs import MAX_BYTES, KeptPrograms
 from accelerator_sim.mapping.program import Program
 from accelerator_sim.mapping.search import AUTO, Search
+from accelerator_sim.planning.index_choice import plan_of_fewest_bits
 from accelerator_sim.planning.trials import best_of
 from workloads.masks.packed import SparseLowRankGemm
 from workloads.shapes.gemm import Gemm
@@ -50,19 +52,23 @@ def plan_projection(
         InputError: The tile that is asked for does not fit the buffers, or no tile does; or the
             projection is stored in more bits than the machine multiplies.
     """
-    accelerator = as_stored(projection, accelerator)
-    return _planned(
-        Search(
-            gemm=projection.gemm,
-            accelerator=accelerator,
-            value_bits=value_bits or accelerator.bits.weight,
-            mask=projection.mask,
-            rank=projection.rank,
-            weights_on_chip=weights_on_chip,
-            programs=programs,
-            stored=projection.stored,
+
+    def planned(machine: Accelerator) -> Plan:
+        return _planned(
+            Search(
+                gemm=projection.gemm,
+                accelerator=machine,
+                value_bits=value_bits or machine.bits.weight,
+                mask=projection.mask,
+                rank=projection.rank,
+                weights_on_chip=weights_on_chip,
+                programs=programs,
+                stored=projection.stored,
+            )
         )
-    )
+
+    machine = as_stored(projection, accelerator)
+    return plan_of_fewest_bits(machine, projection.mask, planned)
 
 
 def plan_sparse_part(projection: SparseLowRankGemm, whole: Program) -> Plan:

@@ -76,7 +76,7 @@ class Reruns:
 
 
 def hold(plan: Plan, changed: Accelerator, change: Change) -> Accelerator:
-    """A changed machine that keeps tile, dataflow, split and fewer slots of a plan.
+    """A changed machine that keeps tile, dataflow, split, format and fewer slots of a plan.
 
     Args:
         plan: Of a projection on the machine as it is.
@@ -93,6 +93,7 @@ def hold(plan: Plan, changed: Accelerator, change: Change) -> Accelerator:
         "tile.tokens": tile.tokens,
         "dataflow": program.configuration.dataflow,
         "denser_lines": program.denser_lines * times,
+        "index.format": program.accelerator.index.format,
     }
     fit, used = storage_of(program), plan.storage
     for buffer, fitting, slots in (

@@ -136,6 +136,7 @@ class EventResult:
         outputs_resident: Whether a token block's accumulators stay on chip; with stationary weights
             those of all tokens.
         loop_order: What stayed while the tiles that used it ran.
+        index_format: How the places of S were stored; empty in results of earlier versions.
     """
 
     DERIVED: ClassVar = ("binding", "roofline_fraction")
@@ -160,6 +161,7 @@ class EventResult:
     activations_resident: bool
     outputs_resident: bool
     loop_order: str
+    index_format: str = ""
 
     @property
     def roofline_fraction(self) -> float | None:

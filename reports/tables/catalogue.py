@@ -38,6 +38,7 @@ _INDEX_FORMATS = {
     "hierarchical_bitmap": "a bit for each block of index.block_places, and for each place of a "
     "block that is not empty",
     "N:M": "N places for each row and group of M columns, such as 2:4; the mask must fit it",
+    "auto": "of each projection the one of these with the fewest bits, as its results say",
 }
 _TEXTS = {
     "embedded": "the reference prose that comes with Python (pydoc_data.topics); no network",
@@ -192,7 +193,11 @@ def objectives_table() -> Table:
             name,
             objective.unit or "ratio",
             objective.better,
-            "event, compiled" if objective.simulated else "any",
+            "event, compiled"
+            if objective.simulated
+            else "any, with [compression]"
+            if objective.of_model
+            else "any",
             "yes" if name in DEFAULTS else "",
         )
         for name, objective in OBJECTIVES.items()

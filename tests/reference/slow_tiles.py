@@ -319,3 +319,21 @@ def share(tiles: list[Tile], keys: tuple[str, ...], name: str) -> None:
             run = []
         run.append(t)
         t[name] = run
+
+
+def bits_of_s(
+    mask: Mask, acc: Accelerator, tile: tuple[int, int, int], dense: Sequence[bool]
+) -> int:
+    """Bits of values, padding and places of S outside dense columns, over all tiles once."""
+    total = 0
+    for row_range in pieces(len(mask), tile[0]):
+        for column_range in pieces(len(mask[0]), tile[1]):
+            columns = range(*column_range)
+            kept = [[mask[r][c] for c in columns if not dense[c]] for r in range(*row_range)]
+            count = sum(map(sum, kept))
+            width = sum(not dense[c] for c in columns)
+            read = [row_entries(row, width, len(columns), acc.index) for row in kept if count]
+            values = sum(read) if ":" in acc.index.format else count
+            total += values * acc.bits.weight
+            total += bits_of_places(len(kept), width, count, sum(read), acc.index)
+    return total
