@@ -59,7 +59,7 @@ _TECHNOLOGY = "dram.technology"
 VERSION = 3
 _KEYS = (
     "accelerator", "cycle_model", "costs", *WORK_AXES, "objectives", "tolerance", "batch_points",
-    "workload", "sampling", "fields", "constraints",
+    "workload", COMPRESSION, "sampling", "fields", "constraints",
 )  # fmt: skip
 
 
@@ -139,7 +139,7 @@ def load_space(source: str | Path | Mapping[str, Any]) -> Space:
 def _space(table: Mapping[str, Any], where: Place, folder: Path) -> Space:
     if COMPRESSION in table:
         raise InputError(
-            f"{where.of(COMPRESSION)}: `sslc sweep` compresses; from Python run it on the file"
+            f"{where.of(COMPRESSION)}: `sslc sweep` reads it; the simulator alone does not compress"
         )
     _check_keys(table, where)
     _choice(table, "cycle_model", MODELS, where)

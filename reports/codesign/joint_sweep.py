@@ -208,11 +208,9 @@ def _rows(run: JointRun, index: int) -> list[Row]:
     found = run_points(
         machines_of(space, model, artifact),
         run.out / FOLDER / model.name,
-        share=WHOLE,
         workers=run.workers,
         progress=_in(run, model),
     )
-    assert found is not None
     worth = {BITS: stored_bits(artifact), ERROR: reconstruction_error(artifact)}
     rows = [
         {**row, "point": number, **head, **(worth if row["feasible"] else dict.fromkeys(worth))}

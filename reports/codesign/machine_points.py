@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from accelerator_sim.design_space.backends import Workers
-from accelerator_sim.design_space.evaluation import Share, read_results, run_share
+from accelerator_sim.design_space.evaluation import run_sweep
 from accelerator_sim.design_space.sampling import Point
 from accelerator_sim.design_space.space import Space
+from workloads.support.errors import InputError
 from workloads.support.files import read_json, write_json
 from workloads.support.progress import Progress
 
@@ -23,33 +24,26 @@ Row = dict[str, Any]
 
 
 def run_points(
-    space: Space, folder: Path, *, share: Share, workers: Workers, progress: Progress
-) -> dict[Point, Row] | None:
+    space: Space, folder: Path, *, workers: Workers, progress: Progress
+) -> dict[Point, Row]:
     """Evaluate what a folder still lacks of a space.
 
     Args:
         space: With its workload.
         folder: Of this compressed model's sweeps.
-        share: Of the batches, as ``run_share``.
         workers: Who evaluates.
         progress: Told the finished points after every batch.
 
     Returns:
-        A row for every point, by the point; None while others' batches are missing.
+        A row for every point, by the point.
 
     Raises:
-        InputError: As for ``run_share``.
+        InputError: As for ``run_sweep``, or a list of points is damaged.
     """
-    parts = list(_parts(space, folder, begin=True))
-    left = [
-        run_share(part, path, share=share, workers=workers, progress=progress)
-        for part, path in parts
-    ]
-    if any(left):
-        return None
     rows: dict[Point, Row] = {}
-    for part, path in parts:
-        rows.update(zip(part.points, read_results(part, path).to_pylist(), strict=True))
+    for part, path in _parts(space, folder, begin=True):
+        found = run_sweep(part, path, workers=workers, progress=progress)
+        rows.update(zip(part.points, found.to_pylist(), strict=True))
     return {point: rows[point] for point in space.points}
 
 
@@ -92,7 +86,12 @@ def _parts(space: Space, folder: Path, *, begin: bool) -> Iterator[tuple[Space, 
 
 def _listed(path: Path) -> tuple[tuple[Point, ...], int]:
     value = read_json(path)
-    return tuple(tuple(point) for point in value["points"]), value["batch_points"]
+    try:
+        return tuple(tuple(point) for point in value["points"]), int(value["batch_points"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{path}: not the points of a sweep; delete it and {path.with_suffix('')}"
+        ) from error
 
 
 def _done(part: Space, path: Path) -> bool:

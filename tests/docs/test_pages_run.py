@@ -56,7 +56,7 @@ SMALLER = {
 }
 LONG = (
     r"reproduce",
-    r"sweep llama2-7b",
+    r"sweep (llama2-7b|co-design)",
     r"measure --(shape|calibrate)",
     r"recover",
     r"sslc measure",

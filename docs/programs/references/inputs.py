@@ -6,11 +6,12 @@ from functools import partial
 from typing import Any
 
 from accelerator_sim.design_space.axes import Range
-from accelerator_sim.design_space.objectives import OBJECTIVES
+from accelerator_sim.design_space.objectives import OBJECTIVES, Objective
 from accelerator_sim.design_space.sampling import Sampling
 from accelerator_sim.design_space.workload import Workload
 from docs.programs.references.fields import Asked, fields_table
 from docs.programs.references.markdown import code, prose, table
+from reports.codesign.compression_points import CompressedModel
 from sslc.methods.registry import METHODS, method_class
 from workloads.shapes.attention import VitShape, load_vit, vit_names
 from workloads.shapes.transformer import ModelShape, load_model, model_names
@@ -44,12 +45,14 @@ def space_reference() -> str:
     sampling = Sampling("sobol", 8)
     makers: Mapping[type, Any] = {
         Workload: partial(dataclasses.replace, Workload(model="llama2-7b")),
+        CompressedModel: partial(dataclasses.replace, CompressedModel("smollm2-135m")),
         Sampling: partial(dataclasses.replace, sampling),
         Range: partial(dataclasses.replace, Range(1.0, 2.0)),
     }
     parts = []
     for title, cls in (
         ("`[workload]`: what runs", Workload),
+        ("`[compression]`: what all ways of compressing have in common", CompressedModel),
         ("`[sampling]`: which points", Sampling),
         ("A range, in `[fields]` or for `tokens`, `batch`, `context`", Range),
     ):
@@ -63,12 +66,18 @@ def _objectives() -> str:
             code(name),
             objective.unit or "ratio",
             objective.better,
-            "`event`, `compiled`" if objective.simulated else "every model",
+            _counted(objective),
             "every point" if objective.always else "if it is asked for",
         ]
         for name, objective in OBJECTIVES.items()
     ]
     return table(["objective", "unit", "better", "counted by", "measured at"], rows)
+
+
+def _counted(objective: Objective) -> str:
+    if objective.of_model:
+        return "a space with `[compression]`"
+    return "`event`, `compiled`" if objective.simulated else "every model"
 
 
 def methods_reference() -> str:
