@@ -10,23 +10,25 @@ from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
 from accelerator_sim.design_space.objectives import OBJECTIVES
 from accelerator_sim.design_space.sweep_result import KNEE, SweepResult
-from accelerator_sim.design_space.variation import TOKENS, WORK_AXES
+from accelerator_sim.design_space.variation import BATCH, CONTEXT, TOKENS, WORK_AXES
 from accelerator_sim.design_space.workload import SOURCES
 from workloads.results.palette import SERIES
 from workloads.support.wording import counted
 
 Points = Sequence[Mapping[str, Any]]
 """Rows of a sweep's Parquet shards: values by column, whose names the space decides."""
+_METHOD = "method"
+"""Axis of a space that compresses a model in several ways."""
 _LOG_FROM = 20.0
 _PREFIXES_FROM = 1000.0
 
 
 def front_figure(result: SweepResult, points: Points) -> Figure:
-    """The first objective against each other one; a colour and marker for each work.
+    """The first objective against each other one; a colour and marker for each work and method.
 
-    With two objectives a line joins the front, which bounds all points. With more, the front of all
-    objectives together is marked in each panel. With one, points stand by their number. A ring is
-    around the knee of a front.
+    With two objectives and one method a line joins the front, which bounds all points. With more,
+    the front of all objectives together is marked in each panel. With one, points stand by their
+    number. A ring is around the knee of a front.
 
     Args:
         result: Of the sweep.
@@ -53,7 +55,8 @@ def front_figure(result: SweepResult, points: Points) -> Figure:
 
 
 def _panel(axes: Axes, result: SweepResult, points: Points, x: str, y: str) -> None:
-    work = [axis for axis in result.identity.axes if axis in WORK_AXES]
+    work = [axis for axis in result.identity.axes if axis in (*WORK_AXES, _METHOD)]
+    first_knee = next((row for row in result.front if row[KNEE]), None)
     for place, values in enumerate(sorted({tuple(point[key] for key in work) for point in points})):
         colour, marker = SERIES[place % len(SERIES)]
         group = [point for point in points if tuple(point[key] for key in work) == values]
@@ -62,9 +65,11 @@ def _panel(axes: Axes, result: SweepResult, points: Points, x: str, y: str) -> N
             marker=marker, alpha=0.3, linewidths=0, rasterized=True,
         )  # fmt: skip
         front = [row for row in result.front if tuple(row[key] for key in work) == values]
-        line = "-" if len(result.identity.objectives) == 2 else "none"
+        joined = len(result.identity.objectives) == 2 and _METHOD not in work
+        line = "-" if joined else "none"
+        places = sorted((row[x], row[y]) for row in front)
         axes.plot(
-            *zip(*sorted((row[x], row[y]) for row in front), strict=True), color=colour,
+            [place[0] for place in places], [place[1] for place in places], color=colour,
             marker=marker, markersize=5, linestyle=line, markeredgecolor="black",
             markeredgewidth=0.6, linewidth=1, drawstyle="steps-post",
             label=f"front, {_work_label(dict(zip(work, values, strict=True)))}",
@@ -73,7 +78,7 @@ def _panel(axes: Axes, result: SweepResult, points: Points, x: str, y: str) -> N
         axes.plot(
             [row[x] for row in bends], [row[y] for row in bends], linestyle="none", marker="o",
             markersize=13, markerfacecolor="none", markeredgecolor=colour,
-            label="knee" if place == 0 and bends else None,
+            label="knee" if bends and bends[0] is first_knee else None,
         )  # fmt: skip
     for name, set_scale, axis in (
         (x, axes.set_xscale, axes.xaxis),
@@ -100,11 +105,12 @@ def _in_units(points: Points) -> Points:
     ]
 
 
-def _work_label(work: Mapping[str, int]) -> str:
-    """Such as ``1 token``, or ``1 token, batch 4, context 512``."""
+def _work_label(work: Mapping[str, Any]) -> str:
+    """Such as ``1 token``, ``1 token, batch 4, context 512``, or ``wanda, 1 token``."""
     tokens = work[TOKENS]
-    others = [f"{key} {value:,}" for key, value in work.items() if key != TOKENS]
-    return ", ".join([counted(tokens, "token"), *others])
+    others = [f"{key} {value:,}" for key, value in work.items() if key in (BATCH, CONTEXT)]
+    method = [str(work[_METHOD])] if _METHOD in work else []
+    return ", ".join([*method, counted(tokens, "token"), *others])
 
 
 def _label(name: str) -> str:

@@ -48,7 +48,7 @@ HIERARCHICAL = "hierarchical_bitmap"
 ANY_MASK = ("bitmap", "csc", "csr", HIERARCHICAL, "run_length")
 """Index formats that any mask can be stored in."""
 AUTO_FORMAT = "auto"
-_INDEX_FORMATS = (*ANY_MASK, AUTO_FORMAT)
+_INDEX_FORMATS = (AUTO_FORMAT, *ANY_MASK)
 _LARGEST_GROUP = 64
 
 

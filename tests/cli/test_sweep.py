@@ -47,6 +47,8 @@ def test_sweep_writes_shards_front_and_figure(sslc: Run, tmp_path: Path) -> None
         assert beaten == (row["point"] not in [best["point"] for best in found["front"]])
     table = list(csv.DictReader(io.StringIO((out / "front.csv").read_text())))
     assert [int(row["Point"]) for row in table] == [row["point"] for row in found["front"]]
+    moved = list(csv.DictReader(io.StringIO((out / "sensitivity.csv").read_text())))
+    assert [row["Parameter"] for row in moved] == ["tokens", "lines", "dense_threshold"]
     assert (out / "front.png").read_bytes().startswith(b"\x89PNG")
     assert "<svg" in (out / "front.svg").read_text()
 

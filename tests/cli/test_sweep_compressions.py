@@ -53,15 +53,14 @@ class Made:
 @pytest.fixture
 def made(monkeypatch: pytest.MonkeyPatch) -> Made:
     seen = Made([], [])
-    compress, evaluate = compressed_models.compress, model_quality.evaluate
 
     def compressing(model: str, out: Path, **options: Any) -> Any:
         seen.compressed.append(out.name)
-        return compress(model, out, **options)
+        return face.compress(model, out, **options)
 
     def evaluating(model: Any, **options: Any) -> Any:
         seen.evaluated.append(getattr(model, "path", Path("dense")).name)
-        return evaluate(model, **options)
+        return face.evaluate(model, **options)
 
     monkeypatch.setattr(compressed_models, "compress", compressing)
     monkeypatch.setattr(model_quality, "evaluate", evaluating)

@@ -49,7 +49,7 @@ def test_auto_is_the_format_of_fewest_bits_and_runs_as_it_on_every_engine(
     plan = _plan(item, _with_format(machine, "auto"))
     mask = item.mask.unpack()
     dense = (mask.sum(axis=0) > machine.dense_threshold * len(mask)).tolist()
-    tile = (machine.tile.rows, machine.tile.columns, machine.tile.tokens)  # type: ignore[assignment]
+    tile = dataclasses.astuple(machine.tile)
     others = {name: _plan(item, _with_format(machine, name)) for name in ANY_MASK}
     assume(plan is not None)
     assert plan is not None

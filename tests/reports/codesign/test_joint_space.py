@@ -1,5 +1,6 @@
 """Spaces with [compression]: what they mean, and what is refused before anything is made."""
 
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,15 @@ def test_joint_space_gives_a_setting_of_one_method_to_it_alone(tmp_path: Path) -
         ("wanda", 0.4, None), ("wanda", 0.5, None), ("sslc", 0.4, 0.05), ("sslc", 0.4, 0.1),
         ("sslc", 0.5, 0.05), ("sslc", 0.5, 0.1),
     ]  # fmt: skip
+
+
+def test_shipped_example_has_six_models_on_four_machines() -> None:
+    with resources.as_file(
+        resources.files("reports.examples") / "spaces" / "co-design.toml"
+    ) as path:
+        space = load_joint_space(path)
+    assert (len(space.compressions.points), len(space.machines.points)) == (6, 4)
+    assert space.constraints["perplexity"].most_times_dense == 2.0
 
 
 def test_joint_space_measures_perplexity_only_where_it_is_asked_for(tmp_path: Path) -> None:
