@@ -3,6 +3,7 @@
 import itertools
 import json
 import shutil
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -175,9 +176,12 @@ def test_killed_sweep_goes_on_without_repeating_what_was_finished(
 ) -> None:
     space, out = _space(tmp_path, text), tmp_path / "killed"
     finished = f"artifacts/*-{'?' * 16}/manifest.json"  # and not those of *.partial
-    kill_when(
-        lambda: len(list(out.glob(finished))) >= 2, "sweep", space, "--out", out, "--workers", 1
-    )
+
+    def two_are_finished() -> bool:
+        time.sleep(0.02)  # looking takes processor time from the run
+        return len(list(out.glob(finished))) >= 2
+
+    kill_when(two_are_finished, "sweep", space, "--out", out, "--workers", 1)
     before = {path: path.stat().st_mtime_ns for path in out.glob(finished)}
     evaluated = list(out.glob("artifacts/*/results/perplexity-*.json"))
     assert 2 <= len(before) < 4

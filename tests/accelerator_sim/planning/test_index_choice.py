@@ -41,7 +41,7 @@ def _plan(item: SparseLowRankGemm, machine: Accelerator) -> Plan | None:
         return None
 
 
-@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(item=projections(), machine=machines())
 def test_auto_is_the_format_of_fewest_bits_and_runs_as_it_on_every_engine(
     item: SparseLowRankGemm, machine: Accelerator
