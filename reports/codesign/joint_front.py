@@ -25,6 +25,7 @@ from workloads.results.identity import digest, provenance
 from workloads.support.files import write_atomic
 from workloads.support.progress import Progress
 from workloads.support.shards import table_bytes
+from workloads.support.wording import counted
 
 VERSION = 1
 _POINTS = Path("shards", "000000.parquet")
@@ -172,6 +173,6 @@ def _notes(run: JointRun, rows: Sequence[Row]) -> Iterator[str]:
         )
         if skipped:
             yield (
-                f"{skipped:,} models were not evaluated: none of their points keeps the other "
+                f"{counted(skipped, 'model')} not evaluated: no point of theirs keeps the other "
                 "constraints."
             )
