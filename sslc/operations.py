@@ -9,12 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
+from sslc.allocation.dispatch import allocated_overrides, given_cost_curves
 from sslc.allocation.kinds import UNIFORM, read_allocation
-from sslc.allocation.owl import owl_overrides
 from sslc.calibration.windows import Calibration
 from sslc.compression.dry_run import RunEstimate, dry_run
 from sslc.compression.output import Output
-from sslc.compression.plan import Choice, Override, read_overrides
+from sslc.compression.plan import Choice, Override, read_overrides, write_overrides
 from sslc.exporting.adapter_export import export_adapter
 from sslc.exporting.dense import export_dense
 from sslc.methods.base import Method
@@ -30,6 +30,7 @@ from sslc.refinement.stages import read_refinement
 from sslc.runtime.backend_model import load_on_backend
 from sslc.runtime.backends import BACKENDS
 from workloads.artifact.read import Artifact, open_artifact
+from workloads.results.cost_curves import CostCurves
 from workloads.support.errors import unknown_name
 from workloads.support.progress import Progress, silent
 from workloads.support.sizes import parse_bytes
@@ -55,6 +56,8 @@ def compress(
     overrides: Overrides | None = None,
     allocation: str = UNIFORM,
     allocation_settings: Mapping[str, Any] | None = None,
+    cost_curves: str | Path | CostCurves | None = None,
+    save_overrides: str | Path | None = None,
     refine: str | None = None,
     refine_settings: Mapping[str, Any] | None = None,
     calibration: str | None = None,
@@ -87,9 +90,12 @@ def compress(
             part, with wildcards.
         exclude: Of those, not these: they stay dense.
         overrides: Settings by pattern, or a TOML file with a table for each pattern.
-        allocation: How the kept fraction is divided between blocks: ``uniform``, or ``owl``, which
-            looks at the dense model's inputs first. What overrides say wins.
+        allocation: How the kept fraction is divided: ``uniform``; ``owl`` between blocks, or
+            ``hardware`` between projections, which look at the dense model's inputs first. What
+            overrides say wins.
         allocation_settings: Its settings by name, such as ``width``.
+        cost_curves: Of ``hardware``: what projections cost, or a JSON file of it.
+        save_overrides: A TOML file that gets what the allocation decided, as overrides.
         refine: What is trained towards the dense model after the method: ``blocks``, ``logits``,
             both with a comma, or ``none``; None for the method's own.
         refine_settings: Its settings by stage and name, such as ``logits.steps``.
@@ -115,18 +121,20 @@ def compress(
     """
     asked = _method(method, kept_fraction, rank_share, settings)
     divided = read_allocation(allocation, allocation_settings or {})
+    curves = given_cost_curves(cost_curves, divided)
     output = Output(Path(out), dtype, resume=resume, overwrite=overwrite)
     own = run_defaults(method)
     windows = own.windows if windows is None else windows
     checkpoint = open_checkpoint(str(model), progress)
     text = Calibration(calibration or own.calibration, windows, window_tokens, seed)
     choice = _choice(include, exclude, overrides)
-    if divided is not None:
-        found = owl_overrides(
-            checkpoint, asked, owl=divided, calibration=text, choice=choice,
-            device=find_device(device), progress=progress,
-        )  # fmt: skip
-        choice = replace(choice, overrides=(*found, *choice.overrides))
+    found = allocated_overrides(
+        checkpoint, asked, divided=divided, curves=curves, calibration=text, choice=choice,
+        device=find_device(device), workers=workers, progress=progress,
+    )  # fmt: skip
+    if save_overrides is not None:
+        write_overrides(Path(save_overrides), found)
+    choice = replace(choice, overrides=(*found, *choice.overrides))
     return compress_and_refine(
         checkpoint,
         asked,

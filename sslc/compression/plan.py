@@ -5,6 +5,7 @@ name and against its last part, so ``q_proj`` means that projection of every blo
 """
 
 import fnmatch
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,7 @@ from sslc.methods.registry import load_method
 from sslc.methods.rounded import settings_of
 from sslc.model.names import pattern_name
 from workloads.support.errors import InputError
+from workloads.support.files import write_atomic
 from workloads.support.presets import read_toml
 
 _NAMES_SHOWN = 8
@@ -125,6 +127,21 @@ def read_overrides(path: Path) -> tuple[Override, ...]:
                 )
         overrides.append(Override(pattern, table, f"{path}: [{pattern}]"))
     return tuple(overrides)
+
+
+def write_overrides(path: Path, overrides: Iterable[Override]) -> None:
+    """Write overrides as a TOML file that ``read_overrides`` reads, whole or not at all.
+
+    Raises:
+        InputError: A pattern occurs twice, which a TOML file cannot hold.
+    """
+    tables: dict[str, str] = {}
+    for override in overrides:
+        if override.pattern in tables:
+            raise InputError(f"{path}: {override.pattern} would occur twice")
+        lines = [f"{key} = {json.dumps(value)}\n" for key, value in override.settings.items()]
+        tables[override.pattern] = f"[{json.dumps(override.pattern)}]\n{''.join(lines)}"
+    write_atomic(path, "\n".join(tables.values()).encode())
 
 
 def make_plan(choice: Choice, method: Method, *, names: tuple[str, ...], blocks: int) -> Plan:

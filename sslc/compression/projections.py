@@ -39,6 +39,7 @@ def input_statistics(
     methods: Mapping[str, Method],
     hidden: torch.Tensor,
     keep: bool = False,
+    products: bool = False,
 ) -> dict[str, InputStatistics]:
     """Statistics of every projection's inputs, collected once where projections share them.
 
@@ -51,12 +52,13 @@ def input_statistics(
         methods: Of its projections, by name; they say whether X Xᵀ is needed.
         hidden: The block's inputs, shape (w, L, h); left as they are unless ``keep`` is true.
         keep: Overwrite them with the dense block's outputs.
+        products: Collect X Xᵀ of every input, whether a method needs it or not.
 
     Raises:
         InputError: A weight is missing, of the wrong shape, or not finite.
     """
     origin = {name: _origin(name) for name in methods}
-    hessian = {origin[name]: False for name in methods}
+    hessian = {origin[name]: products for name in methods}
     for name, method in methods.items():
         hessian[origin[name]] |= method.needs_hessian
     with model.block(index) as block:
