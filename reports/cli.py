@@ -9,6 +9,7 @@ import typer
 from reports.commands import (
     attention,
     compress,
+    costs,
     demo,
     doctor,
     evaluate,
@@ -60,6 +61,7 @@ def sslc(
 
 
 app.command()(compress.compress)
+app.command()(costs.costs)
 app.command()(recover.recover)
 app.command()(evaluate.evaluate)
 app.command()(simulate.simulate)

@@ -1,6 +1,6 @@
-"""The JSON Schemas that ship: of a result file and of what a command prints.
+"""The JSON Schemas that ship: of a result file, of what a command prints, and of cost curves.
 
-``python -m reports.schemas`` writes both into ``reports/stored``, from the dataclasses.
+``python -m reports.schemas`` writes them into ``reports/stored``, from the dataclasses.
 """
 
 from pathlib import Path
@@ -8,18 +8,24 @@ from typing import Any
 
 from reports.reproduce.kinds import KINDS as REPRODUCED
 from reports.stored.files import KINDS
+from workloads.results.cost_curves import cost_curves_schema
 from workloads.results.document import document_schema
 from workloads.results.envelope import result_schema
 from workloads.support.files import write_json
 
 RESULT = "result.schema.json"
 DOCUMENT = "document.schema.json"
+COST_CURVES = "cost_curves.schema.json"
 
 
 def schemas() -> dict[str, dict[str, Any]]:
     """Each schema by its file's name."""
     kinds = list(dict.fromkeys((*KINDS, *REPRODUCED)))
-    return {RESULT: result_schema(KINDS), DOCUMENT: document_schema(kinds)}
+    return {
+        RESULT: result_schema(KINDS),
+        DOCUMENT: document_schema(kinds),
+        COST_CURVES: cost_curves_schema(),
+    }
 
 
 def write_schemas(directory: Path) -> list[Path]:

@@ -1,7 +1,7 @@
 """``sslc compress``: every projection of a model becomes S + U Vᵀ."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,6 +17,9 @@ from reports.commands.options import (
     parse_settings,
     share,
 )
+
+if TYPE_CHECKING:
+    from workloads.results.cost_curves import CostCurves
 
 Model = Annotated[
     str,
@@ -94,10 +97,11 @@ def compress(
     allocation: Annotated[
         str,
         typer.Option(
-            metavar="uniform|owl",
-            autocompletion=completing(lambda: ["uniform", "owl"]),
-            help="How the kept fraction is divided: the same for all, or more for blocks with more "
-            "outliers, which takes one more pass over the calibration text.",
+            metavar="uniform|owl|hardware",
+            autocompletion=completing(lambda: ["uniform", "owl", "hardware"]),
+            help="How the kept fraction is divided: the same for all; more for blocks with more "
+            "outliers; or for the least loss within a budget of a machine's cycles, energy or "
+            "traffic. The last two take one more pass over the calibration text.",
         ),
     ] = "uniform",
     allocation_settings: Annotated[
@@ -107,6 +111,35 @@ def compress(
             metavar="KEY=VALUE",
             show_default="as published",
             help="Change one setting of --allocation, such as width=0.1; may be repeated.",
+        ),
+    ] = None,
+    accelerator: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|FILE.toml",
+            autocompletion=completing(completion.accelerators, ".toml"),
+            show_default="none",
+            help="With --allocation hardware: the machine whose costs are simulated.",
+        ),
+    ] = None,
+    tokens: Annotated[
+        int | None,
+        typer.Option(min=1, show_default="1", help="With --accelerator: tokens per product."),
+    ] = None,
+    cost_curves: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.json",
+            show_default="none",
+            help="In place of --accelerator: what projections cost (`sslc costs` writes one).",
+        ),
+    ] = None,
+    save_overrides: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.toml",
+            show_default="nowhere",
+            help="Write what --allocation decided, as a file for --overrides.",
         ),
     ] = None,
     refine: Annotated[
@@ -217,13 +250,50 @@ def compress(
             )
         _estimate(model, asked, style, as_json)
         return
+    given = parse_settings(allocation_settings)
+    machine = (accelerator, tokens, cost_curves)
     asked |= {
         "allocation": allocation,
-        "allocation_settings": parse_settings(allocation_settings),
+        "allocation_settings": given,
+        "cost_curves": _cost_curves(model, asked, allocation, given, machine),
+        "save_overrides": save_overrides,
         "resume": resume,
         "overwrite": overwrite,
     }
     _compress(model, out, asked, style, as_json)
+
+
+def _cost_curves(
+    model: str,
+    asked: dict[str, Any],
+    allocation: str,
+    given: dict[str, Any],
+    machine: tuple[str | None, int | None, Path | None],
+) -> "Path | CostCurves | None":
+    """A file of cost curves, or those of a machine, simulated now."""
+    from workloads.support.errors import InputError
+
+    accelerator, tokens, file = machine
+    if accelerator is None:
+        if tokens is not None:
+            raise InputError("--tokens says how --accelerator NAME is run; give both or neither")
+        return file
+    if file is not None:
+        raise InputError("--accelerator and --cost-curves both say what projections cost; give one")
+    from reports.console import Reporter
+    from reports.cost_curves import asked_cost_curves
+
+    shares = {key: asked[key] for key in ("kept_fraction", "rank_share")}
+    with Reporter() as reporter:
+        return asked_cost_curves(
+            model, asked["method"], {**_given(shares), **asked["settings"]}, allocation=allocation,
+            allocation_settings=given, accelerator=accelerator, tokens=tokens or 1,
+            progress=reporter,
+        )  # fmt: skip
+
+
+def _given(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _cut(
