@@ -9,7 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
-from sslc.allocation.dispatch import allocated_overrides, given_cost_curves
+from sslc.allocation.dispatch import (
+    allocated_overrides,
+    given_cost_curves,
+    place_of_overrides,
+)
 from sslc.allocation.kinds import UNIFORM, read_allocation
 from sslc.calibration.windows import Calibration
 from sslc.compression.dry_run import RunEstimate, dry_run
@@ -122,6 +126,7 @@ def compress(
     asked = _method(method, kept_fraction, rank_share, settings)
     divided = read_allocation(allocation, allocation_settings or {})
     curves = given_cost_curves(cost_curves, divided)
+    saved = place_of_overrides(save_overrides, divided)
     output = Output(Path(out), dtype, resume=resume, overwrite=overwrite)
     own = run_defaults(method)
     windows = own.windows if windows is None else windows
@@ -132,8 +137,8 @@ def compress(
         checkpoint, asked, divided=divided, curves=curves, calibration=text, choice=choice,
         device=find_device(device), workers=workers, progress=progress,
     )  # fmt: skip
-    if save_overrides is not None:
-        write_overrides(Path(save_overrides), found)
+    if saved is not None:
+        write_overrides(saved, found)
     choice = replace(choice, overrides=(*found, *choice.overrides))
     return compress_and_refine(
         checkpoint,

@@ -34,7 +34,16 @@ FOLDER_OPTIONS = {
 RESUMABLE = ("compress", "recover", "sweep", "reproduce")
 """Those that go on in their folder where they were killed."""
 _OURS = ("out", "save", "format", "json", "resume", "overwrite", "dry-run", "help")
-_INPUTS = ("directory", "directories", "artifact", "mask", "measured", "space", "overrides")
+_INPUTS = (
+    "directory",
+    "directories",
+    "artifact",
+    "mask",
+    "measured",
+    "space",
+    "overrides",
+    "cost_curves",
+)
 _MAYBE_FILES = ("model", "text", "calibration", "data", "accelerator", "energy", "tasks")
 
 
@@ -174,8 +183,8 @@ def _check(command: str, params: Mapping[str, Any]) -> None:
         InputError: Something is unknown, or a file cannot be used.
     """
     settings = dict(parse_override(text) for text in params.get("settings") or ())
-    if "accelerator" in params:
-        load_accelerator(params["accelerator"], settings)
+    if params.get("accelerator") is not None:  # settings of compress are the method's
+        load_accelerator(params["accelerator"], {} if command == "compress" else settings)
     if "energy" in params:
         load_cost_table(params["energy"])
     if params.get("cycle_model", "all") not in (*MODELS, "all"):

@@ -243,19 +243,14 @@ def compress(
     }
     asked |= _cut(protocol, calibration, windows, window_tokens, seed)
     if out is None or dry_run:
-        if allocation != "uniform":
-            raise InputError(
-                f"--dry-run reads no text, and --allocation {allocation} needs it; leave it out: "
-                "the share that is kept of the whole stays the same"
-            )
+        _refuse_dry(allocation, accelerator, tokens, cost_curves, save_overrides)
         _estimate(model, asked, style, as_json)
         return
     given = parse_settings(allocation_settings)
-    machine = (accelerator, tokens, cost_curves)
     asked |= {
         "allocation": allocation,
         "allocation_settings": given,
-        "cost_curves": _cost_curves(model, asked, allocation, given, machine),
+        "cost_curves": _curves(model, asked, (allocation, given), accelerator, tokens, cost_curves),
         "save_overrides": save_overrides,
         "resume": resume,
         "overwrite": overwrite,
@@ -263,17 +258,30 @@ def compress(
     _compress(model, out, asked, style, as_json)
 
 
-def _cost_curves(
+def _refuse_dry(allocation: str, *given: object) -> None:
+    from workloads.support.errors import InputError
+
+    if allocation != "uniform":
+        raise InputError(
+            f"--dry-run reads no text, and --allocation {allocation} needs it; leave it out"
+        )
+    options = ("--accelerator", "--tokens", "--cost-curves", "--save-overrides")
+    for option, value in zip(options, given, strict=True):
+        if value is not None:
+            raise InputError(f"--dry-run: {option} is for an allocation; leave it out")
+
+
+def _curves(
     model: str,
     asked: dict[str, Any],
-    allocation: str,
-    given: dict[str, Any],
-    machine: tuple[str | None, int | None, Path | None],
+    allocation: tuple[str, dict[str, Any]],
+    accelerator: str | None,
+    tokens: int | None,
+    file: Path | None,
 ) -> "Path | CostCurves | None":
     """A file of cost curves, or those of a machine, simulated now."""
     from workloads.support.errors import InputError
 
-    accelerator, tokens, file = machine
     if accelerator is None:
         if tokens is not None:
             raise InputError("--tokens says how --accelerator NAME is run; give both or neither")
@@ -286,9 +294,9 @@ def _cost_curves(
     shares = {key: asked[key] for key in ("kept_fraction", "rank_share")}
     with Reporter() as reporter:
         return asked_cost_curves(
-            model, asked["method"], {**_given(shares), **asked["settings"]}, allocation=allocation,
-            allocation_settings=given, accelerator=accelerator, tokens=tokens or 1,
-            progress=reporter,
+            model, asked["method"], {**_given(shares), **asked["settings"]},
+            allocation=allocation[0], allocation_settings=allocation[1], accelerator=accelerator,
+            tokens=tokens or 1, progress=reporter,
         )  # fmt: skip
 
 

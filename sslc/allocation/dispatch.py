@@ -35,6 +35,26 @@ def given_cost_curves(
     return given if isinstance(given, CostCurves) else read_cost_curves(Path(given))
 
 
+def place_of_overrides(given: str | Path | None, divided: Owl | Hardware | None) -> Path | None:
+    """Where an allocation's overrides are to be written, looked at before anything is computed.
+
+    Args:
+        given: By the user.
+        divided: The allocation.
+
+    Raises:
+        InputError: The allocation decides nothing, or the file could not be written there.
+    """
+    if given is None:
+        return None
+    path = Path(given)
+    if divided is None:
+        raise InputError(f"{path}: the uniform allocation decides nothing that could be saved")
+    if path.is_dir() or not path.parent.is_dir():
+        raise InputError(f"{path}: give a file in a folder that exists")
+    return path
+
+
 def allocated_overrides(
     checkpoint: Checkpoint,
     method: Method,

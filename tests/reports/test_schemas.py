@@ -8,7 +8,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from reports.schemas import DOCUMENT, RESULT, schemas, write_schemas
+from reports.schemas import COST_CURVES, DOCUMENT, RESULT, schemas, write_schemas
 from reports.stored.files import AnyResult
 from tests.reports.results import cycles
 from tests.workloads.results.results import perplexity, runtime, zero_shot
@@ -20,7 +20,7 @@ def _shipped(name: str) -> Any:
     return json.loads((resources.files("reports.stored") / name).read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("name", [RESULT, DOCUMENT])
+@pytest.mark.parametrize("name", [RESULT, DOCUMENT, COST_CURVES])
 def test_shipped_schema_is_what_the_code_gives(name: str, tmp_path: Path) -> None:
     write_schemas(tmp_path)
     shipped = (resources.files("reports.stored") / name).read_text(encoding="utf-8")
