@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from docs.programs.pages import ROOT
+from sslc.allocation.division import Divided, divide_curves
+from sslc.allocation.loss_curves import LossCurve
 from sslc.allocation.owl import Owl
-from sslc.allocation.shares import PARAMETERS, Hardware
+from sslc.allocation.shares import PARAMETERS, Hardware, Share
 from sslc.calibration.windows import Calibration
 from sslc.methods.base import Method
 from sslc.methods.registry import load_method
 from workloads.results.codec import from_json
+from workloads.results.cost_curves import read_cost_curves
 from workloads.results.identity import Provenance
 from workloads.results.table import Cell, Column, Table
 from workloads.support.files import read_json
@@ -84,6 +87,49 @@ class Measured:
     provenance: Provenance
 
 
+@dataclass(frozen=True)
+class Losses:
+    """Loss curves of all projections, measured at ``FRACTIONS``.
+
+    Attributes:
+        curves: By the projection's name.
+        provenance: Where they came from.
+    """
+
+    curves: Mapping[str, LossCurve]
+    provenance: Provenance
+
+
+def losses_file(seed: int) -> Path:
+    """Where loss curves are."""
+    return FOLDER / f"losses-{seed}.json"
+
+
+def costs_file(machine: str) -> Path:
+    """Where cost curves are."""
+    return FOLDER / f"costs-{machine}.json"
+
+
+def read_losses(seed: int) -> dict[str, LossCurve]:
+    """Loss curves by projection."""
+    curves = read_json(losses_file(seed))["curves"]
+    return {
+        name: LossCurve(curve["output"], {int(i): e for i, e in curve["errors"].items()})
+        for name, curve in curves.items()
+    }
+
+
+def divided(setting: Setting, hardware: Hardware) -> Divided:
+    """A budget divided by the curves that were measured; parameters are a cost of every machine."""
+    machine = setting.division.partition("-")[2]
+    costs = read_cost_curves(costs_file(machine if machine in MACHINES else MACHINES[0]))
+    losses = {}
+    for name, curve in read_losses(setting.seed).items():
+        errors = curve.relative() if hardware.loss == "relative" else curve.errors
+        losses[name] = {Share(FRACTIONS[which]): error for which, error in errors.items()}
+    return divide_curves(losses, costs, hardware=hardware, method=setting.method)
+
+
 def table() -> Table:
     """Rows by kept fraction and division; each text's perplexity, a mean over seeds."""
     cells = [read_cell(path) for path in sorted(FOLDER.glob("*.json")) if _is_cell(path)]
@@ -106,18 +152,44 @@ def table() -> Table:
     return Table("budgets", f"Perplexities, on {', '.join(devices)}", tuple(columns), tuple(rows))
 
 
+def predicted(seed: int = 0) -> Table:
+    """What each division is to lose and cost by the curves, beside uniform at the same fraction."""
+    rows: list[tuple[Cell, ...]] = []
+    for kept in (0.3, 0.4, 0.5, 0.6, 0.7):
+        for name, way in DIVISIONS.items():
+            if not isinstance(way, Hardware):
+                continue
+            made = divided(Setting(name, kept, seed), way)
+            fractions = {o.pattern: o.settings["kept_fraction"] for o in made.overrides}
+            shares = (_cost_ratio(fractions, kept, cost) for cost in ("parameters", "cycles"))
+            assert made.uniform_loss
+            loss = made.division.loss / made.uniform_loss
+            rows.append((name, kept, loss, made.division.gap, *shares))
+    columns = (Column("division"), Column("budget of", ".2g"), Column("loss", ".1%"))
+    more = (Column("gap", ".3%"), Column("parameters", ".1%"), Column("cycles", ".1%"))
+    return Table("predicted", "By the curves, uniform = 100%", (*columns, *more), tuple(rows))
+
+
+def _cost_ratio(fractions: Mapping[str, float], kept: float, cost: str) -> float:
+    """Over what uniform costs, on the first machine."""
+    curves, sums = read_cost_curves(costs_file(MACHINES[0])), [0.0, 0.0]
+    for name, fraction in fractions.items():
+        costs = {p.kept_fraction: p.costs[cost] for p in curves.of(name).points}
+        sums[0] += costs[fraction]
+        sums[1] += costs[kept]
+    return sums[0] / sums[1]
+
+
 def sensitivity(seed: int = 0) -> Table:
     """Relative loss by kind of projection and by third of the depth, at some kept fractions."""
-    value = read_json(FOLDER / f"losses-{seed}.json")["curves"]
-    shown = [0.2, 0.3, 0.5, 0.7, 0.9]
+    curves, shown = read_losses(seed), (0.2, 0.3, 0.5, 0.7, 0.9)
     groups: dict[str, list[list[float]]] = defaultdict(list)
-    depth = 1 + max(int(name.split(".")[1]) for name in value)
-    for name, curve in value.items():
-        index, last = int(name.split(".")[1]), name.rpartition(".")[2]
-        third = ("first", "middle", "last")[3 * index // depth]
-        errors = curve["errors"]
-        row = [errors[str(FRACTIONS.index(f))] / curve["output"] for f in shown]
-        groups[last].append(row)
+    depth = 1 + max(int(name.split(".")[1]) for name in curves)
+    for name, curve in curves.items():
+        third = ("first", "middle", "last")[3 * int(name.split(".")[1]) // depth]
+        errors = curve.relative()
+        row = [errors[FRACTIONS.index(fraction)] for fraction in shown]
+        groups[name.rpartition(".")[2]].append(row)
         groups[f"{third} third"].append(row)
     rows: tuple[tuple[Cell, ...], ...] = tuple(
         (name, *(statistics.mean(row[i] for row in of) for i in range(len(shown))))

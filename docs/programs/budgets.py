@@ -17,7 +17,6 @@ import dataclasses
 import sys
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,23 +29,26 @@ from docs.programs.budget_cells import (
     FRACTIONS,
     MACHINES,
     WINDOW_TOKENS,
+    Losses,
     Measured,
     Setting,
+    costs_file,
+    divided,
     given,
+    losses_file,
+    predicted,
     read_cell,
     sensitivity,
     table,
 )
 from reports.cost_curves import simulated_cost_curves
-from sslc.allocation.division import Divided, divide_curves
-from sslc.allocation.hardware import parameter_curves
-from sslc.allocation.loss_curves import LossCurve, loss_curves
+from sslc.allocation.loss_curves import loss_curves
 from sslc.allocation.owl import Owl, owl_overrides
-from sslc.allocation.shares import PARAMETERS, Hardware, Share, with_share
+from sslc.allocation.shares import Share, with_share
 from sslc.compression.block_loop import compress_checkpoint
 from sslc.compression.output import Output
 from sslc.compression.plan import EVERYTHING, Choice, Override
-from sslc.compression.preparation import Prepared, prepare
+from sslc.compression.preparation import prepare
 from sslc.evaluation.perplexity import perplexity
 from sslc.methods.registry import load_method
 from sslc.model.checkpoint import Checkpoint
@@ -56,28 +58,15 @@ from sslc.model.weights import ArtifactWeights
 from sslc.refinement.optimisation import products_in
 from workloads.artifact.read import Artifact, open_artifact
 from workloads.artifact.record import kept_share
-from workloads.results.codec import from_json, to_json
+from workloads.results.codec import to_json
 from workloads.results.cost_curves import CostCurves, read_cost_curves, write_cost_curves
 from workloads.results.identity import Provenance, provenance
 from workloads.results.table import render
-from workloads.support.files import read_json, write_json
+from workloads.support.files import write_json
 from workloads.support.progress import Progress
 
 MODEL = "smollm2-135m"
 TOKENS = 4_096
-
-
-@dataclass(frozen=True)
-class Losses:
-    """Loss curves of all projections, measured at ``FRACTIONS``.
-
-    Attributes:
-        curves: By the projection's name.
-        provenance: Where they came from.
-    """
-
-    curves: Mapping[str, LossCurve]
-    provenance: Provenance
 
 
 def measure(directory: Path, settings: Sequence[Setting], texts: Sequence[str]) -> None:
@@ -92,13 +81,14 @@ def measure(directory: Path, settings: Sequence[Setting], texts: Sequence[str]) 
         known = read_cell(path) if path.is_file() else None
         if known is not None and not _missing(known, texts):
             continue
+        measure_curves(checkpoint, setting.seed)
         artifact = _artifact(checkpoint, setting, directory / "artifacts")
         fractions = {
             pattern_name(index, record.name): record.kept_fraction
             for index, block in enumerate(artifact.blocks)
             for record in block.projections
         }
-        cycles = {m: _interpolated(_costs(checkpoint, m), fractions) for m in MACHINES}
+        cycles = {m: _interpolated(read_cost_curves(costs_file(m)), fractions) for m in MACHINES}
         kept = kept_share(artifact.blocks)
         made = known or Measured(setting, kept, cycles, {}, fractions, {}, _here())
         _complete(path, made, ArtifactWeights(artifact), texts)
@@ -107,13 +97,13 @@ def measure(directory: Path, settings: Sequence[Setting], texts: Sequence[str]) 
     )
 
 
-def measure_curves(seed: int) -> None:
+def measure_curves(checkpoint: Checkpoint, seed: int) -> None:
     """Make what is missing of the loss and cost curves, and no cell."""
-    checkpoint, setting = open_checkpoint(MODEL), Setting("uniform", seed=seed)
-    prepared = prepare(checkpoint, setting.method, dtype="auto", device=None, choice=EVERYTHING)
-    _losses(checkpoint, prepared, setting, [Share(fraction) for fraction in FRACTIONS])
+    if not losses_file(seed).is_file():
+        _measure_losses(checkpoint, seed)
     for machine in MACHINES:
-        _costs(checkpoint, machine)
+        if not costs_file(machine).is_file():
+            _simulate_costs(checkpoint, machine)
 
 
 def recount(directory: Path, settings: Sequence[Setting], machine: str) -> None:
@@ -166,70 +156,31 @@ def _overrides(checkpoint: Checkpoint, setting: Setting) -> tuple[Override, ...]
             checkpoint, setting.method, owl=way, calibration=setting.calibration,
             choice=EVERYTHING, progress=_told(setting.stem),
         )  # fmt: skip
-    return _divided(checkpoint, setting, way).overrides
+    return divided(setting, way).overrides
 
 
-def _divided(checkpoint: Checkpoint, setting: Setting, hardware: Hardware) -> Divided:
-    prepared = prepare(checkpoint, setting.method, dtype="auto", device=None, choice=EVERYTHING)
-    shares = [Share(fraction) for fraction in FRACTIONS]
-    curves = _losses(checkpoint, prepared, setting, shares).curves
-    relative = hardware.loss == "relative"
-    losses = {
-        name: dict(zip(shares, _in_order(curve, relative=relative), strict=True))
-        for name, curve in curves.items()
-    }
-    if hardware.cost == PARAMETERS:
-        costs = parameter_curves(_shapes(prepared), setting.method, shares)
-    else:
-        costs = _costs(checkpoint, setting.division.partition("-")[2])
-    divided = divide_curves(losses, costs, hardware=hardware, method=setting.method)
-    print(f"{setting.stem}: {divided}", file=sys.stderr, flush=True)
-    return divided
-
-
-def _in_order(curve: LossCurve, *, relative: bool) -> list[float]:
-    errors = curve.relative() if relative else curve.errors
-    return [errors[which] for which in range(len(FRACTIONS))]
-
-
-def _shapes(prepared: Prepared) -> dict[str, tuple[int, int]]:
-    return {pattern_name(e.block, e.name): (e.m, e.n) for e in prepared.estimates}
-
-
-def _losses(
-    checkpoint: Checkpoint, prepared: Prepared, setting: Setting, shares: Sequence[Share]
-) -> Losses:
+def _measure_losses(checkpoint: Checkpoint, seed: int) -> None:
     """Measured once for a seed; of no kept fraction."""
-    path = FOLDER / f"losses-{setting.seed}.json"
-    if not path.is_file():
-        names: dict[int, list[str]] = defaultdict(list)
-        for index, name, _ in prepared.plan:
-            names[index].append(name)
-        curves = loss_curves(
-            checkpoint, prepared, [with_share(setting.method, share) for share in shares],
-            names=names, calibration=setting.calibration, progress=_told("losses"),
-        )  # fmt: skip
-        FOLDER.mkdir(parents=True, exist_ok=True)
-        write_json(path, to_json(Losses(curves, _here())))
-    value = read_json(path)
-    for curve in value["curves"].values():
-        curve["errors"] = {int(which): error for which, error in curve["errors"].items()}
-    return Losses(
-        {name: LossCurve(**curve) for name, curve in value["curves"].items()},
-        from_json(Provenance, value["provenance"], str(path)),
-    )
+    setting = Setting("uniform", seed=seed)
+    prepared = prepare(checkpoint, setting.method, dtype="auto", device=None, choice=EVERYTHING)
+    names: dict[int, list[str]] = defaultdict(list)
+    for index, name, _ in prepared.plan:
+        names[index].append(name)
+    curves = loss_curves(
+        checkpoint, prepared, [with_share(setting.method, Share(f)) for f in FRACTIONS],
+        names=names, calibration=setting.calibration, progress=_told("losses"),
+    )  # fmt: skip
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    write_json(losses_file(seed), to_json(Losses(curves, _here())))
 
 
-def _costs(checkpoint: Checkpoint, machine: str) -> CostCurves:
-    path = FOLDER / f"costs-{machine}.json"
-    if not path.is_file():
-        made = simulated_cost_curves(
-            checkpoint, load_method("wanda", {}), shares=[Share(f) for f in FRACTIONS],
-            accelerator=machine, progress=_told(machine),
-        )  # fmt: skip
-        FOLDER.mkdir(parents=True, exist_ok=True)
-        write_cost_curves(path, made)
-    return read_cost_curves(path)
+def _simulate_costs(checkpoint: Checkpoint, machine: str) -> None:
+    made = simulated_cost_curves(
+        checkpoint, load_method("wanda", {}), shares=[Share(f) for f in FRACTIONS],
+        accelerator=machine, progress=_told(machine),
+    )  # fmt: skip
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    write_cost_curves(costs_file(machine), made)
 
 
 def _interpolated(costs: CostCurves, fractions: Mapping[str, float]) -> float:
@@ -283,11 +234,11 @@ if __name__ == "__main__":
     asked = _arguments()
     if asked.curves:
         for seed in asked.seed or [0]:
-            measure_curves(seed)
+            measure_curves(open_checkpoint(MODEL), seed)
     elif not asked.table:
         settings = list(_chosen(asked))
         measure(asked.directory, settings, asked.text or ["embedded"])
         if asked.recount:
             recount(asked.directory, settings, asked.recount)
-    for made in (table(), given(), sensitivity()):
+    for made in (table(), given(), predicted(), sensitivity()):
         print(render(made, "markdown"))
