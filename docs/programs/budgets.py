@@ -73,9 +73,6 @@ def measure(directory: Path, settings: Sequence[Setting], texts: Sequence[str]) 
     """Make what is missing of the cells."""
     checkpoint = open_checkpoint(MODEL)
     (directory / "artifacts").mkdir(parents=True, exist_ok=True)
-    _complete(
-        FOLDER / "dense.json", Measured(None, 1.0, {}, {}, {}, {}, _here()), checkpoint, texts
-    )
     for setting in settings:
         path = FOLDER / f"{setting.stem}.json"
         known = read_cell(path) if path.is_file() else None

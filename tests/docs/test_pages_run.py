@@ -31,7 +31,8 @@ ELSEWHERE = {
     r"GENERAL": "hours; `make results` runs it",
     r"CHECKOUT": "needs an earlier checkout",
     r"benchmarks\.(gpu|compression_cost|seven_billion|faults|decode_kernels)": "see there",
-    r"programs\.(orderings|results|tutorial|rivals DIR)": "takes from an hour on",
+    r"programs\.(orderings|results|tutorial|(rivals|budgets) DIR)": "takes from an hour on",
+    r"programs\.budgets --curves": "takes minutes on the real model",
     r"programs\.(effects|energy_table|loop_orders)": "writes into its page",
 }
 SNIPPETS_ELSEWHERE = {"api.md", "bits.md"}
