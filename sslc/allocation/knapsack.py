@@ -14,7 +14,7 @@ from scipy.sparse import csr_array
 
 from workloads.support.errors import InputError
 
-_LOSS_SCALE = 1e4
+_LOSS_SCALE = 1e2
 """Largest sum of losses as the solver sees it: it takes differences below 1e-6 for none."""
 _SLACK = 2e-6
 """Twice the share by which the solver lets a constraint be broken."""
@@ -102,14 +102,16 @@ def _solved(
     flat_losses = np.concatenate([np.asarray(row, dtype=float) for row in losses])
     flat_costs = np.concatenate([np.asarray(row, dtype=float) for row in costs])
     unit = math.fsum(max(row) for row in losses) / _LOSS_SCALE or 1.0
-    whole = budget or 1.0
+    share = (
+        budget / len(sizes) or 1.0
+    )  # of one item: rows of coefficients near 1 are solved fastest
     solution = milp(
         flat_losses / unit,
         integrality=np.ones(len(flat_losses)),
         bounds=Bounds(0, 1),
         constraints=[
             LinearConstraint(_one_of_each(sizes), 1, 1),
-            LinearConstraint(flat_costs[None] / whole, ub=budget / whole),
+            LinearConstraint(flat_costs[None] / share, ub=budget / share),
         ],
         options={"mip_rel_gap": gap},
     )
