@@ -3,8 +3,12 @@
 Solved by HiGHS's branch and bound (``scipy.optimize.milp``), to the end or to a gap that is stated.
 """
 
+import contextlib
+import ctypes
 import math
-from collections.abc import Sequence
+import os
+import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -105,22 +109,41 @@ def _solved(
     share = (
         budget / len(sizes) or 1.0
     )  # of one item: rows of coefficients near 1 are solved fastest
-    solution = milp(
-        flat_losses / unit,
-        integrality=np.ones(len(flat_losses)),
-        bounds=Bounds(0, 1),
-        constraints=[
-            LinearConstraint(_one_of_each(sizes), 1, 1),
-            LinearConstraint(flat_costs[None] / share, ub=budget / share),
-        ],
-        options={"mip_rel_gap": gap},
-    )
+    constraints = [
+        LinearConstraint(_one_of_each(sizes), 1, 1),
+        LinearConstraint(flat_costs[None] / share, ub=budget / share),
+    ]
+    with _quiet():
+        solution = milp(
+            flat_losses / unit,
+            integrality=np.ones(len(flat_losses)),
+            bounds=Bounds(0, 1),
+            constraints=constraints,
+            options={"mip_rel_gap": gap},
+        )
     bound = 0.0 if solution.mip_dual_bound is None else float(solution.mip_dual_bound) * unit
     if solution.x is None:
         return None, bound
     starts = np.cumsum([0, *sizes[:-1]])
     parts = [solution.x[start : start + size] for start, size in zip(starts, sizes, strict=True)]
     return [int(np.argmax(part)) for part in parts], max(bound, 0.0)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the lines that HiGHS writes to the process's standard output whatever it is told."""
+    flush = ctypes.CDLL(None).fflush  # what C holds back would come out later
+    sys.stdout.flush()
+    flush(None)
+    kept, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 1)
+        yield
+    finally:
+        flush(None)
+        os.dup2(kept, 1)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _one_of_each(sizes: Sequence[int]) -> csr_array:

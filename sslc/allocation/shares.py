@@ -47,8 +47,8 @@ class Hardware:
 
     Errors are relative by default: a projection's outputs go through a softmax, a product with a
     gate, or a norm of the residual stream, behind all of which their scale is lost, and that scale
-    grows with depth by orders of magnitude, so that absolute errors are those of the last blocks
-    alone.
+    grows with depth: 71% of the demo model's absolute errors are in the last third of its blocks
+    (``docs/budgets.md``).
     """
 
     cost: str = "cycles"
