@@ -1,7 +1,7 @@
 """One choice for each of many, of least loss within a budget: the multiple-choice knapsack. Pure.
 
-Solved by HiGHS's branch and bound (``scipy.optimize.milp``), to the end, to a gap that is stated, or
-to a number of nodes.
+Solved by HiGHS's branch and bound (``scipy.optimize.milp``), to the end, to a gap that is stated,
+or to a number of nodes.
 """
 
 import contextlib
