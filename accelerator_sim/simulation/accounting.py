@@ -73,7 +73,7 @@ def event_result(
         activations_resident=plan.storage.activations_resident,
         outputs_resident=plan.storage.outputs_resident,
         loop_order=program.loop_order,
-        index_format=program.accelerator.index.format,
+        index_format="" if tiled.mask is None else accelerator.index.format,
     )
 
 

@@ -136,7 +136,8 @@ class EventResult:
         outputs_resident: Whether a token block's accumulators stay on chip; with stationary weights
             those of all tokens.
         loop_order: What stayed while the tiles that used it ran.
-        index_format: How the places of S were stored; empty in results of earlier versions.
+        index_format: How the places of S were stored; empty where all columns are dense, and in
+            results of earlier versions.
     """
 
     DERIVED: ClassVar = ("binding", "roofline_fraction")
