@@ -57,7 +57,7 @@ class Hardware:
     fractions: tuple[float, ...] | None = None
     rank_shares: tuple[float, ...] | None = None
     loss: str = "relative"
-    gap: float = 1e-4
+    gap: float = 1e-3
 
     def __post_init__(self) -> None:
         for name in ("fractions", "rank_shares"):
