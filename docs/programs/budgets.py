@@ -41,6 +41,7 @@ from docs.programs.budget_cells import (
     sensitivity,
     table,
 )
+from docs.programs.cells import measured_here, told
 from reports.cost_curves import simulated_cost_curves
 from sslc.allocation.loss_curves import loss_curves
 from sslc.allocation.owl import Owl, owl_overrides
@@ -60,10 +61,8 @@ from workloads.artifact.read import Artifact, open_artifact
 from workloads.artifact.record import kept_share
 from workloads.results.codec import to_json
 from workloads.results.cost_curves import CostCurves, read_cost_curves, write_cost_curves
-from workloads.results.identity import Provenance, provenance
 from workloads.results.table import render
 from workloads.support.files import write_json
-from workloads.support.progress import Progress
 
 MODEL = "smollm2-135m"
 TOKENS = 4_096
@@ -87,10 +86,13 @@ def measure(directory: Path, settings: Sequence[Setting], texts: Sequence[str]) 
         }
         cycles = {m: _interpolated(read_cost_curves(costs_file(m)), fractions) for m in MACHINES}
         kept = kept_share(artifact.blocks)
-        made = known or Measured(setting, kept, cycles, {}, fractions, {}, _here())
+        made = known or Measured(setting, kept, cycles, {}, fractions, {}, measured_here())
         _complete(path, made, ArtifactWeights(artifact), texts)
     _complete(
-        FOLDER / "dense.json", Measured(None, 1.0, {}, {}, {}, {}, _here()), checkpoint, texts
+        FOLDER / "dense.json",
+        Measured(None, 1.0, {}, {}, {}, {}, measured_here()),
+        checkpoint,
+        texts,
     )
 
 
@@ -111,7 +113,7 @@ def recount(directory: Path, settings: Sequence[Setting], machine: str) -> None:
         if machine in known.recounted:
             continue
         artifact = open_artifact(directory / "artifacts" / setting.stem)
-        found = simulate(artifact, machine, models="compiled", progress=_told(setting.stem))
+        found = simulate(artifact, machine, models="compiled", progress=told(setting.stem))
         cycles = sum(block.total.sum_cycles for block in found.results[0].blocks)
         made = dataclasses.replace(known, recounted={**known.recounted, machine: cycles})
         write_json(path, to_json(made))
@@ -130,7 +132,7 @@ def _complete(path: Path, made: Measured, source: Any, texts: Sequence[str]) -> 
             found = perplexity(source, text, window_tokens=WINDOW_TOKENS, max_tokens=TOKENS)
         print(f"{path.stem}, {text}: {found.perplexity:.3f}", file=sys.stderr, flush=True)
         known = {**made.perplexities, Path(text).name: found.perplexity}
-        made = dataclasses.replace(made, perplexities=known, provenance=_here())
+        made = dataclasses.replace(made, perplexities=known, provenance=measured_here())
         FOLDER.mkdir(parents=True, exist_ok=True)
         write_json(path, to_json(made))
 
@@ -139,7 +141,7 @@ def _artifact(checkpoint: Checkpoint, setting: Setting, directory: Path) -> Arti
     overrides = _overrides(checkpoint, setting)
     return compress_checkpoint(
         checkpoint, setting.method, calibration=setting.calibration,
-        output=Output(directory / setting.stem, resume=True), progress=_told(setting.stem),
+        output=Output(directory / setting.stem, resume=True), progress=told(setting.stem),
         choice=Choice(overrides=overrides),
     )  # fmt: skip
 
@@ -151,7 +153,7 @@ def _overrides(checkpoint: Checkpoint, setting: Setting) -> tuple[Override, ...]
     if isinstance(way, Owl):
         return owl_overrides(
             checkpoint, setting.method, owl=way, calibration=setting.calibration,
-            choice=EVERYTHING, progress=_told(setting.stem),
+            choice=EVERYTHING, progress=told(setting.stem),
         )  # fmt: skip
     return divided(setting, way).overrides
 
@@ -165,16 +167,16 @@ def _measure_losses(checkpoint: Checkpoint, seed: int) -> None:
         names[index].append(name)
     curves = loss_curves(
         checkpoint, prepared, [with_share(setting.method, Share(f)) for f in FRACTIONS],
-        names=names, calibration=setting.calibration, progress=_told("losses"),
+        names=names, calibration=setting.calibration, progress=told("losses"),
     )  # fmt: skip
     FOLDER.mkdir(parents=True, exist_ok=True)
-    write_json(losses_file(seed), to_json(Losses(curves, _here())))
+    write_json(losses_file(seed), to_json(Losses(curves, measured_here())))
 
 
 def _simulate_costs(checkpoint: Checkpoint, machine: str) -> None:
     made = simulated_cost_curves(
         checkpoint, load_method("wanda", {}), shares=[Share(f) for f in FRACTIONS],
-        accelerator=machine, progress=_told(machine),
+        accelerator=machine, progress=told(machine),
     )  # fmt: skip
     FOLDER.mkdir(parents=True, exist_ok=True)
     write_cost_curves(costs_file(machine), made)
@@ -188,20 +190,6 @@ def _interpolated(costs: CostCurves, fractions: Mapping[str, float]) -> float:
         cycles = [point.costs["cycles"] for point in points]
         total += float(np.interp(fraction, [point.kept_fraction for point in points], cycles))
     return total
-
-
-def _here() -> Provenance:
-    """Of what is measured now; the command has the names of files, not where they lie."""
-    made = provenance()
-    words = (Path(word).name if "/" in word else word for word in made.command.split(" "))
-    return dataclasses.replace(made, command=" ".join(words))
-
-
-def _told(label: str) -> Progress:
-    def progress(stage: str, done: int, total: int) -> None:
-        print(f"{label}: {stage} {done}/{total}", file=sys.stderr, flush=True)
-
-    return progress
 
 
 def _arguments() -> argparse.Namespace:

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from docs.programs.cells import measured_here, told
 from sslc.calibration.windows import Calibration, load_calibration
 from sslc.compression.block_loop import compress_checkpoint, run_settings
 from sslc.compression.output import Output
@@ -40,10 +41,8 @@ from sslc.refinement.optimisation import products_in
 from sslc.refinement.stages import LogitDistillation, Refinement
 from workloads.artifact.read import Artifact
 from workloads.artifact.record import kept_share
-from workloads.results.identity import Provenance, provenance
 from workloads.results.table import Cell, Column, Table, render
 from workloads.support.files import read_json, write_json
-from workloads.support.progress import Progress
 
 MODEL = "smollm2-135m"
 SOURCES = "embedded:16,self:16"
@@ -155,18 +154,11 @@ def _complete(
     trained = setting is not None and setting.training != "none"
     made = Measured(
         setting, kept, known.cpu_seconds if known else seconds, perplexities,
-        dataclasses.asdict(_here()),
+        dataclasses.asdict(measured_here()),
         dataclasses.asdict(_distillation(setting)) if trained and setting else None, products,
     )  # fmt: skip
     path.parent.mkdir(parents=True, exist_ok=True)
     write_json(path, dataclasses.asdict(made))
-
-
-def _here() -> Provenance:
-    """Of what is measured now; the command has the names of files, not where they lie."""
-    made = provenance()
-    words = (Path(word).name if "/" in word else word for word in made.command.split(" "))
-    return dataclasses.replace(made, command=" ".join(words))
 
 
 def _read(path: Path) -> Measured:
@@ -182,7 +174,7 @@ def _distillation(setting: Setting) -> LogitDistillation:
 def _made(checkpoint: Checkpoint, setting: Setting, directory: Path) -> Artifact:
     """The layer-wise artifact, or the one distilled from it."""
     method = load_method(setting.method, {"kept_fraction": setting.kept_fraction})
-    said = _told(setting.artifact)
+    said = told(setting.artifact)
     output = Output(directory / setting.artifact, resume=True)
     if setting.training == "none":
         return compress_checkpoint(
@@ -241,13 +233,6 @@ def _cpu_seconds() -> float:
     """User and system time of this process and of its children so far."""
     times = os.times()
     return times.user + times.system + times.children_user + times.children_system
-
-
-def _told(label: str) -> Progress:
-    def progress(stage: str, done: int, total: int) -> None:
-        print(f"{label}: {stage} {done}/{total}", file=sys.stderr, flush=True)
-
-    return progress
 
 
 def _arguments() -> argparse.Namespace:

@@ -7,6 +7,7 @@ import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from accelerator_sim.design_space.axes import Value
 from reports.codesign.compression_points import METHOD, CompressedModel, CompressionPoint
@@ -108,20 +109,32 @@ def make_model(
     return compress(
         common.model,
         folder,
-        method=point.method,
-        settings=dict(point.settings),
+        **asked_of(common, point),
         allocation=point.allocation,
-        refine=common.refine or None,
-        calibration=common.calibration or None,
-        windows=common.windows or None,
-        window_tokens=common.window_tokens,
-        seed=common.seed,
-        dtype=common.dtype,
-        device=common.device,
         workers=workers,
         resume=True,
         progress=progress,
     )
+
+
+def asked_of(common: CompressedModel, point: CompressionPoint) -> dict[str, Any]:
+    """What a compression, and an estimate of it, are asked for by name.
+
+    Args:
+        common: What the space says; what it leaves open is the method's own.
+        point: One way of compressing.
+    """
+    return {
+        "method": point.method,
+        "settings": dict(point.settings),
+        "refine": common.refine or None,
+        "calibration": common.calibration or None,
+        "windows": common.windows or None,
+        "window_tokens": common.window_tokens,
+        "seed": common.seed,
+        "dtype": common.dtype,
+        "device": common.device,
+    }
 
 
 def calibration_of(common: CompressedModel, method: str) -> Calibration:

@@ -13,7 +13,7 @@ from typing import ClassVar
 
 from accelerator_sim.design_space.evaluation import estimate
 from accelerator_sim.design_space.workload import Workload
-from reports.codesign.compressed_models import PlannedModel, plan_models
+from reports.codesign.compressed_models import PlannedModel, asked_of, plan_models
 from reports.codesign.compression_points import CompressedModel
 from reports.codesign.joint_space import JointSpace, load_joint_space
 from reports.codesign.joint_sweep import check_directory, machines_of, missing_of
@@ -133,19 +133,8 @@ def _compressing(
     seconds = 0.0
     for done, model in enumerate(models):
         progress("timing compressions", done, len(models))
-        seconds += estimate_run(
-            common.model,
-            method=model.point.method,
-            settings=dict(model.point.settings),
-            refine=common.refine or None,
-            calibration=common.calibration or None,
-            windows=common.windows or None,
-            window_tokens=common.window_tokens,
-            seed=common.seed,
-            dtype=common.dtype,
-            device=common.device,
-            workers=workers,
-        ).seconds
+        asked = asked_of(common, model.point)
+        seconds += estimate_run(common.model, **asked, workers=workers).seconds
     return seconds
 
 

@@ -1,8 +1,8 @@
 """One choice for each of many, of least loss within a budget: the multiple-choice knapsack. Pure.
 
-Solved by HiGHS's branch and bound (``scipy.optimize.milp``) to a gap that is asked for: a thousandth
-takes a second for the demo model's 210 projections, a ten-thousandth can take minutes. Only a search
-that is cut after twenty seconds may end elsewhere on another processor; its gap is stated too.
+Solved by HiGHS's branch and bound (``scipy.optimize.milp``) to a gap that is asked for. A
+thousandth takes a second for the demo model's 210 projections, a ten-thousandth can take minutes.
+Only a search that is cut after twenty seconds may end elsewhere on another processor.
 """
 
 import contextlib
